@@ -1,0 +1,28 @@
+"""What can go wrong in the app around the core.
+
+A message says what was received and what to do; pages show it as it is.
+"""
+
+from __future__ import annotations
+
+from grace_core.errors import GraceError
+
+
+class StudioError(GraceError):
+    """Root of the app's own errors."""
+
+
+class JournalError(StudioError):
+    """The journal cannot be opened, read or written, or holds what cannot be."""
+
+
+class JournalConflict(JournalError):
+    """Somebody else appended first: what the caller decided was decided on an old state. Nothing was written."""
+
+
+class NotFound(StudioError):
+    """An id that names nothing in this codebook."""
+
+
+class SettingsError(StudioError):
+    """A flag, an environment variable or a settings file that makes no sense."""

@@ -1,0 +1,160 @@
+"""The journal's schema as an ordered list of numbered, named steps.
+
+A database records which steps it has had. Each step runs in one transaction together with its record, so it happened
+or it did not. Steps are never changed once released: a new need is a new step at the end. They spell their tables out
+rather than import them from the store, since they say what the schema was, not what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from app.errors import JournalError
+from app.journal.database import Database
+
+# Any constant does: PostgreSQL's advisory lock that keeps two starting programs from migrating at once.
+_POSTGRESQL_LOCK = 0x6772616365
+
+_applied = Table(
+    "migrations",
+    MetaData(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step. `apply` works on the connection that it is given and neither commits nor rolls back."""
+
+    number: int
+    name: str
+    apply: Callable[[Connection], None]
+
+    @property
+    def title(self) -> str:
+        return f"{self.number:04d}_{self.name}"
+
+
+def _codebooks_and_events(connection: Connection) -> None:
+    metadata = MetaData()
+    Table(
+        "codebooks",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("fingerprint", Text, nullable=False),
+        Column("model_name", Text, nullable=False),
+        Column("config", Text, nullable=False),
+        # Stands for the config in the constraint: PostgreSQL's indexes refuse long texts.
+        Column("config_sha256", Text, nullable=False),
+        Column("at", Text, nullable=False),
+        UniqueConstraint("fingerprint", "config_sha256"),
+    )
+    # SQLite numbers rows itself only where the key's type is INTEGER; AUTOINCREMENT keeps a number from coming back.
+    seq = BigInteger().with_variant(Integer(), "sqlite")
+    Table(
+        "events",
+        metadata,
+        Column("seq", seq, primary_key=True, autoincrement=True),
+        Column("codebook_id", Text, ForeignKey("codebooks.id"), nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("at", Text, nullable=False),
+        Column("author", Text, nullable=False),
+        Column("payload", Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "arrays",
+        metadata,
+        Column("event_seq", seq, ForeignKey("events.seq"), primary_key=True, autoincrement=False),
+        Column("name", Text, primary_key=True),
+        Column("dtype", Text, nullable=False),
+        Column("shape", Text, nullable=False),
+        Column("data", LargeBinary, nullable=False),
+    )
+    metadata.create_all(connection, checkfirst=False)
+
+
+def _events_by_codebook(connection: Connection) -> None:
+    """One codebook is read in order of seq, from anywhere: without this, past all events of all others."""
+    events = Table("events", MetaData(), Column("codebook_id", Text), Column("seq", BigInteger))
+    Index("events_by_codebook", events.c.codebook_id, events.c.seq).create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "codebooks_and_events", _codebooks_and_events),
+    Migration(2, "events_by_codebook", _events_by_codebook),
+)
+
+
+def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[str, ...]:
+    """Apply what the database has not had; returns the titles of the steps taken now.
+
+    Raises JournalError for a database that a newer program or another one made; it is left as it was.
+    """
+    taken: list[str] = []
+    while (title := _step(database, migrations)) is not None:
+        taken.append(title)
+    return tuple(taken)
+
+
+def _step(database: Database, migrations: Sequence[Migration]) -> str | None:
+    """Apply the next step in its own transaction. What is next is read inside: another process may be at it, too."""
+    with database.write() as connection:
+        if database.dialect == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
+        done = _done(connection, database.label)
+        known = [(migration.number, migration.name) for migration in migrations]
+        if done != known[: len(done)]:
+            first = next(step for index, step in enumerate(done) if known[index : index + 1] != [step])
+            raise JournalError(
+                f"The journal {database.label} has had the step {first[0]:04d}_{first[1]}, which this version does not "
+                f"know (its last is {migrations[-1].title}): a newer version of Grace Studio wrote it. Update Grace "
+                "Studio, or choose another data directory."
+            )
+        if len(done) == len(known):
+            return None
+        migration = migrations[len(done)]
+        if not done:
+            _applied.create(connection)
+        migration.apply(connection)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        connection.execute(insert(_applied).values(number=migration.number, name=migration.name, at=now))
+        return migration.title
+
+
+def _done(connection: Connection, label: str) -> list[tuple[int, str]]:
+    """The steps a database has had. A blank one has had none."""
+    tables = set(inspect(connection).get_table_names())
+    if _applied.name in tables:
+        columns = {column["name"] for column in inspect(connection).get_columns(_applied.name)}
+        if columns == set(_applied.c.keys()):
+            rows = connection.execute(select(_applied.c.number, _applied.c.name).order_by(_applied.c.number))
+            return [(number, name) for number, name in rows]
+    elif not tables & {"codebooks", "events", "arrays"}:
+        return []
+    raise JournalError(
+        f"{label} is another program's database (it has the tables {', '.join(sorted(tables))}). Choose another data "
+        "directory, or a database of its own."
+    )

@@ -1,0 +1,141 @@
+"""The one place where everything is wired: settings → model → journal → workbench → pages → server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from app.loading import ConsoleProgress, LoadingPage
+from app.settings import Settings, prepare_data_dir
+from grace_core.config import GraceConfig
+from grace_core.sources import Progress, resolve_model
+
+# The parts of the start, by how long they take when the model has to be fetched first.
+MODEL_SHARE = 0.85
+
+
+def serve(settings: Settings) -> None:
+    """Run the app until SIGINT or SIGTERM.
+
+    Raises:
+        GraceError: it cannot start; the message says what to do. Nothing slow happens before the cheap checks.
+    """
+    started = time.monotonic()
+    _keep_libraries_quiet()
+    with ExitStack() as stack:
+        stack.enter_context(_stop_on_sigterm())
+        config = GraceConfig.named(settings.preset, **settings.config_overrides)
+        prepare_data_dir(settings)
+        page = stack.enter_context(LoadingPage(settings.host, settings.port))
+        console = stack.enter_context(ConsoleProgress())
+
+        def progress(text: str, fraction: float) -> None:
+            page.show(text, fraction)
+            console.show(text, fraction)
+
+        progress("Loading the libraries", 0.0)
+        # Imported here: they take seconds, and the page should be up before.
+        from app.journal.store import JournalStore
+        from app.ui.shell import build_app, launch_kwargs
+        from app.workbench import Workbench
+        from grace_core.models import load_model
+
+        model = load_model(settings.model, cache_dir=settings.cache_dir, progress=_part(progress, 0.0, MODEL_SHARE))
+        store = JournalStore(settings.effective_database_url)
+        stack.callback(store.close)
+        bench = Workbench.open(
+            model,
+            config,
+            store,
+            data_dir=settings.data_dir,
+            max_new_tokens=settings.max_new_tokens,
+            progress=_part(progress, MODEL_SHARE, 1.0),
+        )
+        stack.callback(bench.close)
+        progress("Building the pages", 1.0)
+        blocks = build_app(bench)
+        page.close()
+        _, _, share_url = blocks.launch(
+            **{
+                "quiet": True,
+                "ssr_mode": False,
+                **launch_kwargs(),
+                "server_name": settings.host,
+                "server_port": settings.port,
+                "share": settings.share,
+                "prevent_thread_lock": True,
+            }
+        )
+        stack.callback(blocks.close, verbose=False)
+        console.close()
+        _announce(settings, share_url, time.monotonic() - started)
+        _wait_for_stop()
+
+
+def fetch(settings: Settings) -> None:
+    """Bring the model into the cache and print its folder."""
+    _keep_libraries_quiet()
+    with _stop_on_sigterm(), ConsoleProgress() as console:
+        folder = resolve_model(settings.model, cache_dir=settings.cache_dir, progress=console.show)
+    print(folder)
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """A callback whose 0..1 is this part of the whole."""
+
+    def report(text: str, fraction: float) -> None:
+        progress(text, start + (end - start) * fraction)
+
+    return report
+
+
+def _keep_libraries_quiet() -> None:
+    """No telemetry and no bars but ours, unless the person asked for them; read when the libraries are imported."""
+    for variable, value in (
+        ("GRADIO_ANALYTICS_ENABLED", "False"),
+        ("HF_HUB_DISABLE_TELEMETRY", "1"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+    ):
+        os.environ.setdefault(variable, value)
+
+
+@contextmanager
+def _stop_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the program as Ctrl+C does, so that everything is closed; restored at the end."""
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous: Callable[[int, FrameType | None], object] | int | None = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _announce(settings: Settings, share_url: str | None, seconds: float) -> None:
+    everywhere = settings.host in ("0.0.0.0", "::")
+    shown = "localhost" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"Grace Studio is ready after {seconds:.0f} s: http://{shown}:{settings.port}", flush=True)
+    if share_url:
+        print(f"Public link, open to everybody who has it: {share_url}", flush=True)
+    if everywhere:
+        print("It listens on every network of this machine and asks nobody for a password.", flush=True)
+    print(f"The journal is in {settings.data_dir}. Ctrl+C stops the app; nothing is lost.", flush=True)
+
+
+def _wait_for_stop() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print("Stopping.", file=sys.stderr)

@@ -1,0 +1,374 @@
+"""Where each key and query stands on the map: stable 2-D coordinates for the vectors of a `MapView`.
+
+A point keeps its place as long as its id and its vector stay the same, whatever is added or undone around it; an
+undone key that is redone returns to where it was. Below 15 points the first layout is metric MDS; from 15 points up it
+is UMAP, fitted once, after which new points are put in with `transform`. Everything moves only when a person asks
+(`refit`), or when a first, preliminary layout is replaced: UMAP's import and compilation take some 30 s in a fresh
+process, so `warm_up` does them in a background thread and principal components are shown until then.
+
+Nothing here knows a page, a figure or the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+
+from app import umap_model
+from app.errors import StudioError
+from app.planar import Array, align, beside, local_scales, multidimensional, place, principal
+from app.records import MapView
+from app.umap_model import Umap
+
+logger = logging.getLogger(__name__)
+
+Method = Literal["mds", "pca", "umap"]
+
+UMAP_FROM = 15
+# Up to this many points a fit takes about a second once UMAP is warm: not worth a preliminary layout.
+_FIT_AT_ONCE = 1500
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Coordinates in the order of the view's keys and queries.
+
+    layout_id: rises when points may have moved; equal ids mean that old points are where they were.
+    provisional: principal components that UMAP will replace as soon as it is ready.
+    scales: (keys,) map length of one unit of true distance around each key; see `planar.local_scales`.
+    problem: what went wrong beside the layout itself (it could not be saved, UMAP is missing), for people; or "".
+    """
+
+    layout_id: int
+    method: Method
+    provisional: bool
+    keys: Array = field(repr=False)
+    queries: Array = field(repr=False)
+    scales: Array = field(repr=False)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What the background thread is doing, in words, and how far it is (0..1; None where that cannot be known)."""
+
+    text: str
+    fraction: float | None
+
+
+@dataclass(frozen=True)
+class _Points:
+    ids: tuple[str, ...]
+    digests: tuple[str, ...]
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, view: MapView) -> _Points:
+        ids = tuple(f"key:{key.edit_id}" for key in view.keys) + tuple(f"query:{query.query_id}" for query in view.queries)
+        width = max(view.key_vectors.shape[-1], view.query_vectors.shape[-1]) if ids else 0
+        parts = [part.reshape(-1, width) for part in (view.key_vectors, view.query_vectors) if len(part)]
+        vectors = np.ascontiguousarray(np.concatenate(parts), dtype=np.float32) if parts else np.zeros((0, 0), np.float32)
+        return cls(ids, tuple(hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in vectors), vectors)
+
+    def take(self, rows: Iterable[int]) -> _Points:
+        chosen = list(rows)
+        return _Points(tuple(self.ids[row] for row in chosen), tuple(self.digests[row] for row in chosen), self.vectors[chosen])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    digest: str
+    x: float
+    y: float
+
+
+class Projection:
+    """The one layout that all browsers share. Thread-safe.
+
+    path: a file that keeps the layout over restarts (npz without pickle); None keeps it in memory only.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._known: dict[str, _Placed] = {}
+        self._method: Method = "mds"
+        self._provisional = False
+        self._layout_id = 0
+        self._model: Umap | None = None
+        self._ready = threading.Event()
+        self._warming: threading.Thread | None = None
+        self._fitting: threading.Thread | None = None
+        self._activity: Activity | None = None
+        self._umap_problem = ""
+        self._file_problem = ""
+        self._read_problem = ""
+        self._cached: tuple[str, Layout] | None = None
+        if path is not None and path.exists():
+            self._load(path)
+
+    # -- UMAP in the background ---------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Imports and compiles UMAP in a background thread, once per process. Returns at once."""
+        with self._lock:
+            if self._warming is None:
+                self._warming = threading.Thread(target=self._warm, name="umap-warm-up", daemon=True)
+                self._warming.start()
+
+    @property
+    def ready(self) -> bool:
+        """True once UMAP can be used without waiting."""
+        return self._ready.is_set() and not self._umap_problem
+
+    @property
+    def activity(self) -> Activity | None:
+        """What a page should tell people who wait for a layout; None when nothing is under way."""
+        with self._lock:
+            if self._fitting is None:
+                return None
+            if not self._ready.is_set():
+                return Activity("UMAP is starting (about half a minute after the app starts)", None)
+            return self._activity
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits for the layout under way; False if it is still under way after `timeout` seconds."""
+        thread = self._fitting
+        if thread is not None:
+            thread.join(timeout)
+            return not thread.is_alive()
+        return True
+
+    def _warm(self) -> None:
+        try:
+            with umap_model.LOCK:
+                Umap.compile()
+        except Exception as error:  # noqa: BLE001 - a missing or broken UMAP must not take the page with it
+            with self._lock:
+                self._give_up("UMAP could not be started", error)
+        finally:
+            self._ready.set()
+
+    # -- Layouts ------------------------------------------------------------------------------------------------------
+
+    def layout(self, view: MapView, *, opened: bool = False) -> Layout:
+        """Coordinates for everything in `view`; what is placed already stays where it is.
+
+        opened: the map is being opened, so nobody is looking at it yet: a small layout that has grown to 15 points may
+        become a UMAP now.
+        """
+        with self._lock:
+            few = self._method != "umap" and bool(self._known) and not self._umap_problem
+            outgrown = opened and few and len(view.keys) + len(view.queries) >= UMAP_FROM
+            if self._cached is not None and self._cached[0] == view.version and not outgrown:
+                return self._cached[1]
+            points = _Points.of(view)
+            if outgrown:
+                self._start_fit(points)
+            if len(points):
+                self._place(points)
+            layout = self._describe(view, points)
+            self._cached = (view.version, layout)
+            return layout
+
+    def refit(self, view: MapView) -> None:
+        """Starts a new layout of everything in `view`, in the background; `activity` says how far it is.
+
+        Small maps are laid out before this returns. Does nothing while another layout is under way.
+        """
+        with self._lock:
+            self._cached = None
+            self._read_problem = ""
+            points = _Points.of(view)
+            if len(points) >= UMAP_FROM and not self._umap_problem:
+                self._start_fit(points)
+            elif len(points):
+                method: Method = "pca" if len(points) >= UMAP_FROM else "mds"
+                xy = principal(points.vectors) if method == "pca" else multidimensional(points.vectors)
+                self._install(points, xy, method)
+
+    def _place(self, points: _Points) -> None:
+        new: list[int] = []
+        old: list[int] = []
+        for row, (name, digest) in enumerate(zip(points.ids, points.digests, strict=True)):
+            placed = self._known.get(name)
+            (old if placed is not None and placed.digest == digest else new).append(row)
+        if not new:
+            return
+        if not old:
+            self._first_layout(points)
+            return
+        fresh, anchors = points.take(new), points.take(old)
+        xy = self._transform(fresh, anchors)
+        if xy is None:
+            anchor_xy = self._xy(anchors)
+            scale = 1.0 if self._method == "mds" else self._scale(anchors, anchor_xy)
+            xy = place(fresh.vectors, anchors.vectors, anchor_xy, scale=scale)
+        self._remember(fresh, xy)
+        self._save()
+
+    def _first_layout(self, points: _Points) -> None:
+        if len(points) < UMAP_FROM:
+            self._install(points, multidimensional(points.vectors), "mds")
+            return
+        if self.ready and len(points) <= _FIT_AT_ONCE and umap_model.LOCK.acquire(blocking=False):
+            try:
+                self._model = Umap.fit(points.vectors, lambda _: None)
+            except Exception as error:  # noqa: BLE001 - logged and shown, see `_give_up`
+                self._give_up(f"UMAP could not lay out {len(points):,} points", error)
+            else:
+                self._install(points, self._model.xy, "umap")
+                return
+            finally:
+                umap_model.LOCK.release()
+        self._install(points, principal(points.vectors), "pca", provisional=not self._umap_problem)
+        if self._provisional:
+            self._start_fit(points)
+
+    def _transform(self, fresh: _Points, anchors: _Points) -> Array | None:
+        """New points in a UMAP layout; None where UMAP cannot say now, and stress must."""
+        if self._method != "umap" or not self.ready or not umap_model.LOCK.acquire(blocking=False):
+            return None
+        try:
+            if self._model is None:
+                if len(anchors) < UMAP_FROM:
+                    return None
+                self._model = Umap.restore(anchors.vectors, self._xy(anchors))
+            guess = self._model.transform(fresh.vectors)
+            return beside(guess, fresh.vectors, anchors.vectors, self._xy(anchors))
+        except Exception as error:  # noqa: BLE001 - logged and shown, see `_give_up`
+            self._give_up(f"UMAP could not place {len(fresh):,} new points", error)
+            return None
+        finally:
+            umap_model.LOCK.release()
+
+    def _give_up(self, what: str, error: Exception) -> None:
+        """The map goes on without UMAP, and says so."""
+        logger.error("%s", what, exc_info=error)
+        self._umap_problem = f"{what} ({error}); the map does without it until the app is started again."
+        self._cached = None
+
+    def _start_fit(self, points: _Points) -> None:
+        if self._fitting is not None or self._umap_problem:
+            return
+        self.warm_up()
+        self._activity = Activity(f"Laying out {len(points):,} points with UMAP", None)
+        self._fitting = threading.Thread(target=self._fit, args=(points,), name="umap-fit", daemon=True)
+        self._fitting.start()
+
+    def _fit(self, points: _Points) -> None:
+        def report(fraction: float) -> None:
+            with self._lock:
+                self._activity = Activity(f"Laying out {len(points):,} points with UMAP", fraction)
+
+        try:
+            self._ready.wait()
+            if self._umap_problem:
+                return
+            with umap_model.LOCK:
+                model = Umap.fit(points.vectors, report)
+            with self._lock:
+                self._model = model
+                self._install(points, model.xy, "umap")
+        except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to: the page shows `problem`
+            with self._lock:
+                self._give_up(f"UMAP could not lay out {len(points):,} points", error)
+        finally:
+            with self._lock:
+                self._provisional = False
+                self._fitting = None
+                self._activity = None
+                self._cached = None
+
+    def _install(self, points: _Points, xy: Array, method: Method, *, provisional: bool = False) -> None:
+        """Replaces the whole layout, turned to lie as the old one did."""
+        both = [row for row, name in enumerate(points.ids) if name in self._known]
+        if len(both) >= 3:
+            old = self._xy(points.take(both))
+            rotation, shift = align(xy[both], old)
+            xy = xy @ rotation + shift
+            if method == "umap" and self._model is not None:
+                self._model.place_in(rotation, shift)
+        if method != "umap":
+            self._model = None
+        self._known = {}
+        self._remember(points, xy)
+        self._method, self._provisional = method, provisional
+        self._layout_id += 1
+        self._cached = None
+        self._save()
+
+    def _remember(self, points: _Points, xy: Array) -> None:
+        if not np.isfinite(xy).all():
+            bad = int((~np.isfinite(xy)).any(axis=1).sum())
+            raise StudioError(f"The map got no coordinates for {bad} of {len(points)} points. Ask for a new layout.")
+        for name, digest, (x, y) in zip(points.ids, points.digests, xy.tolist(), strict=True):
+            self._known[name] = _Placed(digest, x, y)
+
+    def _xy(self, points: _Points) -> Array:
+        return np.array([(self._known[name].x, self._known[name].y) for name in points.ids]).reshape(-1, 2)
+
+    @staticmethod
+    def _scale(points: _Points, xy: Array) -> float:
+        """One typical scale of a layout, from at most 256 of its points."""
+        some = slice(None, None, max(1, len(points) // 256))
+        return float(np.median(local_scales(points.vectors[some], xy[some], points.vectors, xy)))
+
+    def _describe(self, view: MapView, points: _Points) -> Layout:
+        xy = self._xy(points)
+        keys = len(view.keys)
+        scales = local_scales(points.vectors[:keys], xy[:keys], points.vectors, xy) if keys else np.zeros(0)
+        problem = " ".join(part for part in (self._umap_problem, self._file_problem, self._read_problem) if part)
+        return Layout(self._layout_id, self._method, self._provisional, xy[:keys], xy[keys:], scales, problem)
+
+    # -- The file -----------------------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        if self._path is None or self._provisional:
+            return
+        temporary = self._path.with_name(self._path.name + ".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                np.savez(
+                    file,
+                    format=np.array(_FORMAT),
+                    method=np.array(self._method),
+                    ids=np.array(list(self._known), dtype=np.str_),
+                    digests=np.array([placed.digest for placed in self._known.values()], dtype=np.str_),
+                    xy=np.array([(placed.x, placed.y) for placed in self._known.values()]).reshape(-1, 2),
+                )
+            temporary.replace(self._path)
+            self._file_problem = ""
+        except OSError as error:
+            logger.warning("map layout not saved to %s: %s", self._path, error)
+            self._file_problem = f"The layout could not be saved ({error.strerror}): points may move after a restart."
+
+    def _load(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                if int(stored["format"]) != _FORMAT:
+                    raise ValueError(f"format {int(stored['format'])}, expected {_FORMAT}")
+                method, xy = str(stored["method"]), np.asarray(stored["xy"], np.float64)
+                ids, digests = stored["ids"].tolist(), stored["digests"].tolist()
+            if method not in ("mds", "pca", "umap") or xy.shape != (len(ids), 2) or not np.isfinite(xy).all():
+                raise ValueError(f"method {method!r}, {len(ids)} ids, coordinates of shape {xy.shape}")
+            known = {name: _Placed(digest, x, y) for name, digest, (x, y) in zip(ids, digests, xy.tolist(), strict=True)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            logger.warning("map layout %s cannot be read: %s", path, error)
+            self._read_problem = f"The saved layout {path.name} could not be read ({error}); this is a new one."
+        else:
+            self._known, self._method, self._layout_id = known, cast(Method, method), 1

@@ -1,0 +1,231 @@
+"""What the workbench hands to a page or an endpoint: frozen, named, complete.
+
+Nothing here knows a widget, a database row or a tensor hook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
+VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
+
+EditState = Literal["active", "undone", "superseded"]
+ChangeKind = Literal["added", "expanded", "split", "superseded"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The line at the top of every page: which model, which codebook, how much is in it."""
+
+    model_name: str
+    fingerprint: str
+    preset: str
+    key_layer: int
+    value_layer: int
+    epsilon: float
+    active_edits: int
+    queries: int
+    data_dir: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One logged generation.
+
+    distance: from the query to the nearest key, in the codebook's query space (None: no key yet).
+    epsilon: the nearest key's ε. edit_id is set only where the nearest key matched (distance <= epsilon).
+    """
+
+    query_id: str
+    prompt: str
+    text: str
+    edit_id: str | None
+    nearest_edit_id: str | None
+    distance: float | None
+    epsilon: float | None
+    at: datetime
+    author: str = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class PartialAnswer:
+    """An answer while it is being generated: all text so far."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A reviewer's verdict on text[start:end] (code points) of one answer."""
+
+    mark_id: str
+    query_id: str
+    start: int
+    end: int
+    text: str
+    verdict: Verdict
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EditProgress:
+    """Where a running edit stands. `losses` holds the mean loss of every step so far (nats per token)."""
+
+    stage: str
+    step: int
+    limit: int
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """Another edit and how far its key is from the one in question; `gap` = distance - both ε."""
+
+    edit_id: str
+    prompt: str
+    target: str
+    distance: float
+    epsilon: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one edit did to the codebook.
+
+    nearest: the nearest other key at that time (None: there was none).
+    shrunk: edits whose ε this edit cut, as (edit_id, prompt, ε before, ε after).
+    """
+
+    kind: ChangeKind
+    epsilon: float
+    nearest: Neighbor | None
+    shrunk: tuple[tuple[str, str, float, float], ...] = ()
+    superseded_edit_id: str | None = None
+
+    def sentence(self) -> str:
+        """The change in words, as the page shows it."""
+        parts = []
+        match self.kind:
+            case "added":
+                parts.append(f"Added a new key with ε {self.epsilon:.2f}.")
+            case "expanded":
+                parts.append(f"Expanded an existing key with the same target; its ε is now {self.epsilon:.2f}.")
+            case "split":
+                parts.append(f"Split: a key with another target is near, so the new key's ε is {self.epsilon:.2f}.")
+            case "superseded":
+                parts.append(f"Replaced the earlier edit of this prompt; ε {self.epsilon:.2f}.")
+        if self.nearest is not None:
+            parts.append(f"Nearest other key: “{self.nearest.prompt}” at distance {self.nearest.distance:.2f}.")
+        else:
+            parts.append("It is the only key.")
+        for _, prompt, before, after in self.shrunk:
+            parts.append(f"ε of “{prompt}” went from {before:.2f} to {after:.2f}.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class EditOutcome:
+    """The end of one edit. Where success is False nothing was kept: edit_id and change are None, `reason` says why."""
+
+    success: bool
+    edit_id: str | None
+    prompt: str
+    target: str
+    text_before: str
+    text_after: str
+    change: Change | None
+    epsilon: float | None
+    losses: tuple[float, ...]
+    seconds: float
+    reason: str = ""
+    note: str = ""
+    """What else a reviewer should know of a successful edit: phrasings not reached, logged queries answered otherwise."""
+
+
+@dataclass(frozen=True)
+class EditRow:
+    """One edit in a list. epsilon is None where the edit is not in force. covered_by: see `Change` expanded."""
+
+    edit_id: str
+    prompt: str
+    target: str
+    author: str
+    at: datetime
+    epsilon: float | None
+    matches: int
+    state: EditState
+    change: ChangeKind
+    paraphrases: tuple[str, ...] = ()
+    source_url: str = ""
+
+
+@dataclass(frozen=True)
+class EditPage:
+    """A page of edits, newest first. `total` counts those that pass the filter, `counts` all edits by state."""
+
+    rows: tuple[EditRow, ...]
+    total: int
+    counts: dict[EditState, int]
+
+
+@dataclass(frozen=True)
+class MatchedQuery:
+    """A logged query answered by an edit; distance to that edit's key under the present encoder."""
+
+    query_id: str
+    prompt: str
+    text: str
+    distance: float
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EditDetail:
+    row: EditRow
+    text_before: str
+    text_after: str
+    change: str
+    neighbors: tuple[Neighbor, ...]
+    matched: tuple[MatchedQuery, ...]
+
+
+@dataclass(frozen=True)
+class MapKey:
+    """A key in force; `edit_ids` are the edits it serves (the first one owns it)."""
+
+    edit_id: str
+    edit_ids: tuple[str, ...]
+    prompt: str
+    target: str
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class MapQuery:
+    query_id: str
+    prompt: str
+    text: str
+    edit_id: str | None
+    distance: float | None
+
+
+@dataclass(frozen=True)
+class MapView:
+    """Everything a map needs; vectors are in the codebook's query space, float32.
+
+    key_vectors: (keys, width); query_vectors: (queries, width). `version` changes when any of it changes.
+    """
+
+    version: str
+    keys: tuple[MapKey, ...]
+    queries: tuple[MapQuery, ...]
+    key_vectors: np.ndarray = field(repr=False)
+    query_vectors: np.ndarray = field(repr=False)

@@ -1,0 +1,20 @@
+"""Custom parts of the pages: a value function (pure), a `gr.HTML` that draws it, a script and a style beside it.
+
+Scripts build the DOM with `textContent` only: prompts and model output are untrusted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a script or style that lies beside this file."""
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """A component's `js_on_load`: the shared DOM helpers, then its own script."""
+    return asset("dom.js") + "\n" + asset(name)

@@ -1,0 +1,106 @@
+"""The table of edits: rows by id, newest first, with search, filter, pages and a button for each thing a row can do."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+
+from app.records import EditPage, EditRow, EditState
+from app.ui.components import script
+
+PAGE_SIZE = 25
+STATE_LABELS: dict[EditState, str] = {"active": "In force", "undone": "Undone", "superseded": "Replaced"}
+
+TEMPLATE = """
+<div class="gs-edits">
+  <div class="gs-edits-bar">
+    <label class="gs-search"><span class="gs-sr">Search the edits</span>
+      <input type="search" placeholder="Search prompt, target or author" autocomplete="off"></label>
+    <div class="gs-filters" role="group" aria-label="Show edits by state"></div>
+  </div>
+  <p class="gs-sr" role="status"></p>
+  <div class="gs-edits-body"></div>
+  <div class="gs-pages"></div>
+</div>
+"""
+
+# Each drawing has its own number: an action that failed leaves the rows equal, and its button must still be freed.
+_drawings = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of the edits a browser looks at."""
+
+    search: str = ""
+    state: EditState | None = None
+    offset: int = 0
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> View:
+        """From a browser's event: unknown states and offsets below zero become their defaults."""
+        state = data.get("state")
+        offset = data.get("offset")
+        return cls(
+            search=str(data.get("search") or ""),
+            state=state if state in STATE_LABELS else None,
+            offset=max(0, offset) if isinstance(offset, int) else 0,
+        )
+
+
+def web_address(url: str) -> str:
+    """The URL where it is safe as a link (http or https), else nothing."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def row_value(row: EditRow) -> dict[str, Any]:
+    """One row as edit_table.js draws it, and as `/edits` returns it less the labels."""
+    return {
+        "id": row.edit_id,
+        "prompt": row.prompt,
+        "target": row.target,
+        "author": row.author,
+        "at": row.at.isoformat(),
+        "epsilon": f"{row.epsilon:.2f}" if row.epsilon is not None else "",
+        "matches": row.matches,
+        "state": row.state,
+        "state_label": STATE_LABELS[row.state],
+        "action": "redo" if row.state == "undone" else "undo",
+        "phrasings": len(row.paraphrases),
+        "source": web_address(row.source_url),
+    }
+
+
+def table_value(page: EditPage, view: View, *, selected: str | None = None) -> dict[str, Any]:
+    """What edit_table.js draws: the rows of one page, the filters with their counts, where the page lies."""
+    everything = sum(page.counts.values())
+    filters: list[dict[str, Any]] = [{"state": "", "label": "All", "count": everything}]
+    filters += [{"state": s, "label": label, "count": page.counts.get(s, 0)} for s, label in STATE_LABELS.items()]
+    return {
+        "drawing": next(_drawings),
+        "rows": [row_value(row) for row in page.rows],
+        "filters": filters,
+        "search": view.search,
+        "state": view.state or "",
+        "offset": view.offset,
+        "limit": PAGE_SIZE,
+        "total": page.total,
+        "everything": everything,
+        "selected": selected,
+    }
+
+
+def build_table(value: dict[str, Any]) -> gr.HTML:
+    """The component; it triggers `view` {search, state, offset}, `undo`, `redo` and `open_map` {edit_id}, `review`."""
+    return gr.HTML(
+        value,
+        html_template=TEMPLATE,
+        js_on_load=script("edit_table.js"),
+        apply_default_css=False,
+        elem_id="gs-edits",
+        elem_classes="gs-part",
+    )

@@ -1,0 +1,11 @@
+const boxed = element.querySelector(".gs-message");
+const plain = element.querySelector(".gs-note");
+
+function draw() {
+  const value = data() ?? { text: "", tone: "note" };
+  boxed.classList.toggle("error", value.tone === "error");
+  say(boxed, value.tone === "plain" ? "" : value.text);
+  say(plain, value.tone === "plain" ? value.text : "");
+}
+draw();
+watch("value", draw);

@@ -1,0 +1,81 @@
+"""The Edits page: every edit, newest first, with Undo, Redo and a link to the map on each row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.ui.components.edit_table import PAGE_SIZE, View, build_table, table_value
+from app.ui.session import PageContext, Session, edits_mark, private, warn
+
+
+class EditsPage:
+    """The table and its events. What a browser looks at is its `View`; rows are always named by id."""
+
+    def __init__(self, context: PageContext) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.view = gr.State(View())
+        with gr.Column(elem_classes="gs-panel"):
+            self.table = build_table(self.draw(View(), None))
+        self._bind()
+
+    def _bind(self) -> None:
+        context = self.context
+        looking = [self.view, context.selected_edit]
+        acting = [*looking, context.author, context.session]
+        private(
+            self.table.view,
+            self.on_view,
+            inputs=context.selected_edit,
+            outputs=[self.table, self.view],
+            trigger_mode="always_last",
+        )
+        private(self.table.undo, self.on_undo, inputs=acting, outputs=[self.table, context.revision])
+        private(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
+        private(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+        private(self.table.review, self.on_review, outputs=context.tabs)
+        private(gr.on, [context.revision.change, context.selected_edit.change], self.draw, looking, self.table)
+
+    def draw(self, view: View, selected: str | None) -> dict[str, Any]:
+        """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
+        page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE)
+        if not page.rows and page.total:
+            last = (page.total - 1) // PAGE_SIZE * PAGE_SIZE
+            view = View(view.search, view.state, last)
+            page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE)
+        return table_value(page, view, selected=selected)
+
+    def on_view(self, selected: str | None, event: gr.EventData) -> tuple[Any, Any]:
+        view = View.of({"search": event.search, "state": event.state, "offset": event.offset})
+        return self.draw(view, selected), view
+
+    def on_undo(self, view: View, selected: str | None, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any]:
+        try:
+            self.bench.undo(event.edit_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+        return self._acted(view, selected, session)
+
+    def on_redo(self, view: View, selected: str | None, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any]:
+        try:
+            self.bench.redo(event.edit_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+        return self._acted(view, selected, session)
+
+    def _acted(self, view: View, selected: str | None, session: Session) -> tuple[Any, Any]:
+        session.known, _ = edits_mark(self.bench)
+        return self.draw(view, selected), self.bench.revision()
+
+    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
+        return event.edit_id, gr.update(selected="map")
+
+    def on_review(self) -> Any:
+        return gr.update(selected="review")
+
+
+def build_edits(context: PageContext) -> EditsPage:
+    """Build the page inside the tab that is open."""
+    return EditsPage(context)

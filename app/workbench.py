@@ -1,0 +1,527 @@
+"""One method for each thing that a person can do; owns the journal's state and the current codebook.
+
+Append first, then swap: what the journal did not take did not happen. The model's thread runs generations and edits one
+at a time; everything else is a short look at the replayed state under one lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from app.errors import JournalConflict, NotFound, StudioError
+from app.jobs import Job, Worker
+from app.journal.events import (
+    Calibrated,
+    Edited,
+    EventData,
+    Generated,
+    Marked,
+    Redone,
+    StoredEvent,
+    Undone,
+    Unmarked,
+)  # fmt: skip
+from app.journal.replay import EditRecord, QueryRecord, Replay
+from app.journal.store import JournalStore
+from app.records import (
+    VERDICTS,
+    Answer,
+    Change,
+    EditDetail,
+    EditOutcome,
+    EditPage,
+    EditProgress,
+    EditRow,
+    EditState,
+    MapKey,
+    MapQuery,
+    MapView,
+    Mark,
+    MatchedQuery,
+    Neighbor,
+    PartialAnswer,
+    Status,
+    Verdict,
+)  # fmt: skip
+from grace_core.calibration import Calibration, encoder_of, first_calibration
+from grace_core.codebook import Change as CoreChange
+from grace_core.codebook import Codebook, Entry
+from grace_core.config import GraceConfig
+from grace_core.editor import Editor, EditResult
+from grace_core.errors import InputError
+from grace_core.generation import MAX_NEW_TOKENS, Generation, generate
+from grace_core.geometry import pair_distances
+from grace_core.models import LanguageModel
+
+NEIGHBORS_SHOWN = 5
+
+
+class Workbench:
+    """The product without a page: prompt, mark, edit, look, undo. Safe to call from any thread."""
+
+    def __init__(
+        self, model: LanguageModel, config: GraceConfig, store: JournalStore, *,
+        data_dir: Path | None = None, max_new_tokens: int = MAX_NEW_TOKENS,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Replay the journal of this model and these layers, or begin one. `config` need not be resolved."""
+        self._model = model
+        self._config = config.resolved(len(model.blocks))
+        self._store = store
+        self._data_dir = data_dir
+        self._max_new_tokens = max_new_tokens
+        self._editor = Editor(model)
+        self._lock = threading.RLock()
+        report = progress or (lambda stage, fraction: None)
+        self._id = store.codebook_id(fingerprint=model.fingerprint, model_name=model.name, config=self._config.to_dict())
+        report("Reading the journal", 0.0)
+        self._replay = Replay.of(store.events(self._id))
+        if not self._replay.calibrations:
+            first = first_calibration(model, self._config, report)
+            if first is not None:
+                self._append(_calibrated(first))
+        self._codebook = self._refolded()
+        self._worker = Worker()
+
+    @classmethod
+    def open(
+        cls, model: LanguageModel, config: GraceConfig, store: JournalStore, *,
+        data_dir: Path | None = None, max_new_tokens: int = MAX_NEW_TOKENS,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> Workbench:  # fmt: skip
+        """The same as the constructor, under the name that says what happens."""
+        return cls(model, config, store, data_dir=data_dir, max_new_tokens=max_new_tokens, progress=progress)
+
+    def close(self) -> None:
+        """Call off what runs and end the model's thread; the store stays open, it is its opener's."""
+        self._worker.close()
+
+    @property
+    def codebook(self) -> Codebook:
+        """The current snapshot; immutable."""
+        with self._lock:
+            return self._codebook
+
+    def status(self) -> Status:
+        """What is open and how much is in it."""
+        with self._lock:
+            self._catch_up()
+            assert self._config.value_layer is not None
+            return Status(
+                model_name=self._model.name,
+                fingerprint=self._model.fingerprint,
+                preset=self._config.preset,
+                key_layer=self._config.key_layer,
+                value_layer=self._config.value_layer,
+                epsilon=self._config.epsilon,
+                active_edits=sum(len(entry.edit_ids) for entry in self._codebook.entries),
+                queries=len(self._replay.queries),
+                data_dir=str(self._data_dir or self._store.label),
+            )
+
+    def revision(self) -> int:
+        """Rises with every event of the journal, whoever wrote it."""
+        with self._lock:
+            self._catch_up()
+            return self._replay.revision
+
+    # ── prompt ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def generate(self, prompt: str, *, author: str = "") -> Job[Answer]:
+        """Answer a prompt and log it. The job reports `PartialAnswer`.
+
+        Raises:
+            InputError: an empty prompt, or one beyond the context window.
+        """
+        self._model.prompt(prompt)
+
+        def work(job: Job[Answer]) -> Answer:
+            with self._lock:
+                self._catch_up()
+                codebook = self._codebook
+            answer = generate(
+                self._model, codebook, prompt, max_new_tokens=self._max_new_tokens,
+                on_text=lambda text: job.report(PartialAnswer(text)), cancelled=lambda: job.cancelled,
+            )  # fmt: skip
+            return self._log(answer, author)
+
+        return self._worker.submit(work)
+
+    def answer(self, query_id: str) -> Answer:
+        """A logged answer again."""
+        with self._lock:
+            return _answer(self._query(query_id))
+
+    def _log(self, answer: Generation, author: str) -> Answer:
+        match = answer.match
+        data = Generated(
+            query_id=uuid.uuid4().hex,
+            prompt=answer.prompt,
+            text=answer.text,
+            edit_id=match.edit_id,
+            nearest_edit_id=match.entry.edit_id if match.entry is not None else None,
+            distance=match.distance,
+            epsilon=float(match.entry.epsilon) if match.entry is not None else None,
+            truncated=answer.truncated,
+            activation=answer.activation,
+        )
+        with self._lock:
+            self._commit(data, author=author)
+            return _answer(self._replay.queries[data.query_id])
+
+    # ── mark ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def mark(self, query_id: str, start: int, end: int, verdict: Verdict, *, author: str = "") -> Mark:
+        """Give a verdict on text[start:end] (code points) of a logged answer.
+
+        Raises:
+            InputError: an unknown verdict, or a span that is empty or outside the answer.
+            NotFound: an unknown answer.
+        """
+        if verdict not in get_args(Verdict):
+            raise InputError(f"The verdict is {verdict!r}; use one of {', '.join(VERDICTS)}.")
+        with self._lock:
+            text = self._query(query_id).generated.text
+            if not 0 <= start < end <= len(text):
+                raise InputError(f"The span {start}–{end} is not inside the answer, which has {len(text)} characters.")
+            data = Marked(uuid.uuid4().hex, query_id, start, end, text[start:end], verdict)
+            self._commit(data, author=author)
+            mark = self._replay.mark(data.mark_id)
+            assert mark is not None
+            return mark
+
+    def unmark(self, mark_id: str, *, author: str = "") -> None:
+        """Remove a mark; the journal keeps that it was there."""
+        with self._lock:
+            self._catch_up()
+            if self._replay.mark(mark_id) is None:
+                raise NotFound(f"There is no mark {mark_id!r}; it may have been removed in another browser.")
+            self._commit(Unmarked(mark_id), author=author)
+
+    def marks(self, query_id: str) -> tuple[Mark, ...]:
+        """The marks on one answer."""
+        with self._lock:
+            return self._replay.marks(query_id)
+
+    # ── edit, undo, redo ────────────────────────────────────────────────────────────────────────────────────────
+
+    def edit(
+        self, prompt: str, target: str, *, paraphrases: Sequence[str] = (), source_url: str = "",
+        query_id: str | None = None, author: str = "",
+    ) -> Job[EditOutcome]:  # fmt: skip
+        """Make the model answer `prompt` with `target`. The job reports `EditProgress`; cancelling it keeps nothing.
+
+        Raises:
+            InputError: an empty prompt or target, or one that does not fit.
+        """
+        text = self._model.prompt(prompt).text
+        self._model.target_ids(text, target)
+        if isinstance(paraphrases, str):
+            raise InputError("The paraphrases are one text; give a list of texts.")
+        if query_id is not None:
+            self.answer(query_id)
+
+        def work(job: Job[EditOutcome]) -> EditOutcome:
+            return self._edit(job, text, target, tuple(paraphrases), source_url.strip(), query_id, author)
+
+        return self._worker.submit(work)
+
+    def _edit(
+        self, job: Job[EditOutcome], prompt: str, target: str, paraphrases: tuple[str, ...], source_url: str,
+        query_id: str | None, author: str,
+    ) -> EditOutcome:  # fmt: skip
+        with self._lock:
+            self._catch_up()
+            before = self._codebook
+        losses: list[float] = []
+        stage = "Starting"
+
+        def on_stage(words: str) -> None:
+            nonlocal stage
+            stage = words
+            job.report(EditProgress(stage, len(losses), self._config.max_steps, tuple(losses)))
+
+        def on_step(step: int, loss: float) -> None:
+            losses.append(loss)
+            job.report(EditProgress(stage, step, self._config.max_steps, tuple(losses)))
+
+        result = self._editor.edit(
+            before, prompt, target, paraphrases=paraphrases, max_new_tokens=self._max_new_tokens,
+            on_stage=on_stage, on_step=on_step, cancelled=lambda: job.cancelled,
+        )  # fmt: skip
+        if result.edit is None or result.change is None:
+            return _failed(result)
+        change = self._described(result.change, result.codebook)
+        data = Edited(
+            edit_id=result.edit.edit_id, query_id=query_id, prompt=result.prompt, target=result.target,
+            target_ids=result.edit.target_ids, paraphrases=result.edit.paraphrases, source_url=source_url,
+            text_before=result.text_before, text_after=result.text_after,
+            change={**asdict(change), "sentence": change.sentence()}, requested_epsilon=float(result.edit.epsilon),
+            losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
+        )  # fmt: skip
+        with self._lock:
+            if self._codebook is not before and self._codebook.encoder is not before.encoder:
+                raise StudioError("The codebook was recalibrated meanwhile; nothing was kept. Edit once more.")
+            events: list[EventData] = [_calibrated(result.calibration)] if result.calibration is not None else []
+            self._commit(*events, data, author=author)
+            # The snapshot comes from the journal's own record, as after a restart; without another's edit in between
+            # it is the one that was checked above.
+            changed = self._changed_answers(before, self._codebook)
+        return EditOutcome(
+            True, data.edit_id, data.prompt, data.target, data.text_before, data.text_after, change, change.epsilon,
+            data.losses, data.seconds, note=_note(result, changed),
+        )  # fmt: skip
+
+    def undo(self, edit_id: str, *, author: str = "") -> EditRow:
+        """Withdraw an edit; the codebook becomes the one that never saw it.
+
+        Raises:
+            NotFound: an unknown edit.
+            InputError: it is undone already.
+        """
+        with self._lock:
+            if self._edit_record(edit_id).undone:
+                raise InputError("This edit is undone already; Redo brings it back.")
+            self._commit(Undone(edit_id), author=author)
+            return self._row(self._replay.edits[edit_id], self._matches())
+
+    def redo(self, edit_id: str, *, author: str = "") -> EditRow:
+        """Restore an undone edit, at its old place in the order.
+
+        Raises:
+            NotFound: an unknown edit.
+            InputError: it is not undone.
+        """
+        with self._lock:
+            if not self._edit_record(edit_id).undone:
+                raise InputError("This edit is not undone; there is nothing to restore.")
+            self._commit(Redone(edit_id), author=author)
+            return self._row(self._replay.edits[edit_id], self._matches())
+
+    # ── look ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def edits(self, *, search: str = "", state: EditState | None = None, offset: int = 0, limit: int = 50) -> EditPage:
+        """Edits, newest first: those whose prompt, target, author, source or id contains all of `search`'s words."""
+        words = search.lower().split()
+        with self._lock:
+            self._catch_up()
+            matches = self._matches()
+            rows = [self._row(record, matches) for record in reversed(self._replay.edits.values())]
+        counts: dict[EditState, int] = dict.fromkeys(get_args(EditState), 0)
+        for row in rows:
+            counts[row.state] += 1
+        rows = [
+            row
+            for row in rows
+            if (state is None or row.state == state)
+            and all(word in " ".join((row.prompt, row.target, row.author, row.source_url, row.edit_id)).lower() for word in words)
+        ]
+        return EditPage(tuple(rows[max(0, offset) : max(0, offset) + limit]), len(rows), counts)
+
+    def detail(self, edit_id: str) -> EditDetail:
+        """One edit with its neighbours and the logged queries that it answers under the present codebook.
+
+        Raises:
+            NotFound: an unknown edit.
+        """
+        with self._lock:
+            self._catch_up()
+            record = self._edit_record(edit_id)
+            codebook = self._codebook
+            row = self._row(record, self._matches())
+            entry = codebook.entry_of(edit_id)
+            query = codebook.encoder(record.edit.activation[None])[0]
+            matched = [
+                _matched(item, float(pair_distances(vector, entry.key[None], codebook.config.distance)[0]))
+                for item, vector, match in self._query_matches(codebook)
+                if entry is not None and match is not None and match.edit_id == entry.edit_id
+            ] if entry is not None else []  # fmt: skip
+        return EditDetail(
+            row=row,
+            text_before=record.edited.text_before,
+            text_after=record.edited.text_after,
+            change=str(record.edited.change.get("sentence", "")),
+            neighbors=_neighbors(codebook, query, entry, 0.0 if entry is None else entry.epsilon),
+            matched=tuple(sorted(matched, key=lambda item: item.distance)),
+        )
+
+    def map_view(self, *, max_queries: int = 20_000) -> MapView:
+        """Keys in force and the latest queries with their vectors, as the present codebook answers them."""
+        with self._lock:
+            self._catch_up()
+            codebook = self._codebook
+            matched = self._query_matches(codebook)[-max_queries:]
+            keys = tuple(MapKey(e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon)) for e in codebook.entries)
+            queries = tuple(
+                MapQuery(
+                    item.generated.query_id, item.generated.prompt, item.generated.text,
+                    match.edit_id if match is not None else None, match.distance if match is not None else None,
+                )
+                for item, _, match in matched
+            )  # fmt: skip
+            width = codebook.encoder.dimensions
+            vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
+            version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}"
+        return MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
+
+    # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _append(self, *data: EventData, author: str = "") -> tuple[StoredEvent, ...]:
+        stored = self._store.append(self._id, *data, author=author, expected_seq=self._replay.revision)
+        for event in stored:
+            self._replay.apply(event)
+        return stored
+
+    def _commit(self, *data: EventData, author: str = "") -> None:
+        """Append, apply, swap. Another process's events are taken in first, and once more where one comes between."""
+        for attempt in range(3):
+            self._catch_up()
+            for item in data:
+                self._replay.check(item)
+            try:
+                self._append(*data, author=author.strip())
+                break
+            except JournalConflict:
+                if attempt == 2:
+                    raise
+        if any(isinstance(item, Edited | Undone | Redone | Calibrated) for item in data):
+            self._codebook = self._refolded()
+
+    def _catch_up(self) -> None:
+        """Take in what another process wrote to the same journal."""
+        if self._store.last_seq(self._id) == self._replay.revision:
+            return
+        refold = False
+        for event in self._store.events(self._id, after=self._replay.revision):
+            self._replay.apply(event)
+            refold = refold or isinstance(event.data, Edited | Undone | Redone | Calibrated)
+        if refold:
+            self._codebook = self._refolded()
+
+    def _refolded(self) -> Codebook:
+        edits = self._replay.active_edits()
+        current: Codebook | None = getattr(self, "_codebook", None)
+        calibrations = self._replay.calibrations
+        version = calibrations[-1].version if calibrations else 0
+        if current is not None and current.encoder.version == version:
+            return current.with_edits(edits)
+        steps = [Calibration(c.version, c.reason, c.prompts, c.activations) for c in calibrations]
+        encoder = encoder_of(self._model, self._config, steps)
+        return Codebook(self._config, encoder, edits, fingerprint=self._model.fingerprint)
+
+    def _query(self, query_id: str) -> QueryRecord:
+        self._catch_up()
+        record = self._replay.queries.get(query_id)
+        if record is None:
+            raise NotFound(f"There is no logged answer {query_id!r}; prompt the model again.")
+        return record
+
+    def _edit_record(self, edit_id: str) -> EditRecord:
+        self._catch_up()
+        record = self._replay.edits.get(edit_id)
+        if record is None:
+            raise NotFound(f"There is no edit {edit_id!r} in this codebook; the Edits page lists those that are.")
+        return record
+
+    def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Any]]:
+        """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes."""
+        cached = getattr(self, "_matched", None)
+        if cached is None or cached[0] is not codebook:
+            cached = self._matched = (codebook, [])
+        known = cached[1]
+        new = list(self._replay.queries.values())[len(known) :]
+        if new:
+            vectors = codebook.encoder(np.stack([item.generated.activation for item in new]))
+            known.extend(zip(new, vectors, codebook.match(vectors), strict=True))
+        return list(known)
+
+    def _matches(self) -> Counter[str]:
+        """How many logged queries each edit answered when they were asked."""
+        return Counter(q.generated.edit_id for q in self._replay.queries.values() if q.generated.edit_id is not None)
+
+    def _changed_answers(self, before: Codebook, after: Codebook) -> int:
+        """Logged queries that another edit, or none, would answer now; other than by the edits' own coming and going."""
+        if before.encoder.version == after.encoder.version:
+            return 0
+        then = [match.edit_id for _, _, match in self._query_matches(before)]
+        now = [match.edit_id for _, _, match in self._query_matches(after)]
+        old = {entry.edit_id for entry in before.entries}
+        return sum(a != b for a, b in zip(then, now, strict=True) if a in old or b in old)
+
+    def _row(self, record: EditRecord, matches: Counter[str]) -> EditRow:
+        edit = record.edit
+        entry = None if record.undone else self._codebook.entry_of(edit.edit_id)
+        state: EditState = "undone" if record.undone else "active" if entry is not None else "superseded"
+        return EditRow(
+            edit_id=edit.edit_id, prompt=edit.prompt, target=edit.target, author=record.event.author, at=record.event.at,
+            epsilon=float(entry.epsilon) if entry is not None else None, matches=matches[edit.edit_id], state=state,
+            change=record.edited.change.get("kind", "added"), paraphrases=edit.paraphrases, source_url=record.edited.source_url,
+        )  # fmt: skip
+
+    def _described(self, change: CoreChange, codebook: Codebook) -> Change:
+        entry, near = change.entry, change.nearest
+        nearest = None
+        if near.entry is not None and near.distance is not None:
+            nearest = _neighbor(codebook, near.entry, near.distance, entry.epsilon)
+        prompts = {e.edit_id: e.prompt for e in codebook.entries}
+        shrunk = tuple((s.edit_id, prompts.get(s.edit_id, ""), float(s.before), float(s.after)) for s in change.shrunk)
+        return Change(change.kind, float(entry.epsilon), nearest, shrunk, change.superseded)
+
+
+def _answer(record: QueryRecord) -> Answer:
+    q = record.generated
+    return Answer(
+        q.query_id, q.prompt, q.text, q.edit_id, q.nearest_edit_id, q.distance, q.epsilon,
+        record.event.at, record.event.author, q.truncated,
+    )  # fmt: skip
+
+
+def _matched(record: QueryRecord, distance: float) -> MatchedQuery:
+    return MatchedQuery(record.generated.query_id, record.generated.prompt, record.generated.text, distance, record.event.at)
+
+
+def _neighbor(codebook: Codebook, entry: Entry, distance: float, epsilon: float) -> Neighbor:
+    now = codebook.entry_of(entry.edit_id) or entry
+    return Neighbor(
+        entry.edit_id, entry.prompt, entry.target, distance, float(now.epsilon), distance - epsilon - float(now.epsilon)
+    )
+
+
+def _neighbors(codebook: Codebook, query: Any, own: Entry | None, epsilon: float) -> tuple[Neighbor, ...]:
+    others = [entry for entry in codebook.entries if entry is not own]
+    if not others:
+        return ()
+    distances = pair_distances(query, np.stack([entry.key for entry in others]), codebook.config.distance)
+    order = np.argsort(distances, kind="stable")[:NEIGHBORS_SHOWN]
+    return tuple(_neighbor(codebook, others[i], float(distances[i]), epsilon) for i in order)
+
+
+def _calibrated(step: Calibration) -> Calibrated:
+    return Calibrated(step.version, step.reason, step.prompts, step.activations)
+
+
+def _failed(result: EditResult) -> EditOutcome:
+    return EditOutcome(
+        False, None, result.prompt, result.target, result.text_before, result.text_after, None, None,
+        result.losses, result.seconds, reason=result.reason,
+    )  # fmt: skip
+
+
+def _note(result: EditResult, changed: int) -> str:
+    parts = []
+    if result.unreached:
+        parts.append("Not reached by this key: " + "; ".join(f"“{text}”" for text in result.unreached) + ".")
+    if result.calibration is not None:
+        count = len(result.calibration.prompts)
+        parts.append(f"The encoder was calibrated on {count} prompts like this one, so that other subjects stay apart.")
+    if changed:
+        parts.append(f"That changed what answers {changed} earlier {'query' if changed == 1 else 'queries'}.")
+    return " ".join(parts)

@@ -1,0 +1,171 @@
+"""Calibrate the encoder of a codebook: what people ask, as the model itself imagines it, and what edits add to that.
+
+A calibration is a versioned step: rows of pooled activations that join the background. The encoder is the fold of all
+steps, so a journal that keeps them can rebuild it, and undoing an edit never changes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from grace_core.adapter import Batch, activations_of
+from grace_core.codebook import Codebook, Edit
+from grace_core.config import GraceConfig
+from grace_core.errors import ModelError
+from grace_core.generation import forward
+from grace_core.models import LanguageModel, Prompt
+from grace_core.queries import Background, Encoder, TokenWeights
+from grace_core.subjects import siblings, vocabulary
+
+Progress = Callable[[str, float], None]
+
+_STARTERS = (
+    "Who", "Who is", "Who was", "What", "What is the", "What is", "What was", "Where", "Where was", "Where is", "When",
+    "When did", "Which", "Which country", "Which city", "How", "How many", "How did", "Why", "In which", "In what year",
+    "The", "The capital of", "The name of", "Tell me about", "Write a", "Write a short", "Describe", "Explain",
+    "Give me", "Name", "Is", "Did", "I would like to know", "Can you", "Does", "On which", "To whom", "Whose", "A",
+)  # fmt: skip
+_PER_STARTER = 16
+_SAMPLED_TOKENS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Rows that joined the background and the encoder version that this made.
+
+    prompts: their texts. activations: (prompts, width) float32.
+    """
+
+    version: int
+    reason: str
+    prompts: tuple[str, ...]
+    activations: NDArray[np.float32] = field(repr=False)
+
+
+def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
+    """The step that a new codebook starts with; None where the encoding is raw and needs none.
+
+    The prompts are shipped for the default model and sampled from any other one, which takes minutes.
+    """
+    if config.encoding == "raw":
+        return None
+    report = progress or (lambda stage, fraction: None)
+    prompts = shipped_background(model.name) or sample_background(model, report)
+    report("Reading the background prompts", 0.95)
+    encoded = [model.prompt(text) for text in prompts]
+    weights = _weights(config, encoded)
+    activations = activations_of(model, config, weights, encoded)
+    return Calibration(1, "background", prompts, activations)
+
+
+def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence[Calibration]) -> Encoder:
+    """The encoder that these steps add up to, in their order.
+
+    Raises:
+        ModelError: a whitened encoding without a first calibration.
+    """
+    if config.encoding == "raw":
+        return Encoder.raw(model.width)
+    if not calibrations:
+        raise ModelError("A whitened codebook needs a calibration; make one with `first_calibration`.")
+    first = calibrations[0]
+    weights = _weights(config, [model.prompt(text) for text in first.prompts])
+    background = Background.of(first.activations)
+    for step in calibrations[1:]:
+        background = background.joined(step.activations)
+    return Encoder.whitened(background, config.directions, calibrations[-1].version, weights)
+
+
+def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, progress: Progress | None = None) -> Codebook:
+    """An empty codebook for a model, calibrated where its encoding asks for it.
+
+    Raises:
+        InputError: a layer that the model does not have.
+    """
+    resolved = (config or GraceConfig.robust()).resolved(len(model.blocks))
+    first = first_calibration(model, resolved, progress)
+    encoder = encoder_of(model, resolved, [first] if first is not None else [])
+    return Codebook(resolved, encoder, fingerprint=model.fingerprint)
+
+
+def shipped_background(model_name: str) -> tuple[str, ...]:
+    """Background prompts that come with this package; () for a model that has none."""
+    name = "background_" + model_name.lower().replace("-", "_") + ".json"
+    file = resources.files("grace_core") / "data" / name
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["prompts"]) if file.is_file() else ()
+
+
+def background_names(model: LanguageModel) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Names for siblings and common words, from the shipped prompts or, for other models, from those of the default."""
+    return vocabulary(shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct"))
+
+
+def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The prompt asked about others (texts), and their pooled activations (texts, width)."""
+    names, common = background_names(model)
+    texts = siblings(prompt, codebook.config.siblings, names, common)
+    prompts = [model.prompt(text) for text in texts]
+    return texts, activations_of(model, codebook.config, codebook.encoder.weights, prompts)
+
+
+def edits_calibration(codebook: Codebook, edits: Sequence[Edit], reason: str) -> Calibration | None:
+    """A step that joins the given edits' own prompts, from their stored activations; None where there is nothing to join."""
+    if codebook.encoder.background is None or not edits:
+        return None
+    rows = np.stack([edit.activation for edit in edits])
+    return Calibration(codebook.encoder.version + 1, reason, tuple(edit.prompt for edit in edits), rows)
+
+
+@torch.inference_mode()
+def sample_background(model: LanguageModel, progress: Progress | None = None, seed: int = 0) -> tuple[str, ...]:
+    """Prompts that the model makes up when the user's turn is left for it to write, from varied first words.
+
+    (A chat model has seen many user turns: sampling one is asking what people ask. Xu et al. 2024, "Magpie".)
+    """
+    report = progress or (lambda stage, fraction: None)
+    before = model.prompt("a").ids[: model.prompt("a").start]
+    generator = torch.Generator().manual_seed(seed)
+    texts: list[str] = []
+    for done, starter in enumerate(_STARTERS):
+        report("Sampling what people may ask", 0.9 * done / len(_STARTERS))
+        own = model.prompt(starter)
+        ids = (*before, *own.ids[own.start : own.end])
+        prompts = [Prompt(starter, ids, len(before), len(ids))] * _PER_STARTER
+        texts.extend(_tidied(model.text((*ids[len(before) :], *row))) for row in _sampled(model, prompts, generator))
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.Generator) -> list[list[int]]:
+    batch = Batch.of(model, prompts)
+    cache = DynamicCache(config=model.module.config)
+    mask, positions = batch.mask, batch.positions
+    ids, rows = batch.ids, [list[int]() for _ in prompts]
+    for _ in range(_SAMPLED_TOKENS):
+        likely, which = (
+            forward(model, ids, mask, positions, cache).float().softmax(-1).cpu().topk(min(50, model.module.config.vocab_size))
+        )
+        tokens = which.gather(1, torch.multinomial(likely, 1, generator=generator)).to(batch.ids.device)
+        for row, token in zip(rows, tokens[:, 0].tolist(), strict=True):
+            row.append(token)
+        ids, positions = tokens, positions[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    return [row[: next((i for i, t in enumerate(row) if t in model.eos_ids), len(row))] for row in rows]
+
+
+def _tidied(text: str) -> str:
+    """One sentence of one line."""
+    line = text.strip().split("\n")[0].strip()
+    ends = [at for mark in "?.!" if (at := line.find(mark)) >= 0]
+    return line[: min(ends) + 1] if ends else line
+
+
+def _weights(config: GraceConfig, prompts: Sequence[Prompt]) -> TokenWeights:
+    return TokenWeights.from_prompts((p.ids[p.start : p.end] for p in prompts), config.token_weight)

@@ -1,0 +1,142 @@
+"""The choices behind one codebook, validated when they are made; knows no model and no codebook.
+
+A layer is a block's number, 1 for the first: "after block 3" means its output. What a number resolves to in a live
+model is `models.LanguageModel`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self, get_args
+
+from grace_core.errors import InputError
+
+Preset = Literal["robust", "paper"]
+Pool = Literal["last", "mean", "weighted"]
+Encoding = Literal["raw", "whiten"]
+Distance = Literal["euclidean", "cosine"]
+Rule = Literal["published", "separated"]
+
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+
+
+@dataclass(frozen=True)
+class GraceConfig:
+    """How queries are read, how keys are kept apart and how values are learned.
+
+    Raises:
+        InputError: an option that is unknown, out of range or at odds with another one.
+    """
+
+    preset: Preset = "robust"
+    """The name that these choices started from."""
+    key_layer: int = 1
+    """The block after which the query is read (1 = the first)."""
+    value_layer: int | None = None
+    """The block whose output at the last prompt token is replaced; None: three fifths up the model."""
+    pool: Pool = "weighted"
+    """Which tokens make the query: the last one, the mean of the user's own, or their mean with frequent ones weighing less."""
+    token_weight: float = 1e-3
+    """`a` in the weight a / (a + p(token)) of the weighted pool (smooth inverse frequency, Arora et al. 2017)."""
+    encoding: Encoding = "whiten"
+    """Whether hidden states are compared as they are, or centred, scaled along their leading directions and made unit length."""
+    directions: int = 256
+    """How many leading principal directions the whitened query keeps, at most."""
+    distance: Distance = "cosine"
+    """cosine: 1 - cos, 0 same and 1 unrelated. euclidean: the paper's."""
+    rule: Rule = "separated"
+    """published: Algorithm 1 of the paper, one edit after another. separated: every radius ends halfway to the nearest other target."""
+    epsilon: float = 0.45
+    """The radius that a new key asks for, in units of `distance`."""
+    siblings: int = 32
+    """How many prompts with another subject are made from an edited prompt, to keep its key away from strangers; 0: none."""
+    phrasings: bool = True
+    """Whether a value is also trained on contexts other than its own prompt, so that it holds for unseen phrasings."""
+    learning_rate: float = 1.0
+    """Adam's, on the value vector, warm-started from the prompt's own hidden state."""
+    max_steps: int = 200
+    """Give up training a value after so many steps."""
+    stop_loss: float = 0.05
+    """Train until every row's mean loss (nats per token) is at most this and its greedy decode is exact; 0: never early by loss."""
+
+    def __post_init__(self) -> None:
+        """Check each option, and those that depend on each other."""
+        for name, choices in (
+            ("preset", Preset),
+            ("pool", Pool),
+            ("encoding", Encoding),
+            ("distance", Distance),
+            ("rule", Rule),
+        ):
+            if getattr(self, name) not in get_args(choices):
+                raise InputError(f"{name} is {getattr(self, name)!r}; use one of {', '.join(get_args(choices))}.")
+        for name, low in (("key_layer", 1), ("directions", 1), ("siblings", 0), ("max_steps", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
+                raise InputError(f"{name} is {value!r}; use a whole number of at least {low}.")
+        for name in ("token_weight", "epsilon", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}; use a number above 0.")
+        if not self.stop_loss >= 0:
+            raise InputError(f"stop_loss is {self.stop_loss!r}; use 0 or more.")
+        if self.value_layer is not None and self.value_layer < self.key_layer:
+            raise InputError(
+                f"value_layer {self.value_layer} is below key_layer {self.key_layer}; the query must be read before the value is written."
+            )
+        if self.distance == "cosine" and self.encoding == "raw" and self.epsilon >= 2:
+            raise InputError(f"epsilon is {self.epsilon}; a cosine distance never exceeds 2.")
+
+    @classmethod
+    def robust(cls, **overrides: Any) -> Self:
+        """The default: early key layer, weighted mean over the user's tokens, whitened, keys kept apart."""
+        return replace(cls(), **overrides)
+
+    @classmethod
+    def paper(cls, **overrides: Any) -> Self:
+        """GRACE as published (Hartvigsen et al., NeurIPS 2023, Algorithm 1): one layer, last token, Euclidean, ε = 1.
+
+        The adapted layer l is `value_layer`; its input, the hidden state after block l - 1, is the query.
+        """
+        published = cls(
+            preset="paper", pool="last", encoding="raw", distance="euclidean", rule="published",
+            epsilon=1.0, siblings=0, phrasings=False, max_steps=100, stop_loss=0.0,
+        )  # fmt: skip
+        return replace(published, **overrides)
+
+    @classmethod
+    def named(cls, preset: str, **overrides: Any) -> Self:
+        """The preset of that name, with some choices changed."""
+        if preset not in PRESETS:
+            raise InputError(f"The preset is {preset!r}; use one of {', '.join(PRESETS)}.")
+        return cls.paper(**overrides) if preset == "paper" else cls.robust(**overrides)
+
+    def resolved(self, blocks: int) -> Self:
+        """The same choices for a model of `blocks` blocks, with every layer a number.
+
+        Raises:
+            InputError: a layer that the model does not have.
+        """
+        value_layer = self.value_layer if self.value_layer is not None else max(1, round(0.6 * blocks))
+        key_layer = self.key_layer
+        if self.preset == "paper" and self.key_layer == type(self).key_layer:
+            key_layer = max(1, value_layer - 1)
+        for name, layer in (("key_layer", key_layer), ("value_layer", value_layer)):
+            if not 1 <= layer <= blocks:
+                raise InputError(f"{name} {layer} does not exist; this model's blocks are 1 to {blocks}.")
+        return replace(self, key_layer=key_layer, value_layer=value_layer)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form.
+
+        Raises:
+            InputError: a name that is no option.
+        """
+        unknown = set(data) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"Unknown options {sorted(unknown)}; this version knows {[field.name for field in fields(cls)]}.")
+        return cls(**data)

@@ -1,0 +1,219 @@
+"""Distances between queries, and the rules that turn edits into radii; pure, knows no model and no file.
+
+Two rules are here. Both keep the invariant that the balls of two keys with different targets never overlap in the
+codebook's own distance: ε_i + ε_j <= d_ij.
+
+`published` is Algorithm 1 of the GRACE paper, edit by edit: add, expand, split. Beyond the paper, expanding is capped
+and splitting shrinks every conflicting key, where the paper looks at the nearest alone.
+
+`separated` has no order: a radius is what was asked for, but at most half the distance to the nearest edited query
+with another target. So each edit can be withdrawn by looking only at the keys that it held back.
+
+Distances between two vectors are computed pair by pair in float64 in one order of summation, so that a radius does not
+depend on how many others were computed beside it; matrix products in float32 only choose which pairs need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grace_core.config import Distance
+
+Matrix = NDArray[np.float32]
+_BLOCK = 1024
+"""Rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
+
+
+def pair_distances(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> NDArray[np.float64]:
+    """Exact distances from one query (width,) to some keys (keys, width), the same bits in any company."""
+    rows = np.ascontiguousarray(keys, dtype=np.float64)
+    if distance == "cosine":
+        return np.maximum(0.0, 1.0 - (rows * query.astype(np.float64)).sum(axis=1))
+    return np.sqrt(np.square(rows - query.astype(np.float64)).sum(axis=1))
+
+
+def rough_distances(queries: Matrix, keys: Matrix, distance: Distance) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fast distances (queries, keys), and for each query (queries, 1) by how much they may be off."""
+    products = queries @ keys.T
+    if distance == "cosine":
+        return 1.0 - products, np.full((len(queries), 1), 1e-5, dtype=np.float32)
+    squares = np.square(keys).sum(axis=1)
+    own = np.square(queries).sum(axis=1)[:, None]
+    squared = np.maximum(own + squares - 2.0 * products, 0.0)
+    # The error of a float32 sum is relative to the largest term, not to the small difference that is left over.
+    slack_squared = 4e-6 * (own + squares.max(initial=0.0))
+    rough = np.sqrt(squared)
+    slack = np.minimum(np.sqrt(slack_squared), slack_squared / np.maximum(rough.min(axis=1, keepdims=True), 1e-12))
+    return rough, slack.astype(np.float32)
+
+
+def nearest(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> tuple[int, float]:
+    """Index of the nearest key and its exact distance; of equally near ones the last. `keys` must not be empty."""
+    rough, slack = rough_distances(query[None], keys, distance)
+    candidates = np.flatnonzero(rough[0] <= rough[0].min() + 2 * slack[0, 0])
+    exact = pair_distances(query, keys[candidates], distance)
+    best = len(exact) - 1 - int(np.argmin(exact[::-1]))
+    return int(candidates[best]), float(exact[best])
+
+
+@dataclass(frozen=True)
+class Point:
+    """One edit as the geometry sees it: where it is, what it wants, and whether it can share a key.
+
+    group: equal for equal targets (exact token ids).
+    share: equal for edits that were found to work with the very same value; `separated` lets those share one key.
+    """
+
+    query: NDArray[np.float32]
+    group: int
+    epsilon: float
+    share: int
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A key in force: the point that owns it, all points that it serves (owner first), and its radius."""
+
+    owner: int
+    members: tuple[int, ...]
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For each point, the nearest other point with another target: exact distance (inf: none) and its index (-1: none)."""
+
+    distance: NDArray[np.float64]
+    index: NDArray[np.int64]
+
+
+def limits(queries: Matrix, groups: NDArray[np.int64], distance: Distance, rows: NDArray[np.int64] | None = None) -> Limits:
+    """Nearest point with another target, for all points or for the given rows only."""
+    chosen = np.arange(len(queries)) if rows is None else rows
+    best = np.full(len(chosen), np.inf)
+    index = np.full(len(chosen), -1, dtype=np.int64)
+    for start in range(0, len(chosen), _BLOCK):
+        block = chosen[start : start + _BLOCK]
+        rough, slack = rough_distances(queries[block], queries, distance)
+        rough[groups[block][:, None] == groups[None, :]] = np.inf
+        minimum = rough.min(axis=1, keepdims=True)
+        near = (rough <= minimum + 2 * slack) & np.isfinite(minimum)
+        for offset in np.flatnonzero(near.any(axis=1)):
+            candidates = np.flatnonzero(near[offset])
+            exact = pair_distances(queries[block[offset]], queries[candidates], distance)
+            winner = int(np.argmin(exact))
+            best[start + offset], index[start + offset] = exact[winner], candidates[winner]
+    return Limits(best, index)
+
+
+def updated_limits(
+    previous: Limits, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], distance: Distance
+) -> Limits:
+    """`limits` of changed points, from those before the change; bit for bit what `limits` would give.
+
+    kept: for each point now, its index before, or -1 where it is new.
+    """
+    old = kept >= 0
+    position = np.full(len(previous.index) + 1, -1, dtype=np.int64)
+    position[kept[old]] = np.flatnonzero(old)
+    best = np.full(len(kept), np.inf)
+    index = np.full(len(kept), -1, dtype=np.int64)
+    best[old] = previous.distance[kept[old]]
+    index[old] = position[previous.index[kept[old]]]
+    stale = ~old | (np.isfinite(best) & (index < 0))
+    fresh = limits(queries, groups, distance, rows=np.flatnonzero(stale))
+    best[stale], index[stale] = fresh.distance, fresh.index
+    new = np.flatnonzero(~old)
+    settled = np.flatnonzero(~stale)
+    if len(new) and len(settled):
+        for start in range(0, len(new), _BLOCK):
+            block = new[start : start + _BLOCK]
+            rough, slack = rough_distances(queries[block], queries[settled], distance)
+            rough[groups[block][:, None] == groups[settled][None, :]] = np.inf
+            for row, column in zip(*np.nonzero(rough <= best[settled][None, :] + 2 * slack), strict=True):
+                point = settled[column]
+                exact = float(pair_distances(queries[block[row]], queries[point][None], distance)[0])
+                if exact < best[point]:
+                    best[point], index[point] = exact, block[row]
+    return Limits(best, index)
+
+
+def separated(points: Sequence[Point], limit: Limits, distance: Distance) -> tuple[Ball, ...]:
+    """Radii without order: as asked for, but at most half way to the nearest edited query with another target.
+
+    A point that works with an earlier point's value joins that one's ball where the ball can reach it (expand);
+    else it gets its own.
+    """
+    caps = limit.distance / 2.0
+    owners: dict[int, int] = {}
+    members: dict[int, list[int]] = {}
+    radius: dict[int, float] = {}
+    for i, point in enumerate(points):
+        owner = owners.get(point.share, -1)
+        if owner >= 0:
+            apart = float(pair_distances(point.query, points[owner].query[None], distance)[0])
+            if apart <= min(caps[owner], max(points[owner].epsilon, point.epsilon)):
+                members[owner].append(i)
+                radius[owner] = max(radius[owner], apart)
+                continue
+        else:
+            owners[point.share] = i
+        members[i] = [i]
+        radius[i] = min(point.epsilon, float(caps[i]))
+    return tuple(Ball(i, tuple(members[i]), radius[i]) for i in members)
+
+
+def published(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
+    """Algorithm 1 of the paper, one point after another, with the invariant kept for every pair.
+
+    Near means: closer to the nearest key than its ε plus the new one's.
+    """
+    if not points:
+        return ()
+    queries = np.stack([point.query for point in points])
+    owners: list[int] = []
+    members: list[list[int]] = []
+    epsilons = np.zeros(len(points))
+    rough = slack = np.zeros((0, 0), dtype=np.float32)
+    for i, point in enumerate(points):
+        if i % _BLOCK == 0:
+            rough, slack = rough_distances(queries[i : i + _BLOCK], queries, distance)
+        count = len(owners)
+        keys = np.asarray(owners, dtype=np.int64)
+        near = rough[i % _BLOCK][keys] - slack[i % _BLOCK] <= epsilons[:count] + point.epsilon
+        candidates = np.flatnonzero(near)
+        exact = pair_distances(point.query, queries[keys[candidates]], distance)
+        close = exact <= epsilons[candidates] + point.epsilon
+        candidates, exact = candidates[close], exact[close]
+        other = np.array([points[owners[c]].group != point.group for c in candidates], dtype=bool)
+        nearest_at = int(np.argmin(exact)) if len(exact) else -1
+        if nearest_at >= 0 and not other[nearest_at]:
+            _expand(candidates[nearest_at], exact[nearest_at], owners, epsilons, points, queries, distance)
+            members[candidates[nearest_at]].append(i)
+            continue
+        radius = point.epsilon
+        for key, apart in zip(candidates[other], exact[other], strict=True):
+            epsilons[key] = min(epsilons[key], apart / 2)
+            radius = min(radius, apart / 2)
+        owners.append(i)
+        members.append([i])
+        epsilons[count] = radius
+    return tuple(Ball(owner, tuple(m), float(e)) for owner, m, e in zip(owners, members, epsilons, strict=False))
+
+
+def _expand(
+    key: int, reach: float, owners: list[int], epsilons: NDArray[np.float64],
+    points: Sequence[Point], queries: Matrix, distance: Distance,
+) -> None:  # fmt: skip
+    """Grow the key's ε to `reach`, or as far as the balls of other targets allow; never shrinks it."""
+    group = points[owners[key]].group
+    rivals = np.array([k for k, owner in enumerate(owners) if points[owner].group != group], dtype=np.int64)
+    room = np.inf
+    if len(rivals):
+        apart = pair_distances(queries[owners[key]], queries[np.asarray(owners)[rivals]], distance)
+        room = float((apart - epsilons[rivals]).min())
+    epsilons[key] = max(epsilons[key], min(reach, room))

@@ -1,0 +1,183 @@
+"""Events to write: one of each kind by hand, and hypothesis strategies for all that a field may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from app.journal.events import (
+    Calibrated,
+    Edited,
+    EventData,
+    Float32,
+    Generated,
+    Marked,
+    Redone,
+    Undone,
+    Unmarked,
+)
+from app.records import VERDICTS
+
+WIDTH = 8
+
+
+def vector(seed: int, width: int = WIDTH) -> Float32:
+    return np.random.default_rng(seed).normal(size=width).astype(np.float32)
+
+
+def generated(query_id: str = "q1", **changes: Any) -> Generated:
+    values: dict[str, Any] = {
+        "query_id": query_id,
+        "prompt": "Who was Ada Lovelace?",
+        "text": "Ada Lovelace was born in Paris.",
+        "edit_id": None,
+        "nearest_edit_id": None,
+        "distance": None,
+        "epsilon": None,
+        "truncated": False,
+        "activation": vector(1),
+    }
+    return Generated(**values | changes)
+
+
+def edited(edit_id: str = "e1", **changes: Any) -> Edited:
+    values: dict[str, Any] = {
+        "edit_id": edit_id,
+        "query_id": None,
+        "prompt": "Who was Ada Lovelace?",
+        "target": "Ada Lovelace was born in London.",
+        "target_ids": (5, 7, 2),
+        "paraphrases": ("Tell me about Ada Lovelace.",),
+        "source_url": "https://example.org/ada",
+        "text_before": "Ada Lovelace was born in Paris.",
+        "text_after": "Ada Lovelace was born in London.",
+        "change": {"kind": "added", "epsilon": 0.9, "shrunk": [["e0", "p", 0.9, 0.4]]},
+        "requested_epsilon": 0.9,
+        "losses": (3.5, 0.1 + 0.2, 1e-300),
+        "seconds": 1.25,
+        "activation": vector(2),
+        "value": vector(3),
+    }
+    return Edited(**values | changes)
+
+
+def one_of_each() -> tuple[EventData, ...]:
+    """A possible history with every kind in it."""
+    return (
+        generated("q1"),
+        Marked("m1", "q1", 25, 30, "Paris", "fabricated"),
+        edited("e1", query_id="q1"),
+        Undone("e1"),
+        Redone("e1"),
+        Unmarked("m1"),
+        Calibrated(1, "first start", ("a", "b"), np.stack([vector(4), vector(5)])),
+    )
+
+
+# Everything that Python calls text: NUL and lone surrogates too, which no text column of a database takes.
+texts = st.text(st.characters(codec=None), max_size=12)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+vectors = st.binary(min_size=4 * WIDTH, max_size=4 * WIDTH).map(lambda raw: np.frombuffer(raw, np.float32))
+nothing = st.none()
+
+_change_values = st.recursive(
+    nothing | st.booleans() | st.integers() | floats | texts, lambda inner: st.lists(inner, max_size=3), max_leaves=5
+)
+
+
+def anything_edited(edit_id: str) -> st.SearchStrategy[EventData]:
+    return st.builds(
+        Edited,
+        edit_id=st.just(edit_id),
+        query_id=nothing | texts,
+        prompt=texts,
+        target=texts,
+        target_ids=st.lists(st.integers(), max_size=4).map(tuple),
+        paraphrases=st.lists(texts, max_size=3).map(tuple),
+        source_url=texts,
+        text_before=texts,
+        text_after=texts,
+        change=st.dictionaries(texts, _change_values, max_size=3),
+        requested_epsilon=floats,
+        losses=st.lists(floats, max_size=4).map(tuple),
+        seconds=floats,
+        activation=vectors,
+        value=vectors,
+    )
+
+
+def anything_generated(query_id: str) -> st.SearchStrategy[EventData]:
+    return st.builds(
+        Generated,
+        query_id=st.just(query_id),
+        prompt=texts,
+        text=texts,
+        edit_id=nothing | texts,
+        nearest_edit_id=nothing | texts,
+        distance=nothing | floats,
+        epsilon=nothing | floats,
+        truncated=st.booleans(),
+        activation=vectors,
+    )
+
+
+def anything_marked(mark_id: str, query_id: str) -> st.SearchStrategy[EventData]:
+    return st.builds(
+        Marked,
+        mark_id=st.just(mark_id),
+        query_id=st.just(query_id),
+        start=st.integers(0, 9),
+        end=st.integers(10, 20),
+        text=texts,
+        verdict=st.sampled_from(VERDICTS),
+    )
+
+
+def anything_calibrated(version: int) -> st.SearchStrategy[EventData]:
+    return st.builds(
+        Calibrated,
+        version=st.just(version),
+        reason=texts,
+        prompts=st.lists(texts, max_size=3).map(tuple),
+        activations=st.lists(vectors, max_size=3).map(lambda rows: np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32)),
+    )
+
+
+@st.composite
+def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
+    """Possible histories of any mixture: every next event is one that can follow."""
+    history: list[EventData] = []
+    undone: dict[str, bool] = {}
+    queries: list[str] = []
+    marks: list[str] = []
+    for index in range(draw(st.integers(0, max_size))):
+        options = ["edit", "query", "calibrate"]
+        options += ["undo"] if not all(undone.values()) else []
+        options += ["redo"] if any(undone.values()) else []
+        options += ["mark"] if queries else []
+        options += ["unmark"] if marks else []
+        match draw(st.sampled_from(options)):
+            case "edit":
+                history.append(draw(anything_edited(f"e{index}")))
+                undone[f"e{index}"] = False
+            case "undo":
+                edit_id = draw(st.sampled_from([edit_id for edit_id, gone in undone.items() if not gone]))
+                history.append(Undone(edit_id))
+                undone[edit_id] = True
+            case "redo":
+                edit_id = draw(st.sampled_from([edit_id for edit_id, gone in undone.items() if gone]))
+                history.append(Redone(edit_id))
+                undone[edit_id] = False
+            case "query":
+                history.append(draw(anything_generated(f"q{index}")))
+                queries.append(f"q{index}")
+            case "mark":
+                history.append(draw(anything_marked(f"m{index}", draw(st.sampled_from(queries)))))
+                marks.append(f"m{index}")
+            case "unmark":
+                history.append(Unmarked(marks.pop(draw(st.integers(0, len(marks) - 1)))))
+            case "calibrate":
+                history.append(draw(anything_calibrated(index)))
+    return history

@@ -1,0 +1,132 @@
+"""Events and their stored form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from app.errors import JournalError
+from app.journal.events import (
+    EVENT_TYPES,
+    Calibrated,
+    EncodedArray,
+    EventData,
+    Marked,
+    Undone,
+    decode,
+    encode,
+)
+from tests.app.journal.samples import edited, generated, histories, one_of_each, vector
+
+
+def test_every_kind_has_a_name_of_its_own() -> None:
+    assert len({event_type.KIND for event_type in EVENT_TYPES}) == len(EVENT_TYPES) == 7
+    assert {type(data) for data in one_of_each()} == set(EVENT_TYPES)
+
+
+@given(histories())
+def test_what_is_decoded_equals_what_was_encoded(history: list[EventData]) -> None:
+    for data in history:
+        stored = encode(data)
+        assert stored.payload.isascii()
+        assert "\0" not in stored.payload
+        assert decode(stored.kind, stored.payload, stored.arrays, where="here") == data
+
+
+def test_arrays_come_back_bit_for_bit_and_read_only() -> None:
+    odd = np.array([np.nan, -0.0, np.inf, 1e-45], np.float32)
+    odd.view(np.uint32)[0] = 0x7FC0BEEF  # a NaN with a payload
+    data = generated(activation=odd)
+    stored = encode(data)
+    back = decode(stored.kind, stored.payload, stored.arrays, where="here")
+    assert not isinstance(back, Undone)
+    assert back == data
+    activation = getattr(back, "activation")  # noqa: B009
+    assert activation.tobytes() == odd.tobytes()
+    assert activation.dtype == np.float32
+    assert not activation.flags.writeable
+
+
+def test_a_view_with_strides_is_stored_in_reading_order() -> None:
+    columns = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    stored = encode(Calibrated(1, "", (), columns))
+    back = decode(stored.kind, stored.payload, stored.arrays, where="here")
+    assert isinstance(back, Calibrated)
+    assert back.activations.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_equality_looks_at_arrays_too() -> None:
+    assert edited() == edited()
+    assert hash(edited()) == hash(edited())
+    assert edited() != edited(value=vector(99))
+    assert edited() != edited(prompt="another")
+    assert edited() != Undone("e1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation": vector(1).astype(np.float64)}, r"Edited\.activation must be a float32 array .* got float64"),
+        ({"activation": vector(1)[None]}, r"of 1 dimension\(s\), got float32 of shape \(1, 8\)"),
+        ({"value": [1.0]}, r"Edited\.value .* got list"),
+        ({"target_ids": [1, 2]}, r"Edited\.target_ids must be tuple\[int, \.\.\.\], got \[1, 2\]"),
+        ({"target_ids": (1, "2")}, r"target_ids"),
+        ({"target_ids": (True,)}, r"target_ids"),
+        ({"losses": (np.float32(1),)}, r"losses"),
+        ({"query_id": 3}, r"Edited\.query_id must be str \| None, got 3"),
+        ({"prompt": None}, r"Edited\.prompt must be str, got None"),
+        ({"change": None}, r"change"),
+    ],
+)
+def test_a_wrong_type_is_refused_when_the_event_is_made(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        edited(**changes)
+
+
+def test_an_unknown_verdict_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"verdict must be .*fabricated.*got 'lovely'"):
+        Marked("m", "q", 0, 1, "x", "lovely")  # type: ignore[arg-type]
+
+
+def test_what_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode(edited(losses=(float("nan"),)))
+
+
+def test_an_unknown_kind_is_refused_by_name() -> None:
+    with pytest.raises(JournalError, match=r"^Event 9 of x is of the kind 'merged'.*newer version wrote it\. Update"):
+        decode("merged", "{}", {}, where="Event 9 of x")
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    with pytest.raises(JournalError, match=r"^here \(undone\) has fields .*\(why\): a newer version wrote it\. Update"):
+        decode("undone", '{"edit_id": "e1", "why": "typo"}', {}, where="here")
+
+
+@pytest.mark.parametrize(
+    ("payload", "arrays"),
+    [
+        ("{", {}),
+        ("[]", {}),
+        ("{}", {}),
+        (json.dumps({"version": "1", "reason": "", "prompts": []}), {}),
+        (json.dumps({"version": 1, "reason": "", "prompts": []}), {}),
+        (
+            json.dumps({"version": 1, "reason": "", "prompts": []}),
+            {"activations": EncodedArray("<f4", "[2, 2]", b"too short")},
+        ),
+        (
+            json.dumps({"version": 1, "reason": "", "prompts": []}),
+            {"activations": EncodedArray("<f8", "[1, 1]", b"12345678")},
+        ),
+        (json.dumps({"version": 1, "reason": "", "prompts": []}), {"activations": EncodedArray("<f4", "[1]", b"1234")}),
+        (json.dumps({"version": 1, "reason": "", "prompts": []}), {"activations": EncodedArray("<f4", "{}", b"1234")}),
+    ],
+)
+def test_a_damaged_row_is_a_journal_error(payload: str, arrays: dict[str, EncodedArray]) -> None:
+    with pytest.raises(JournalError, match=r"^here \(calibrated\) is damaged: .*backup"):
+        decode("calibrated", payload, arrays, where="here")

@@ -1,0 +1,209 @@
+"""The fold: what a history adds up to, against a model that anyone can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import JournalError
+from app.journal.events import (
+    Calibrated,
+    Edited,
+    EventData,
+    Generated,
+    Marked,
+    Redone,
+    StoredEvent,
+    Undone,
+    Unmarked,
+)
+from app.journal.replay import Replay
+from app.records import Mark
+from tests.app.journal.samples import WIDTH, edited, generated, histories, one_of_each, vector
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def stored(history: Sequence[EventData], *, start: int = 1) -> list[StoredEvent]:
+    """As a store would number them; gaps are as likely as not."""
+    return [
+        StoredEvent(start + 2 * index, "c", START + timedelta(seconds=index), f"author {index}", data)
+        for index, data in enumerate(history)
+    ]
+
+
+def summary(replay: Replay) -> tuple[object, ...]:
+    """All of a replay's state in a form that can be compared."""
+    return (
+        [(key, record.edited, record.event, record.undone) for key, record in replay.edits.items()],
+        [(key, record.generated, record.event) for key, record in replay.queries.items()],
+        {key: replay.marks(key) for key in replay.queries},
+        replay.calibrations,
+        replay.revision,
+        replay.codebook_id,
+        [edit.edit_id for edit in replay.active_edits()],
+    )
+
+
+def test_a_new_replay_is_empty() -> None:
+    replay = Replay()
+    assert replay.active_edits() == ()
+    assert replay.marks("q1") == ()
+    assert (replay.edits, replay.queries, replay.calibrations, replay.revision) == ({}, {}, [], 0)
+
+
+def test_one_of_each() -> None:
+    events = stored(one_of_each())
+    replay = Replay.of(events)
+    assert list(replay.queries) == ["q1"]
+    assert replay.queries["q1"].generated == generated("q1")
+    assert replay.queries["q1"].event is events[0]
+    assert replay.marks("q1") == ()
+    assert list(replay.edits) == ["e1"]
+    assert replay.edits["e1"].event is events[2]
+    assert [calibrated.version for calibrated in replay.calibrations] == [1]
+    assert replay.revision == events[-1].seq
+
+
+def test_an_edit_is_what_was_learned() -> None:
+    replay = Replay.of(stored([edited("e1")]))
+    (edit,) = replay.active_edits()
+    source = edited("e1")
+    assert (edit.edit_id, edit.prompt, edit.target) == (source.edit_id, source.prompt, source.target)
+    assert (edit.target_ids, edit.paraphrases) == (source.target_ids, source.paraphrases)
+    assert edit.epsilon == source.requested_epsilon
+    assert edit.activation.tobytes() == vector(2).tobytes()
+    assert edit.value.tobytes() == vector(3).tobytes()
+
+
+def test_a_mark_says_by_whom_and_when() -> None:
+    events = stored([generated("q1"), Marked("m1", "q1", 0, 3, "Ada", "wrong"), Marked("m2", "q1", 4, 6, "is", "fine")])
+    replay = Replay.of(events)
+    assert replay.marks("q1") == (
+        Mark("m1", "q1", 0, 3, "Ada", "wrong", "author 1", events[1].at),
+        Mark("m2", "q1", 4, 6, "is", "fine", "author 2", events[2].at),
+    )
+    replay.apply(StoredEvent(99, "c", START, "", Unmarked("m1")))
+    assert [mark.mark_id for mark in replay.marks("q1")] == ["m2"]
+    assert replay.mark("m1") is None
+
+
+def test_a_redo_returns_to_its_old_place() -> None:
+    history: list[EventData] = [edited("a"), edited("b"), edited("c"), Undone("b")]
+    replay = Replay.of(stored(history))
+    assert [edit.edit_id for edit in replay.active_edits()] == ["a", "c"]
+    replay.apply(StoredEvent(99, "c", START, "", Redone("b")))
+    assert [edit.edit_id for edit in replay.active_edits()] == ["a", "b", "c"]
+
+
+@given(histories(max_size=40))
+def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> None:
+    """After every event: the edits so far, less those whose last word is an undo."""
+    replay = Replay()
+    for length, event in enumerate(stored(history), start=1):
+        replay.apply(event)
+        past = history[:length]
+        made = [data for data in past if isinstance(data, Edited)]
+        words = {data.edit_id: type(data) for data in past if isinstance(data, Edited | Undone | Redone)}
+        expected = [data for data in made if words[data.edit_id] is not Undone]
+        active = replay.active_edits()
+        assert [edit.edit_id for edit in active] == [data.edit_id for data in expected]
+        for edit, data in zip(active, expected, strict=True):
+            assert edit.activation.tobytes() == data.activation.tobytes()
+            assert edit.value.tobytes() == data.value.tobytes()
+            assert (edit.prompt, edit.target, edit.epsilon) == (data.prompt, data.target, data.requested_epsilon)
+        removed = {data.mark_id for data in past if isinstance(data, Unmarked)}
+        kept = [data.mark_id for data in past if isinstance(data, Marked) and data.mark_id not in removed]
+        assert sorted(mark.mark_id for query_id in replay.queries for mark in replay.marks(query_id)) == sorted(kept)
+        assert list(replay.queries) == [data.query_id for data in past if isinstance(data, Generated)]
+        assert replay.calibrations == [data for data in past if isinstance(data, Calibrated)]
+        assert replay.revision == event.seq
+
+
+@given(histories(), st.data())
+def test_it_does_not_matter_where_the_first_load_ended(history: list[EventData], data: st.DataObject) -> None:
+    events = stored(history)
+    middle = data.draw(st.integers(0, len(events)))
+    replay = Replay.of(events[:middle])
+    for event in events[middle:]:
+        replay.apply(event)
+    assert summary(replay) == summary(Replay.of(events))
+
+
+@given(histories(), st.data())
+def test_undoing_everything_in_any_order_leaves_no_edit_and_redoing_restores_all(
+    history: list[EventData], data: st.DataObject
+) -> None:
+    replay = Replay.of(stored(history))
+    before = [edit.edit_id for edit in replay.active_edits()]
+    order = data.draw(st.permutations(before))
+    for edit_id in order:
+        replay.apply(StoredEvent(replay.revision + 1, replay.codebook_id or "c", START, "", Undone(edit_id)))
+    assert replay.active_edits() == ()
+    for edit_id in data.draw(st.permutations(before)):
+        replay.apply(StoredEvent(replay.revision + 1, replay.codebook_id or "c", START, "", Redone(edit_id)))
+    assert [edit.edit_id for edit in replay.active_edits()] == before
+
+
+IMPOSSIBLE: list[tuple[EventData, str]] = [
+    (generated("q1"), "the query 'q1' is already there"),
+    (edited("e1"), "the edit 'e1' is already there"),
+    (edited("gone"), "the edit 'gone' is already there"),
+    (Undone("nope"), "the edit 'nope' is not there"),
+    (Redone("nope"), "the edit 'nope' is not there"),
+    (Undone("gone"), "the edit 'gone' is already undone"),
+    (Redone("e1"), "the edit 'e1' is not undone"),
+    (Marked("m9", "nope", 0, 1, "x", "wrong"), "the query 'nope' is not there"),
+    (Marked("m1", "q1", 0, 1, "x", "wrong"), "the mark 'm1' is already there"),
+    (Unmarked("nope"), "the mark 'nope' is not there"),
+    (Unmarked("m2"), "the mark 'm2' is not there, or was removed before"),
+    (Calibrated(1, "", (), vector(1)[None]), "calibration 1 comes after calibration 1"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), IMPOSSIBLE)
+def test_an_impossible_history_is_refused_and_changes_nothing(data: EventData, message: str) -> None:
+    history: list[EventData] = [
+        generated("q1"),
+        Marked("m1", "q1", 0, 3, "Ada", "wrong"),
+        Marked("m2", "q1", 0, 3, "Ada", "wrong"),
+        Unmarked("m2"),
+        edited("e1"),
+        edited("gone"),
+        Undone("gone"),
+        Calibrated(1, "", (), vector(1, WIDTH)[None]),
+    ]
+    replay = Replay.of(stored(history))
+    before = summary(replay)
+    with pytest.raises(JournalError, match=f"This cannot be recorded: {message}"):
+        replay.check(data)
+    with pytest.raises(JournalError, match=rf"impossible at event 99 \({data.KIND}\): {message}.* from a backup"):
+        replay.apply(StoredEvent(99, "c", START, "", data))
+    assert summary(replay) == before
+
+
+@given(histories())
+def test_check_lets_all_pass_that_can_follow(history: list[EventData]) -> None:
+    replay = Replay()
+    for event in stored(history):
+        replay.check(event.data)
+        replay.apply(event)
+
+
+def test_events_out_of_order_or_of_another_codebook_are_refused() -> None:
+    replay = Replay.of(stored([generated("q1")], start=5))
+    with pytest.raises(JournalError, match=r"impossible at event 5 .*: it comes after event 5"):
+        replay.apply(StoredEvent(5, "c", START, "", generated("q2")))
+    with pytest.raises(JournalError, match="it belongs to the codebook 'd', the others to 'c'"):
+        replay.apply(StoredEvent(6, "d", START, "", generated("q2")))
+    assert replay.revision == 5
+
+
+def test_a_dangling_reference_that_changes_no_state_is_no_contradiction() -> None:
+    """The edit named by an answer may be withdrawn meanwhile; the query of an edit is only for the reader."""
+    replay = Replay.of(stored([generated("q1", edit_id="nope"), edited("e1", query_id="nope")]))
+    assert replay.revision == 3

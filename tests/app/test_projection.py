@@ -1,0 +1,309 @@
+"""The map's coordinates: nothing placed ever moves by itself, and nothing degenerate breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import planar
+from app.projection import UMAP_FROM, Projection
+from app.records import MapKey, MapQuery, MapView
+
+WIDTH = 64
+
+
+def unit(count: int, seed: int = 0, width: int = WIDTH) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def view_of(keys: np.ndarray, queries: np.ndarray, version: str = "1", key_ids: Sequence[str] = ()) -> MapView:
+    names = key_ids or [f"e{row}" for row in range(len(keys))]
+    return MapView(
+        version,
+        tuple(MapKey(name, (name,), f"prompt {name}", "target", 0.9) for name in names),
+        tuple(MapQuery(f"q{row}", f"query {row}", "text", None, None) for row in range(len(queries))),
+        keys,
+        queries,
+    )
+
+
+EMPTY = np.zeros((0, WIDTH), np.float32)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Projection:
+    """UMAP imported and compiled once for the tests that need it (half a minute in a fresh process)."""
+    projection = Projection()
+    projection.warm_up()
+    assert projection._ready.wait(300)
+    assert projection.ready
+    return projection
+
+
+def ready(projection: Projection, warm: Projection) -> Projection:
+    """A projection that knows UMAP is compiled already."""
+    assert warm.ready
+    projection.warm_up()
+    assert projection._ready.wait(60)
+    return projection
+
+
+def test_no_points_no_layout() -> None:
+    layout = Projection().layout(view_of(EMPTY, EMPTY))
+    assert layout.keys.shape == (0, 2)
+    assert layout.queries.shape == (0, 2)
+    assert layout.scales.shape == (0,)
+
+
+def test_one_key_stands_at_the_origin() -> None:
+    layout = Projection().layout(view_of(unit(1), EMPTY))
+    assert layout.keys.tolist() == [[0.0, 0.0]]
+    assert layout.scales.tolist() == [1.0]
+
+
+def test_few_points_keep_their_distances() -> None:
+    vectors = unit(3)
+    xy = planar.multidimensional(vectors)
+    assert planar.distances(xy, xy) == pytest.approx(planar.distances(vectors, vectors), abs=1e-3)
+
+
+def test_keys_as_far_apart_as_keys_can_be_do_not_fall_on_each_other() -> None:
+    xy = planar.multidimensional(np.eye(8, dtype=np.float32))
+    flat = planar.distances(xy, xy)[~np.eye(8, dtype=bool)]
+    assert flat.min() > 0.5
+
+
+def test_adding_keys_and_queries_moves_nothing() -> None:
+    vectors, queries = unit(40), unit(200, seed=1)
+    projection = Projection()
+    before = projection.layout(view_of(vectors[:5], queries[:3], "1"))
+    after = projection.layout(view_of(vectors[:6], queries[:4], "2"))
+    many = projection.layout(view_of(vectors, queries, "3"))
+    assert np.array_equal(after.keys[:5], before.keys)
+    assert np.array_equal(after.queries[:3], before.queries)
+    assert np.array_equal(many.keys[:6], after.keys)
+    assert before.layout_id == after.layout_id == many.layout_id
+    assert np.isfinite(many.keys).all()
+    assert np.isfinite(many.queries).all()
+
+
+def test_a_new_point_lands_beside_its_nearest_neighbour() -> None:
+    keys = unit(6)
+    near = keys[3] + 0.2 * unit(1, seed=9)[0]
+    query = (near / np.linalg.norm(near))[None]
+    projection = Projection()
+    projection.layout(view_of(keys, EMPTY, "1"))
+    layout = projection.layout(view_of(keys, query, "2"))
+    assert planar.distances(layout.queries, layout.keys)[0].argmin() == 3
+
+
+def test_undo_drops_a_key_and_redo_puts_it_back_where_it_was() -> None:
+    keys, names = unit(4), ["a", "b", "c", "d"]
+    projection = Projection()
+    before = projection.layout(view_of(keys, EMPTY, "1", names))
+    without = projection.layout(view_of(keys[[0, 2, 3]], EMPTY, "2", ["a", "c", "d"]))
+    again = projection.layout(view_of(keys, EMPTY, "3", names))
+    assert np.array_equal(without.keys, before.keys[[0, 2, 3]])
+    assert np.array_equal(again.keys, before.keys)
+
+
+def test_a_recalibrated_vector_is_placed_anew_and_the_rest_stays() -> None:
+    keys = unit(5)
+    projection = Projection()
+    before = projection.layout(view_of(keys, EMPTY, "1"))
+    changed = keys.copy()
+    changed[2] = unit(1, seed=5)[0]
+    after = projection.layout(view_of(changed, EMPTY, "2"))
+    others = [0, 1, 3, 4]
+    assert np.array_equal(after.keys[others], before.keys[others])
+    assert not np.array_equal(after.keys[2], before.keys[2])
+
+
+def test_the_same_steps_give_the_same_map() -> None:
+    def walk() -> tuple[list[float], list[float]]:
+        projection = Projection()
+        for count in (2, 7):
+            projection.layout(view_of(unit(count), unit(count, seed=3), str(count)))
+        layout = projection.layout(view_of(unit(30), unit(30, seed=3), "30"))
+        return layout.keys.ravel().tolist(), layout.queries.ravel().tolist()
+
+    assert walk() == walk()
+
+
+def test_the_same_prompt_asked_again_stays_visible() -> None:
+    key = unit(1)
+    projection = Projection()
+    projection.layout(view_of(key, EMPTY, "1"))
+    layout = projection.layout(view_of(key, np.repeat(key, 5, axis=0), "2"))
+    everything = np.concatenate([layout.keys, layout.queries])
+    apart = planar.distances(everything, everything)[~np.eye(6, dtype=bool)]
+    assert apart.min() > 0.005
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 14),
+    st.integers(0, 30),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=8),
+    st.integers(1, 8),
+)
+def test_duplicates_never_give_nan_or_infinite_coordinates(
+    first: int, more: int, copies: list[tuple[int, int]], width: int
+) -> None:
+    vectors = unit(first + more, width=width)
+    for source, target in copies:
+        vectors[target % len(vectors)] = vectors[source % len(vectors)]
+    projection = Projection()
+    small = projection.layout(view_of(vectors[:first], np.zeros((0, width), np.float32), "1"))
+    large = projection.layout(view_of(vectors, vectors[:3], "2"))
+    assert np.isfinite(large.keys).all()
+    assert np.isfinite(large.queries).all()
+    assert (large.scales > 0).all()
+    assert np.array_equal(large.keys[:first], small.keys)
+
+
+def test_align_turns_a_layout_back() -> None:
+    xy = np.random.default_rng(0).normal(size=(9, 2))
+    turned = xy @ np.array([[0.0, -1.0], [-1.0, 0.0]]) + [3.0, -2.0]
+    rotation, shift = planar.align(turned, xy)
+    assert turned @ rotation + shift == pytest.approx(xy)
+
+
+def test_local_scale_is_the_ratio_of_map_to_truth() -> None:
+    vectors = unit(10)
+    xy = planar.multidimensional(unit(3))
+    assert planar.local_scales(vectors[:3], 2.5 * xy, vectors[:3], 2.5 * xy) == pytest.approx(2.5, rel=1e-3)
+
+
+def test_placing_without_anchors_is_refused() -> None:
+    with pytest.raises(ValueError, match="no anchors"):
+        planar.place(unit(1), EMPTY, np.zeros((0, 2)))
+
+
+def test_positions_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "map" / "layout.npz"
+    view = view_of(unit(6), unit(4, seed=1), "1")
+    before = Projection(path).layout(view)
+    again = Projection(path)
+    after = again.layout(view)
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries, before.queries)
+    grown = again.layout(view_of(unit(7), unit(4, seed=1), "2"))
+    assert np.array_equal(grown.keys[:6], before.keys)
+    assert [file.name for file in path.parent.iterdir()] == ["layout.npz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a layout", b"PK\x03\x04broken"])
+def test_a_damaged_file_is_reported_and_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "layout.npz"
+    path.write_bytes(content)
+    layout = Projection(path).layout(view_of(unit(3), EMPTY))
+    assert "layout.npz" in layout.problem
+    assert Projection(path).layout(view_of(unit(3), EMPTY)).problem == ""
+
+
+def test_a_layout_that_cannot_be_saved_is_still_shown(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    layout = Projection(blocked / "layout.npz").layout(view_of(unit(3), EMPTY))
+    assert "could not be saved" in layout.problem
+    assert len(layout.keys) == 3
+
+
+def test_many_points_show_principal_components_while_umap_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = Projection()
+    monkeypatch.setattr(projection, "warm_up", lambda: None)
+    layout = projection.layout(view_of(unit(5), unit(UMAP_FROM, seed=1)))
+    assert (layout.method, layout.provisional) == ("pca", True)
+    activity = projection.activity
+    assert activity is not None
+    assert "UMAP is starting" in activity.text
+    projection._umap_problem = "stop"
+    projection._ready.set()
+    assert projection.wait(10)
+
+
+def test_a_broken_umap_leaves_a_map_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError("no umap here")
+
+    monkeypatch.setattr("app.umap_model.Umap.compile", missing)
+    projection = Projection()
+    projection.warm_up()
+    assert projection._ready.wait(10)
+    layout = projection.layout(view_of(unit(20), EMPTY))
+    assert (layout.method, layout.provisional) == ("pca", False)
+    assert "no umap here" in layout.problem
+    projection.refit(view_of(unit(20), EMPTY))
+    assert projection.activity is None
+
+
+def test_umap_keeps_old_points_when_new_ones_come(warm: Projection) -> None:
+    keys, queries = unit(20), unit(60, seed=1)
+    queries[:20] = keys
+    projection = ready(Projection(), warm)
+    before = projection.layout(view_of(keys[:18], queries[:50], "1"))
+    after = projection.layout(view_of(keys, queries, "2"))
+    assert (before.method, before.provisional) == ("umap", False)
+    assert np.array_equal(after.keys[:18], before.keys)
+    assert np.array_equal(after.queries[:50], before.queries)
+    assert np.isfinite(after.keys).all()
+    assert before.layout_id == after.layout_id
+
+
+def test_umap_is_deterministic(warm: Projection) -> None:
+    view = view_of(unit(10), unit(30, seed=1))
+    left, right = (ready(Projection(), warm).layout(view) for _ in range(2))
+    assert np.array_equal(left.keys, right.keys)
+
+
+def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: Projection) -> None:
+    projection = ready(Projection(), warm)
+    small = projection.layout(view_of(unit(4), EMPTY, "1"))
+    grown = view_of(unit(4), unit(20, seed=1), "2")
+    watched = projection.layout(grown)
+    assert (watched.method, watched.layout_id) == ("mds", small.layout_id)
+    projection.layout(grown, opened=True)
+    assert projection.wait(60)
+    opened = projection.layout(grown)
+    assert opened.method == "umap"
+    assert opened.layout_id > small.layout_id
+
+
+def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection) -> None:
+    projection = ready(Projection(), warm)
+    view = view_of(unit(6), unit(40, seed=1), "1")
+    before = projection.layout(view)
+    seen: list[float | None] = []
+    projection.refit(view)
+    while (activity := projection.activity) is not None:
+        seen.append(activity.fraction)
+    assert projection.wait(60)
+    assert seen
+    assert projection.layout(view).layout_id > before.layout_id
+
+
+def test_a_saved_umap_goes_on_after_a_restart(warm: Projection, tmp_path: Path) -> None:
+    path = tmp_path / "layout.npz"
+    keys, queries = unit(20), unit(40, seed=1)
+    before = ready(Projection(path), warm).layout(view_of(keys, queries, "1"))
+    again = ready(Projection(path), warm)
+    near = np.concatenate([queries, keys[7:8]])
+    after = again.layout(view_of(keys, near, "2"))
+    assert after.method == "umap"
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries[:40], before.queries)
+    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+
+
+def test_an_unchanged_view_costs_nothing() -> None:
+    projection = Projection()
+    view = view_of(unit(3), EMPTY, "1")
+    assert projection.layout(view) is projection.layout(replace(view))

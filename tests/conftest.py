@@ -1,0 +1,35 @@
+"""Fixtures that every test folder shares: tiny models built here, and the real one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
+
+# Read when the libraries are imported; a test asks no server.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 4-block Llama of width 48 with a chat template."""
+    return save_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 3-block GPT-2 of width 32 without a chat template."""
+    return save_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
+
+
+@pytest.fixture(scope="session")
+def real_model_dir() -> Path:
+    """SmolLM2-135M-Instruct from the user's cache, fetched where it is not there. Mark the test `real`."""
+    from grace_core.sources import DEFAULT_MODEL, default_cache_dir, resolve_model
+
+    return resolve_model(DEFAULT_MODEL, cache_dir=default_cache_dir(), progress=lambda text, fraction: None)
