@@ -53,7 +53,7 @@ from app.records import (
 )  # fmt: skip
 from grace_core.calibration import Calibration, encoder_of, first_calibration
 from grace_core.codebook import Change as CoreChange
-from grace_core.codebook import Codebook, Entry
+from grace_core.codebook import Codebook, Entry, Match
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor, EditResult
 from grace_core.errors import InputError
@@ -89,6 +89,7 @@ class Workbench:
             if first is not None:
                 self._append(_calibrated(first))
         self._codebook = self._refolded()
+        self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
         self._worker = Worker()
 
     @classmethod
@@ -268,7 +269,7 @@ class Workbench:
             losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
         )  # fmt: skip
         with self._lock:
-            if self._codebook is not before and self._codebook.encoder is not before.encoder:
+            if self._codebook.encoder is not before.encoder:
                 raise StudioError("The codebook was recalibrated meanwhile; nothing was kept. Edit once more.")
             events: list[EventData] = [_calibrated(result.calibration)] if result.calibration is not None else []
             self._commit(*events, data, author=author)
@@ -339,18 +340,14 @@ class Workbench:
             row = self._row(record, self._matches())
             entry = codebook.entry_of(edit_id)
             query = codebook.encoder(record.edit.activation[None])[0]
-            matched = [
-                _matched(item, float(pair_distances(vector, entry.key[None], codebook.config.distance)[0]))
-                for item, vector, match in self._query_matches(codebook)
-                if entry is not None and match is not None and match.edit_id == entry.edit_id
-            ] if entry is not None else []  # fmt: skip
+            matched = [] if entry is None else self._answered_by(entry, codebook)
         return EditDetail(
             row=row,
             text_before=record.edited.text_before,
             text_after=record.edited.text_after,
             change=str(record.edited.change.get("sentence", "")),
             neighbors=_neighbors(codebook, query, entry, 0.0 if entry is None else entry.epsilon),
-            matched=tuple(sorted(matched, key=lambda item: item.distance)),
+            matched=tuple(matched),
         )
 
     def map_view(self, *, max_queries: int = 20_000) -> MapView:
@@ -363,7 +360,7 @@ class Workbench:
             queries = tuple(
                 MapQuery(
                     item.generated.query_id, item.generated.prompt, item.generated.text,
-                    match.edit_id if match is not None else None, match.distance if match is not None else None,
+                    match.edit_id, match.distance,
                 )
                 for item, _, match in matched
             )  # fmt: skip
@@ -431,17 +428,23 @@ class Workbench:
             raise NotFound(f"There is no edit {edit_id!r} in this codebook; the Edits page lists those that are.")
         return record
 
-    def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Any]]:
+    def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Match]]:
         """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes."""
-        cached = getattr(self, "_matched", None)
-        if cached is None or cached[0] is not codebook:
-            cached = self._matched = (codebook, [])
-        known = cached[1]
+        if self._matched is None or self._matched[0] is not codebook:
+            self._matched = (codebook, [])
+        known = self._matched[1]
         new = list(self._replay.queries.values())[len(known) :]
         if new:
             vectors = codebook.encoder(np.stack([item.generated.activation for item in new]))
             known.extend(zip(new, vectors, codebook.match(vectors), strict=True))
         return list(known)
+
+    def _answered_by(self, entry: Entry, codebook: Codebook) -> list[MatchedQuery]:
+        """Logged queries that this entry answers now, nearest first."""
+        found = [(record, vector) for record, vector, match in self._query_matches(codebook) if match.edit_id == entry.edit_id]
+        distances = [float(pair_distances(vector, entry.key[None], codebook.config.distance)[0]) for _, vector in found]
+        rows = [_matched(record, distance) for (record, _), distance in zip(found, distances, strict=True)]
+        return sorted(rows, key=lambda row: row.distance)
 
     def _matches(self) -> Counter[str]:
         """How many logged queries each edit answered when they were asked."""

@@ -9,7 +9,7 @@ see one token at a time and pass untouched; without a cache the whole sequence p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,11 +157,8 @@ def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor
     inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
     if "position_ids" in model.accepts:
         inputs["position_ids"] = batch.positions
-    with block_hooks(model, {layer: [take]}, tokens=1):
-        try:
-            model.module(**inputs)
-        except _Enough:
-            pass
+    with block_hooks(model, {layer: [take]}, tokens=1), suppress(_Enough):
+        model.module(**inputs)
     return found[0]
 
 

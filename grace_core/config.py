@@ -45,7 +45,7 @@ class GraceConfig:
     distance: Distance = "cosine"
     """cosine: 1 - cos, 0 same and 1 unrelated. euclidean: the paper's."""
     rule: Rule = "separated"
-    """published: Algorithm 1 of the paper, one edit after another. separated: every radius ends halfway to the nearest other target."""
+    """published: Algorithm 1 of the paper, edit by edit. separated: a radius ends half way to the nearest other target."""
     epsilon: float = 0.45
     """The radius that a new key asks for, in units of `distance`."""
     siblings: int = 32
@@ -57,7 +57,7 @@ class GraceConfig:
     max_steps: int = 200
     """Give up training a value after so many steps."""
     stop_loss: float = 0.05
-    """Train until every row's mean loss (nats per token) is at most this and its greedy decode is exact; 0: never early by loss."""
+    """Stop once each row decodes exactly and its mean loss (nats per token) is at most this; 0: take all steps."""
 
     def __post_init__(self) -> None:
         """Check each option, and those that depend on each other."""
@@ -81,7 +81,8 @@ class GraceConfig:
             raise InputError(f"stop_loss is {self.stop_loss!r}; use 0 or more.")
         if self.value_layer is not None and self.value_layer < self.key_layer:
             raise InputError(
-                f"value_layer {self.value_layer} is below key_layer {self.key_layer}; the query must be read before the value is written."
+                f"value_layer {self.value_layer} is below key_layer {self.key_layer}; "
+                "the query must be read before the value is written."
             )
         if self.distance == "cosine" and self.encoding == "raw" and self.epsilon >= 2:
             raise InputError(f"epsilon is {self.epsilon}; a cosine distance never exceeds 2.")

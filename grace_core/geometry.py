@@ -134,7 +134,8 @@ def updated_limits(
             block = new[start : start + _BLOCK]
             rough, slack = rough_distances(queries[block], queries[settled], distance)
             rough[groups[block][:, None] == groups[settled][None, :]] = np.inf
-            for row, column in zip(*np.nonzero(rough <= best[settled][None, :] + 2 * slack), strict=True):
+            near = (rough <= best[settled][None, :] + 2 * slack) & np.isfinite(rough)
+            for row, column in zip(*np.nonzero(near), strict=True):
                 point = settled[column]
                 exact = float(pair_distances(queries[block[row]], queries[point][None], distance)[0])
                 if exact < best[point]:

@@ -49,7 +49,8 @@ class LanguageModel:
         self.module = module.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.block_names, self.blocks = _find_blocks(module)
-        eos = module.generation_config.eos_token_id if module.generation_config is not None else None
+        generation = getattr(module, "generation_config", None)
+        eos = generation.eos_token_id if generation is not None else None
         eos = eos if eos is not None else tokenizer.eos_token_id
         if eos is None:
             raise ModelError(f"{name} has no end-of-text token, so an answer would never end; set eos_token_id in its config.")
@@ -225,9 +226,10 @@ def load_model(
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             _refuse_other_families(name_or_path, config)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            module = AutoModelForCausalLM.from_pretrained(
+            module: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-            ).to(where)
+            )
+            module = module.to(where)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{name_or_path!r} in {folder} cannot be loaded: {_first_line(error)}") from error
     report("Ready", 1.0)

@@ -94,9 +94,8 @@ class _Bench:
         with block_hooks(self.model, {self.layer: [hidden.append]}, tokens=1):
             self.model.module(**inputs)
         self.states = hidden[0][:, self.prefix :].clone()
-        self.past = [
-            (layer.keys[..., : self.prefix, :].clone(), layer.values[..., : self.prefix, :].clone()) for layer in cache.layers
-        ]
+        layers: list[Any] = cache.layers
+        self.past = [(layer.keys[..., : self.prefix, :].clone(), layer.values[..., : self.prefix, :].clone()) for layer in layers]
 
     def start(self) -> torch.Tensor:
         """(tasks, width) the warm start: the prompts' own hidden states, averaged over each task's rows."""
@@ -108,7 +107,8 @@ class _Bench:
         """(rows, suffix, vocabulary) with values (tasks, width) at the last prompt token."""
         states = torch.cat([values[self.task_of][:, None], self.states[:, 1:]], dim=1)
         cache = DynamicCache(config=self.model.module.config)
-        for layer, (keys, vals) in zip(cache.layers, self.past, strict=True):
+        layers: list[Any] = cache.layers
+        for layer, (keys, vals) in zip(layers, self.past, strict=True):
             layer.lazy_initialization(keys, vals)
             layer.keys, layer.values = keys, vals
         inputs: dict[str, Any] = {
@@ -129,7 +129,7 @@ def _starting_after(model: LanguageModel, layer: int, states: torch.Tensor) -> I
         def forward(hidden_states: torch.Tensor, *_args: Any, **_kwargs: Any) -> Any:
             return give(hidden_states)
 
-        block.forward = forward  # type: ignore[method-assign]
+        block.forward = forward
 
     lower = model.blocks[:layer]
     try:

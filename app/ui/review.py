@@ -42,12 +42,13 @@ PROGRESS_INTERVAL = 0.1
 
 @dataclass(frozen=True)
 class Current:
-    """The answer on screen. query_id is None where it was stopped, so not logged; edit_id: the edit made of it."""
+    """The answer on screen. query_id is None where it was stopped, so not logged; edit_id and target: of the edit made."""
 
     prompt: str = ""
     text: str = ""
     query_id: str | None = None
     edit_id: str | None = None
+    target: str = ""
 
 
 def phrasing_lines(text: str) -> tuple[str, ...]:
@@ -235,7 +236,7 @@ class ReviewPage:
             self.parts.try_message: NONE,
             self.parts.tries: [],
             self.tried: [],
-            self.current: replace(current, edit_id=outcome.edit_id),
+            self.current: replace(current, edit_id=outcome.edit_id, target=outcome.target),
             self.context.revision: self.bench.revision(),
         }
 
@@ -258,7 +259,7 @@ class ReviewPage:
                     drawn = time.monotonic()
                     partial = {"prompt": phrasing, "text": event.text, "kind": "none", "label": "Writing…"}
                     yield {self.parts.tries: [partial, *tried], self.parts.try_message: NONE}
-            tried = [try_value(job.result(), current.edit_id or ""), *tried][:KEPT]
+            tried = [try_value(job.result(), current.edit_id or "", current.target), *tried][:KEPT]
             problem = NONE
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             problem = failure_message(error)

@@ -10,6 +10,7 @@ const parts = Object.fromEntries(
 let bound = false;
 let drawing = Promise.resolve();
 let stale = false;
+let zoomed = false; // A person has chosen the part of the map that is shown.
 
 const dark = () => document.body.classList.contains("dark");
 
@@ -58,10 +59,18 @@ function draw() {
   if (plot.clientWidth === 0) { stale = true; return; }
   stale = false;
   const figure = coloured(value.figure, palette);
+  // Plotly's uirevision lets a new range from the server win over the zoom; a zoom ends with its layout only.
+  zoomed = zoomed && plot.layout?.uirevision === figure.layout.uirevision;
+  if (zoomed) {
+    for (const axis of ["xaxis", "yaxis"]) figure.layout[axis].range = [...plot.layout[axis].range];
+  }
   const config = {
-    responsive: false, displaylogo: false, scrollZoom: true, doubleClick: "reset",
+    responsive: false, displaylogo: false, scrollZoom: true, doubleClick: false,
     // Named one by one: Plotly's own set holds a button that sends the chart to its makers' server.
-    modeBarButtons: [["pan2d", "zoom2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
+    modeBarButtons: [[
+      "pan2d", "zoom2d", "zoomIn2d", "zoomOut2d",
+      { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: showEverything }, "toImage",
+    ]],
     showSendToCloud: false, plotlyServerURL: "",
     toImageButtonOptions: { filename: "grace-studio-map", scale: 2 },
   };
@@ -73,6 +82,13 @@ function draw() {
       parts.status.hidden = false;
       say(parts.status, `The map could not be drawn: ${error.message}`);
     });
+}
+
+/** Back to the part of the map that the server proposes. */
+async function showEverything() {
+  const { xaxis, yaxis } = data().figure.layout;
+  await Plotly.relayout(plot, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] });
+  zoomed = false;
 }
 
 /** The id of the nearest key within the click radius of a mouse event, or null. */
@@ -95,6 +111,10 @@ function keyUnder(event) {
 function bind() {
   if (bound) return;
   bound = true;
+  plot.on("plotly_doubleclick", showEverything);
+  plot.on("plotly_relayout", (change) => {
+    if (Object.keys(change).some((name) => /^[xy]axis\.range/.test(name))) zoomed = true;
+  });
   plot.on("plotly_click", (clicked) => {
     const dot = clicked.points.find((point) => point.data.meta === "query");
     const id = keyUnder(clicked.event) ?? (dot ? dot.customdata : "");

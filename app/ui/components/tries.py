@@ -13,11 +13,12 @@ KEPT = 5
 TEMPLATE = '<ul class="gs-tries" aria-live="polite" aria-label="Phrasings tried"></ul>'
 
 
-def try_value(answer: Answer, edit_id: str) -> dict[str, Any]:
-    """One phrasing as tries.js draws it; edit_id is the edit being tried out."""
+def try_value(answer: Answer, edit_id: str, target: str) -> dict[str, Any]:
+    """One phrasing as tries.js draws it; edit_id and target are those of the edit being tried out."""
     distance = "" if answer.distance is None else f" · distance {answer.distance:.2f}"
     if answer.edit_id is not None and answer.edit_id == edit_id:
-        kind, label = "good", "This edit answered"
+        exact = answer.text == target
+        kind, label = ("good", "This edit answered") if exact else ("other", "This edit answered, in other words")
     elif answer.edit_id is not None:
         kind, label = "other", "Another edit answered"
     else:

@@ -92,6 +92,7 @@ def test_what_was_typed_is_kept_only_for_the_same_prompt() -> None:
 def test_a_try_says_who_answered() -> None:
     near = answer(edit_id="e1", nearest_edit_id="e1", distance=0.2, epsilon=0.9)
     far = answer(nearest_edit_id="e1", distance=1.3, epsilon=0.9)
-    assert try_value(near, "e1")["label"] == "This edit answered · distance 0.20"
-    assert try_value(near, "e2")["label"].startswith("Another edit answered")
-    assert try_value(far, "e1")["label"] == "The model itself answered · distance 1.30 (nearest ε 0.90)"
+    assert try_value(near, "e1", near.text)["label"] == "This edit answered · distance 0.20"
+    assert try_value(near, "e1", "Ada.")["label"] == "This edit answered, in other words · distance 0.20"
+    assert try_value(near, "e2", near.text)["label"].startswith("Another edit answered")
+    assert try_value(far, "e1", "")["label"] == "The model itself answered · distance 1.30 (nearest ε 0.90)"

@@ -1,0 +1,102 @@
+"""What several tests build: edits from plain vectors, a small calibrated codebook, and what must hold for any codebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grace_core.adapter import activations_of
+from grace_core.calibration import Calibration, encoder_of
+from grace_core.codebook import Codebook, Edit
+from grace_core.config import GraceConfig
+from grace_core.geometry import Matrix, pair_distances
+from grace_core.models import LanguageModel
+from grace_core.queries import Background, Encoder, TokenWeights, pooling_weights
+
+NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
+PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")
+BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
+
+
+def made_edit(
+    edit_id: str,
+    at: Sequence[float] | Matrix,
+    target: str,
+    *,
+    epsilon: float = 1.0,
+    value: float = 0.0,
+    prompt: str | None = None,
+) -> Edit:
+    """An edit at a point; its value is a constant vector."""
+    activation = np.asarray(at, dtype=np.float32)
+    return Edit(
+        edit_id,
+        prompt if prompt is not None else f"prompt of {edit_id}",
+        target,
+        tuple(target.encode()),
+        activation,
+        np.full(len(activation), value, dtype=np.float32),
+        epsilon,
+    )
+
+
+def line_codebook(*edits: Edit, rule: str = "separated") -> Codebook:
+    """A raw Euclidean codebook."""
+    config = GraceConfig.paper(rule=rule, key_layer=2, value_layer=3)
+    return Codebook(config, Encoder.raw(len(edits[0].activation) if edits else 1), edits)
+
+
+def small_encoder(width: int, seed: int = 0) -> Encoder:
+    """A whitened encoder calibrated on random rows."""
+    rows = np.random.default_rng(seed).normal(size=(10 * width, width)).astype(np.float32)
+    return Encoder.whitened(Background.of(rows), width, 1, TokenWeights({}))
+
+
+def calibrated(model: LanguageModel, **overrides: Any) -> Codebook:
+    """An empty codebook of the robust preset, calibrated on BACKGROUND; by default it makes no siblings."""
+    chosen: dict[str, Any] = {"siblings": 0, "phrasings": False, "directions": 16, "epsilon": 0.1} | overrides
+    config = GraceConfig.robust(**chosen).resolved(len(model.blocks))
+    step = first_step(model, config)
+    return Codebook(config, encoder_of(model, config, [step]), fingerprint=model.fingerprint)
+
+
+def first_step(model: LanguageModel, config: GraceConfig) -> Calibration:
+    """What `first_calibration` makes, from BACKGROUND instead of sampled prompts."""
+    prompts = [model.prompt(text) for text in BACKGROUND]
+    weights = TokenWeights.from_prompts((p.ids[p.start : p.end] for p in prompts), config.token_weight)
+    return Calibration(1, "background", BACKGROUND, activations_of(model, config, weights, prompts))
+
+
+def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str, *, edit_id: str, seed: int = 0) -> Edit:
+    """An edit of a real prompt whose value was not learned but drawn: quick, and certain to change the answer's logits."""
+    own = model.prompt(prompt)
+    activation = activations_of(model, codebook.config, codebook.encoder.weights, [own])[0]
+    value = 3 * np.random.default_rng(seed).normal(size=model.width).astype(np.float32)
+    return Edit(edit_id, own.text, target, model.target_ids(own.text, target), activation, value, codebook.config.epsilon)
+
+
+def own_weights(model: LanguageModel, codebook: Codebook, prompt: str) -> Any:
+    """(tokens,) pooling weights of a prompt."""
+    own = model.prompt(prompt)
+    return pooling_weights(codebook.config, own.ids, own.start, own.end, codebook.encoder.weights)
+
+
+def assert_same(one: Codebook, other: Codebook) -> None:
+    """Bit for bit the same entries."""
+    assert [e.edit_ids for e in one.entries] == [e.edit_ids for e in other.entries]
+    for a, b in zip(one.entries, other.entries, strict=True):
+        assert (a.prompt, a.target, a.target_ids, a.epsilon) == (b.prompt, b.target, b.target_ids, b.epsilon)
+        assert a.key.tobytes() == b.key.tobytes()
+        assert a.value.tobytes() == b.value.tobytes()
+    assert one.keys.tobytes() == other.keys.tobytes()
+
+
+def assert_apart(codebook: Codebook) -> None:
+    """No two balls with different targets overlap."""
+    for i, a in enumerate(codebook.entries):
+        apart = pair_distances(a.key, codebook.keys, codebook.config.distance)
+        for j, b in enumerate(codebook.entries):
+            if i != j and a.target_ids != b.target_ids:
+                assert a.epsilon + b.epsilon <= apart[j], f"{a} and {b} are {apart[j]} apart"

@@ -1,0 +1,49 @@
+"""Tiny models, loaded once: random ones for what holds of any model, taught ones for what needs learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grace_core.models import LanguageModel, load_model
+from tests.grace_core.taught import teach
+
+
+@pytest.fixture(scope="session")
+def llama(tiny_llama_dir: Path) -> LanguageModel:
+    return load_model(str(tiny_llama_dir), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def gpt2(tiny_gpt2_dir: Path) -> LanguageModel:
+    return load_model(str(tiny_gpt2_dir), device="cpu")
+
+
+@pytest.fixture(scope="session", params=["llama", "gpt2"])
+def tiny(request: pytest.FixtureRequest) -> LanguageModel:
+    """Both random models, one after the other."""
+    model: LanguageModel = request.getfixturevalue(request.param)
+    return model
+
+
+@pytest.fixture(scope="session")
+def taught_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama, taught: see `taught.py`."""
+    return teach(tiny_llama_dir, tmp_path_factory.mktemp("models") / "taught-llama", steps=150)
+
+
+@pytest.fixture(scope="session")
+def taught(taught_dir: Path) -> LanguageModel:
+    return load_model(str(taught_dir), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def taught_gpt2(tiny_gpt2_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return load_model(str(teach(tiny_gpt2_dir, tmp_path_factory.mktemp("models") / "taught-gpt2", steps=250)), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def real(real_model_dir: Path) -> LanguageModel:
+    """SmolLM2-135M-Instruct on a CPU. Mark the test `real`."""
+    return load_model(str(real_model_dir), device="cpu")

@@ -1,0 +1,66 @@
+"""Tiny models that were taught a few sentences for some seconds.
+
+A random model cannot be made to say anything in particular, since its later tokens hardly depend on one hidden state.
+After these lessons a value can choose among ANSWERS, and what follows its first word comes by itself.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from pathlib import Path
+
+import torch
+
+from grace_core.models import LanguageModel, load_model
+from grace_core.quiet import quiet_transformers
+from tests.grace_core.builders import NAMES, PHRASES
+
+ANSWERS = (
+    "Paris.",
+    "London in 1815.",
+    "a mathematician.",
+    "born in New York City.",
+    "I do not know.",
+    "July 1969.",
+    "Rhine and Alps.",
+    "English, a scientist.",
+)
+
+
+def teach(folder: Path, into: Path, *, steps: int, rows: int = 12) -> Path:
+    """Train the model in `folder` to give each name its answer half of the time, and any other answer else."""
+    model = load_model(str(folder), device="cpu")
+    module = model.module.requires_grad_(True).train()
+    rng = random.Random(0)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=5e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
+    with torch.random.fork_rng(), quiet_transformers():
+        torch.manual_seed(0)
+        for _ in range(steps):
+            _loss(model, [_lesson(model, rng) for _ in range(rows)]).backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        module.eval().save_pretrained(into)
+        model.tokenizer.save_pretrained(into)
+    return into
+
+
+def _lesson(model: LanguageModel, rng: random.Random) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    name = rng.choice(NAMES)
+    prompt = model.prompt(rng.choice(PHRASES).format(name))
+    own = ANSWERS[zlib.crc32(name.encode()) % len(ANSWERS)]
+    return prompt.ids, model.target_ids(prompt.text, own if rng.random() < 0.5 else rng.choice(ANSWERS))
+
+
+def _loss(model: LanguageModel, rows: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> torch.Tensor:
+    longest = max(len(prompt) + len(target) for prompt, target in rows)
+    ids = torch.full((len(rows), longest), model.end_id)
+    mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+    for row, (prompt, target) in enumerate(rows):
+        end = len(prompt) + len(target)
+        ids[row, :end], mask[row, :end] = torch.tensor(prompt + target), 1
+        labels[row, len(prompt) : end] = torch.tensor(target)
+    logits = model.module(input_ids=ids, attention_mask=mask).logits
+    return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)

@@ -1,0 +1,165 @@
+"""The encoder is the fold of its calibrations, and the background comes from the package or from the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grace_core import calibration
+from grace_core.adapter import activations_of
+from grace_core.calibration import (
+    Calibration,
+    edits_calibration,
+    encoder_of,
+    first_calibration,
+    new_codebook,
+    sample_background,
+    shipped_background,
+    sibling_activations,
+)
+from grace_core.config import GraceConfig
+from grace_core.errors import InputError, ModelError
+from grace_core.models import LanguageModel
+from grace_core.queries import Encoder
+from grace_core.sources import DEFAULT_MODEL
+from tests.grace_core.builders import BACKGROUND, calibrated, edit_for, first_step
+
+
+def assert_same_encoder(one: Encoder, other: Encoder) -> None:
+    assert (one.dimensions, one.version, one.weights) == (other.dimensions, other.version, other.weights)
+    for a, b in ((one.mean, other.mean), (one.projection, other.projection)):
+        assert a is not None
+        assert b is not None
+        assert a.tobytes() == b.tobytes()
+
+
+def config_of(model: LanguageModel, **overrides: object) -> GraceConfig:
+    return GraceConfig.robust(**overrides).resolved(len(model.blocks))
+
+
+# Backgrounds
+
+
+def test_the_default_model_has_a_background_in_the_package() -> None:
+    prompts = shipped_background(DEFAULT_MODEL.rsplit("/", 1)[-1])
+    assert len(prompts) > 300
+    assert len(set(prompts)) == len(prompts)
+    assert all(text.strip() for text in prompts)
+    assert shipped_background("tiny-llama") == ()
+
+
+@pytest.fixture
+def few_starters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_STARTERS", ("Who", "What is", "Tell me about"))
+    monkeypatch.setattr(calibration, "_PER_STARTER", 6)
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_another_models_background_is_sampled_from_itself_the_same_every_time(tiny: LanguageModel) -> None:
+    seen: list[float] = []
+    prompts = sample_background(tiny, lambda stage, done: seen.append(done))
+    assert prompts == sample_background(tiny)
+    assert 3 < len(prompts) <= 18
+    assert len(set(prompts)) == len(prompts)
+    assert all(text == text.strip() and "\n" not in text for text in prompts)
+    assert all(text.startswith(("Who", "What is", "Tell me about")) for text in prompts)
+    assert seen == sorted(seen)
+    assert sample_background(tiny, seed=1) != prompts
+
+
+@pytest.mark.parametrize(
+    ("sampled", "tidy"),
+    [
+        (" Who was Ada? She was", "Who was Ada?"),
+        ("Tell me.\nNow", "Tell me."),
+        ("no end", "no end"),
+        ("\nlater", "later"),
+        ("", ""),
+    ],
+)
+def test_a_sampled_prompt_is_one_sentence_of_one_line(sampled: str, tidy: str) -> None:
+    assert calibration._tidied(sampled) == tidy
+
+
+# Steps and their fold
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_first_calibration_holds_the_background_and_its_activations(tiny: LanguageModel) -> None:
+    step = first_calibration(tiny, config_of(tiny))
+    assert step is not None
+    assert (step.version, step.reason) == (1, "background")
+    assert step.prompts == sample_background(tiny)
+    assert step.activations.shape == (len(step.prompts), tiny.width)
+    assert np.isfinite(step.activations).all()
+
+
+def test_a_raw_encoding_needs_no_calibration(tiny: LanguageModel) -> None:
+    config = GraceConfig.paper().resolved(len(tiny.blocks))
+    assert first_calibration(tiny, config) is None
+    assert encoder_of(tiny, config, []).mean is None
+    assert edits_calibration(new_codebook(tiny, config), [], "x") is None
+
+
+def test_a_whitened_encoding_without_one_says_what_to_do(tiny: LanguageModel) -> None:
+    with pytest.raises(ModelError, match="first_calibration"):
+        encoder_of(tiny, config_of(tiny), [])
+
+
+def test_the_fold_of_all_steps_is_bit_for_bit_the_encoder_that_grew(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    steps = [first_step(tiny, codebook.config)]
+    grown = codebook.encoder
+    for version in (2, 3):
+        texts = tuple(f"Who was {name} {version}?" for name in ("Ada", "Grace", "Alan"))
+        rows = activations_of(tiny, codebook.config, grown.weights, [tiny.prompt(text) for text in texts])
+        steps.append(Calibration(version, "siblings", texts, rows))
+        grown = grown.joined(rows, codebook.config.directions)
+        assert_same_encoder(encoder_of(tiny, codebook.config, steps), grown)
+    assert grown.version == 3
+
+
+def test_token_weights_are_fixed_by_the_first_step(tiny: LanguageModel) -> None:
+    config = config_of(tiny)
+    first = first_step(tiny, config)
+    later = Calibration(2, "x", ("zzz zzz",), first.activations[:1])
+    assert encoder_of(tiny, config, [first, later]).weights == encoder_of(tiny, config, [first]).weights
+
+
+def test_edits_join_with_their_own_stored_activations(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    edits = [edit_for(tiny, codebook, prompt, "Paris.", edit_id=prompt) for prompt in BACKGROUND[:3]]
+    step = edits_calibration(codebook, edits, "edits so far")
+    assert step is not None
+    assert (step.version, step.reason, step.prompts) == (2, "edits so far", BACKGROUND[:3])
+    assert step.activations.tobytes() == np.stack([e.activation for e in edits]).tobytes()
+    assert edits_calibration(codebook, [], "none") is None
+
+
+# New codebooks and siblings
+
+
+@pytest.mark.usefixtures("few_starters")
+@pytest.mark.parametrize("preset", ["robust", "paper"])
+def test_a_new_codebook_is_empty_resolved_and_of_this_model(tiny: LanguageModel, preset: str) -> None:
+    codebook = new_codebook(tiny, GraceConfig.named(preset))
+    assert len(codebook) == 0
+    assert codebook.fingerprint == tiny.fingerprint
+    assert codebook.config == GraceConfig.named(preset).resolved(len(tiny.blocks))
+    assert (codebook.encoder.mean is None) == (preset == "paper")
+
+
+def test_a_new_codebook_refuses_a_layer_that_is_not_there(tiny: LanguageModel) -> None:
+    with pytest.raises(InputError, match=f"1 to {len(tiny.blocks)}"):
+        new_codebook(tiny, GraceConfig.robust(value_layer=12))
+
+
+def test_siblings_are_read_like_any_prompt(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny, siblings=5)
+    texts, rows = sibling_activations(tiny, codebook, "Who was Ada Lovelace?")
+    assert len(texts) == 5
+    assert all(text.startswith("Who was ") and "Ada" not in text for text in texts)
+    for text, row in zip(texts, rows, strict=True):
+        alone = activations_of(tiny, codebook.config, codebook.encoder.weights, [tiny.prompt(text)])[0]
+        assert row == pytest.approx(alone, abs=1e-4)
+    assert sibling_activations(tiny, calibrated(tiny, siblings=0), "Who was Ada Lovelace?")[0] == ()
