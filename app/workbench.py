@@ -115,6 +115,7 @@ class Workbench:
         """What is open and how much is in it."""
         with self._lock:
             self._catch_up()
+            assert self._config.key_layer is not None  # resolved
             assert self._config.value_layer is not None
             return Status(
                 model_name=self._model.name,

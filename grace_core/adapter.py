@@ -1,7 +1,7 @@
 """Hooks on a live model that read a codebook and nothing else.
 
 Attached for the time of a `with` block: after `key_layer` the prompt's query is pooled, encoded and matched, once per
-prompt and per row of the batch; after `value_layer` the matched rows get their entry's value at the last prompt token.
+prompt and per row of the batch; after `value_layer` the matched rows get their entry's value at the last prompt tokens.
 Where no row matched nothing is touched, so the logits are bitwise those of the bare model. Decode steps with a KV cache
 see one token at a time and pass untouched; without a cache the whole sequence passes again and the same match is used.
 """
@@ -77,7 +77,7 @@ def attached(model: LanguageModel, codebook: Codebook, batch: Batch) -> Iterator
     """
     reading = Reading()
     config = codebook.config
-    assert config.value_layer is not None  # `Codebook` takes resolved configs only
+    assert config.key_layer is not None and config.value_layer is not None  # a codebook's config is resolved  # noqa: PT018
 
     def read(hidden: torch.Tensor) -> None:
         if reading.matches:
@@ -93,32 +93,40 @@ def attached(model: LanguageModel, codebook: Codebook, batch: Batch) -> Iterator
     def write(hidden: torch.Tensor) -> torch.Tensor | None:
         return replaced(hidden, reading.values, batch.last)
 
-    with block_hooks(model, {config.key_layer: [lambda h: read(h)], config.value_layer: [write]}, tokens=max(batch.last) + 1):
+    both: list[tuple[int, Any]] = [(config.key_layer, read), (config.value_layer, write)]
+    with block_hooks(model, both, tokens=max(batch.last) + 1, decoding=True):
         yield reading
 
 
 def replaced(hidden: torch.Tensor, values: dict[int, NDArray[np.float32]], last: Sequence[int]) -> torch.Tensor | None:
-    """A copy of hidden (batch, tokens, width) with the given rows' last prompt token replaced; None where none is."""
+    """A copy of hidden (batch, tokens, width) with the last prompt tokens of the given rows replaced; None where none are.
+
+    values: row to (positions, width). last: index of each row's last prompt token.
+    """
     if not values:
         return None
     out = hidden.clone()
     for row, value in values.items():
-        out[row, last[row]] = torch.tensor(value, dtype=hidden.dtype, device=hidden.device)
+        out[row, last[row] + 1 - len(value) : last[row] + 1] = torch.tensor(value, dtype=hidden.dtype, device=hidden.device)
     return out
 
 
 @contextmanager
-def block_hooks(model: LanguageModel, on: dict[int, list[Any]], tokens: int) -> Iterator[None]:
+def block_hooks(model: LanguageModel, on: Sequence[tuple[int, Any]], tokens: int = 1, decoding: bool = False) -> Iterator[None]:
     """Call functions on the output of some blocks, for passes of at least `tokens` tokens; removed in the end.
 
-    on: block number to functions of hidden (batch, tokens, width) that return its replacement or None.
+    on: pairs of a block's number and a function of hidden (batch, tokens, width) that returns its replacement or None;
+    several on one block are called in their order.
+    decoding: one-token passes after the first pass are decode steps, and are left alone even where `tokens` is 1.
     """
+    passes: dict[int, int] = {}
 
-    def hook(functions: list[Any]) -> Any:
+    def hook(layer: int, functions: list[Any]) -> Any:
         def run(_module: nn.Module, _inputs: Any, output: Any) -> Any:
             # A block returns a tensor, or, in some architectures, a tuple that begins with it.
             hidden = output[0] if isinstance(output, tuple) else output
-            if hidden.shape[1] < tokens:
+            passes[layer] = passes.get(layer, 0) + 1
+            if hidden.shape[1] < tokens or (decoding and passes[layer] > 1 and hidden.shape[1] == 1):
                 return None
             changed = None
             for function in functions:
@@ -131,9 +139,9 @@ def block_hooks(model: LanguageModel, on: dict[int, list[Any]], tokens: int) -> 
         return run
 
     merged: dict[int, list[Any]] = {}
-    for layer, functions in on.items():
-        merged.setdefault(layer, []).extend(functions)
-    handles = [model.blocks[layer - 1].register_forward_hook(hook(functions)) for layer, functions in merged.items()]
+    for layer, function in on:
+        merged.setdefault(layer, []).append(function)
+    handles = [model.blocks[layer - 1].register_forward_hook(hook(layer, functions)) for layer, functions in merged.items()]
     try:
         yield
     finally:
@@ -157,7 +165,7 @@ def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor
     inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
     if "position_ids" in model.accepts:
         inputs["position_ids"] = batch.positions
-    with block_hooks(model, {layer: [take]}, tokens=1), suppress(_Enough):
+    with block_hooks(model, [(layer, take)]), suppress(_Enough):
         model.module(**inputs)
     return found[0]
 
@@ -169,6 +177,7 @@ def activations_of(
 
     One prompt at a time is unpadded, so that an edit's own activation does not depend on what it was batched with.
     """
+    assert config.key_layer is not None  # resolved
     out = np.empty((len(prompts), model.width), dtype=np.float32)
     for start in range(0, len(prompts), rows_at_once):
         some = prompts[start : start + rows_at_once]

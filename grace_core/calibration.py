@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 
 import numpy as np
@@ -96,6 +97,7 @@ def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, pro
     return Codebook(resolved, encoder, fingerprint=model.fingerprint)
 
 
+@lru_cache(maxsize=8)
 def shipped_background(model_name: str) -> tuple[str, ...]:
     """Background prompts that come with this package; () for a model that has none."""
     name = "background_" + model_name.lower().replace("-", "_") + ".json"
@@ -103,14 +105,14 @@ def shipped_background(model_name: str) -> tuple[str, ...]:
     return tuple(json.loads(file.read_text(encoding="utf-8"))["prompts"]) if file.is_file() else ()
 
 
-def background_names(model: LanguageModel) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Names for siblings and common words, from the shipped prompts or, for other models, from those of the default."""
-    return vocabulary(shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct"))
+def background_prompts(model: LanguageModel) -> tuple[str, ...]:
+    """Varied prompts of no particular subject: those shipped for the model or, for others, those of the default model."""
+    return shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct")
 
 
 def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The prompt asked about others (texts), and their pooled activations (texts, width)."""
-    names, common = background_names(model)
+    names, common = vocabulary(background_prompts(model))
     texts = siblings(prompt, codebook.config.siblings, names, common)
     prompts = [model.prompt(text) for text in texts]
     return texts, activations_of(model, codebook.config, codebook.encoder.weights, prompts)

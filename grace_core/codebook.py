@@ -28,7 +28,7 @@ class Edit:
     """One correction with all that a fold needs, so that no fold ever trains.
 
     activation: (width,) float32, the prompt's pooled hidden states before encoding.
-    value: (width,) float32, works for this prompt by itself.
+    value: (positions, width) float32, works for this prompt by itself.
     epsilon: the radius it asks for; the one it gets is its entry's.
     """
 
@@ -46,7 +46,7 @@ class Edit:
 class Entry:
     """A key in force. `edit_ids` are the edits that it serves; the first one owns it and gave it key and value.
 
-    key: (dimensions,) float32, an encoded query. value: (width,) float32. epsilon: in the codebook's distance.
+    key: (dimensions,) float32, an encoded query. value: (positions, width) float32. epsilon: in the codebook's distance.
     """
 
     edit_ids: tuple[str, ...]
@@ -136,6 +136,13 @@ class Codebook:
         self.fingerprint = fingerprint
         if len({edit.edit_id for edit in edits}) != len(edits):
             raise InputError("Two edits have the same id; every edit needs its own.")
+        width = encoder.width
+        for edit in edits if previous is None else edits[-1:]:
+            if edit.activation.shape != (width,) or edit.value.ndim != 2 or edit.value.shape[1] != width:
+                raise InputError(
+                    f"Edit {edit.edit_id!r} has an activation of shape {edit.activation.shape} and a value of shape "
+                    f"{edit.value.shape}; this codebook needs ({width},) and (positions, {width})."
+                )
         self._fold = _fold(config, encoder, edits, previous)
 
     def _next(self, edits: tuple[Edit, ...]) -> Codebook:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,15 @@ def save_codebook(codebook: Codebook, path: str | Path) -> None:
         "edits": json.dumps([_plain(edit) for edit in codebook.edits], ensure_ascii=False),
     }
     data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata=header)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        with partial.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(file.name).replace(path)
+        partial.replace(path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise CodebookError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
 
 
@@ -89,7 +91,7 @@ def load_codebook(path: str | Path, model: LanguageModel) -> Codebook:
         )
     try:
         return _codebook(header, tensors, model)
-    except (KeyError, TypeError, ValueError, IndexError, GraceError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, GraceError) as error:
         raise CodebookError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 

@@ -16,6 +16,7 @@ Pool = Literal["last", "mean", "weighted"]
 Encoding = Literal["raw", "whiten"]
 Distance = Literal["euclidean", "cosine"]
 Rule = Literal["published", "separated"]
+Span = Literal["last", "tail"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
@@ -30,10 +31,12 @@ class GraceConfig:
 
     preset: Preset = "robust"
     """The name that these choices started from."""
-    key_layer: int = 1
-    """The block after which the query is read (1 = the first)."""
+    key_layer: int | None = None
+    """The block after which the query is read; None: the first, or, in the paper's preset, the one below the value's."""
     value_layer: int | None = None
-    """The block whose output at the last prompt token is replaced; None: three fifths up the model."""
+    """The block whose output is replaced by a value; None: seven tenths up the model."""
+    span: Span = "tail"
+    """Where: at the last prompt token, or at all tokens that the chat template puts behind the user's text (else the last)."""
     pool: Pool = "weighted"
     """Which tokens make the query: the last one, the mean of the user's own, or their mean with frequent ones weighing less."""
     token_weight: float = 1e-3
@@ -50,10 +53,10 @@ class GraceConfig:
     """The radius that a new key asks for, in units of `distance`."""
     siblings: int = 32
     """How many prompts with another subject are made from an edited prompt, to keep its key away from strangers; 0: none."""
-    phrasings: bool = True
-    """Whether a value is also trained on contexts other than its own prompt, so that it holds for unseen phrasings."""
-    learning_rate: float = 1.0
-    """Adam's, on the value vector, warm-started from the prompt's own hidden state."""
+    contexts: int = 4
+    """On how many unrelated prompts a value is trained besides its own, so that it holds for phrasings nobody thought of."""
+    learning_rate: float = 0.3
+    """Adam's, as a share of the hidden state's root mean square; it falls over the steps."""
     max_steps: int = 200
     """Give up training a value after so many steps."""
     stop_loss: float = 0.05
@@ -67,25 +70,34 @@ class GraceConfig:
             ("encoding", Encoding),
             ("distance", Distance),
             ("rule", Rule),
+            ("span", Span),
         ):
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name} is {getattr(self, name)!r}; use one of {', '.join(get_args(choices))}.")
-        for name, low in (("key_layer", 1), ("directions", 1), ("siblings", 0), ("max_steps", 1)):
+        for name, low in (("directions", 1), ("siblings", 0), ("contexts", 0), ("max_steps", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
                 raise InputError(f"{name} is {value!r}; use a whole number of at least {low}.")
         for name in ("token_weight", "epsilon", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}; use a number above 0.")
-        if not self.stop_loss >= 0:
-            raise InputError(f"stop_loss is {self.stop_loss!r}; use 0 or more.")
-        if self.value_layer is not None and self.value_layer < self.key_layer:
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise InputError(f"{name} is {value!r}; use a number above 0.")
+        stop_loss: Any = self.stop_loss
+        if not isinstance(stop_loss, int | float) or not stop_loss >= 0:
+            raise InputError(f"stop_loss is {stop_loss!r}; use 0 or more.")
+        for name in ("key_layer", "value_layer"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} is {value!r}; use a block's number, 1 for the first.")
+        if self.value_layer is not None and self.key_layer is not None and self.value_layer < self.key_layer:
             raise InputError(
                 f"value_layer {self.value_layer} is below key_layer {self.key_layer}; "
                 "the query must be read before the value is written."
             )
-        if self.distance == "cosine" and self.encoding == "raw" and self.epsilon >= 2:
+        if self.distance == "cosine" and self.epsilon >= 2:
             raise InputError(f"epsilon is {self.epsilon}; a cosine distance never exceeds 2.")
+        if self.distance == "cosine" and self.encoding == "raw":
+            raise InputError("A cosine distance needs unit vectors, which encoding='whiten' gives; raw ones are euclidean.")
 
     @classmethod
     def robust(cls, **overrides: Any) -> Self:
@@ -100,7 +112,7 @@ class GraceConfig:
         """
         published = cls(
             preset="paper", pool="last", encoding="raw", distance="euclidean", rule="published",
-            epsilon=1.0, siblings=0, phrasings=False, max_steps=100, stop_loss=0.0,
+            epsilon=1.0, span="last", learning_rate=0.15, siblings=0, contexts=0, max_steps=100, stop_loss=0.0,
         )  # fmt: skip
         return replace(published, **overrides)
 
@@ -117,10 +129,9 @@ class GraceConfig:
         Raises:
             InputError: a layer that the model does not have.
         """
-        value_layer = self.value_layer if self.value_layer is not None else max(1, round(0.6 * blocks))
-        key_layer = self.key_layer
-        if self.preset == "paper" and self.key_layer == type(self).key_layer:
-            key_layer = max(1, value_layer - 1)
+        value_layer = self.value_layer if self.value_layer is not None else max(1, round(0.7 * blocks))
+        below = max(1, value_layer - 1) if self.preset == "paper" else 1
+        key_layer = self.key_layer if self.key_layer is not None else below
         for name, layer in (("key_layer", key_layer), ("value_layer", value_layer)):
             if not 1 <= layer <= blocks:
                 raise InputError(f"{name} {layer} does not exist; this model's blocks are 1 to {blocks}.")

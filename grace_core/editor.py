@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from grace_core.adapter import activations_of
 from grace_core.calibration import Calibration, sibling_activations
 from grace_core.codebook import Change, Codebook, Edit, Match
+from grace_core.contexts import training_contexts
 from grace_core.errors import InputError
 from grace_core.generation import MAX_NEW_TOKENS, Generation, decode, generate
 from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel, Prompt
-from grace_core.phrasings import training_contexts
 from grace_core.training import Task, train_values
 
 
@@ -92,6 +92,12 @@ class Editor:
         target_ids = model.target_ids(own.text, target)
         target = target.strip()
         rows = (own, *dict.fromkeys(model.prompt(p) for p in paraphrases if p.strip() and p.strip() != own.text))
+        for row in rows[1:]:
+            if len(row.ids) + len(target_ids) > model.context:
+                raise InputError(
+                    f"The phrasing “{row.text[:60]}…” is {len(row.ids)} tokens long; there is no room for the response behind it "
+                    f"(the model reads {model.context} tokens). Shorten it."
+                )
         on_stage("Reading the present answer")
         if text_before is None:
             text_before = generate(model, codebook, own.text, max_new_tokens=max_new_tokens, cancelled=cancelled).text
@@ -119,7 +125,8 @@ class Editor:
         edit = self._reused(start, rows, target_ids, activation, record)
         if edit is None:
             on_stage("Learning the value")
-            contexts = training_contexts(model, start, own) if start.config.phrasings else ()
+            room = model.context - len(target_ids)
+            contexts = [row for row in training_contexts(model, start.config, own) if len(row.ids) <= room]
             trained = train_values(
                 model, start.config, [Task((*rows, *contexts), target_ids)], on_step=on_step, cancelled=cancelled
             )[0]

@@ -106,6 +106,8 @@ def decode(
     on_token: Callable[[int, int], None] | None = None,
 ) -> list[Generation]:
     """`generate_batch` for prompts that are token ids already."""
+    if not prompts:
+        return []
     batch = Batch.of(model, prompts)
     cache = DynamicCache(config=model.module.config)
     with attached(model, codebook, batch) as reading:

@@ -150,22 +150,42 @@ def separated(points: Sequence[Point], limit: Limits, distance: Distance) -> tup
     else it gets its own.
     """
     caps = limit.distance / 2.0
-    owners: dict[int, int] = {}
-    members: dict[int, list[int]] = {}
-    radius: dict[int, float] = {}
+    owner_of = _shared(points, caps, distance)
+    while len(stray := _stray(points, owner_of, distance)):
+        owner_of[stray] = stray
+    members: dict[int, list[int]] = {int(o): [int(o)] for o in np.flatnonzero(owner_of == np.arange(len(points)))}
+    radius = {owner: min(points[owner].epsilon, float(caps[owner])) for owner in members}
+    for guest in np.flatnonzero(owner_of != np.arange(len(points))).tolist():
+        owner = int(owner_of[guest])
+        members[owner].append(guest)
+        reach = float(pair_distances(points[owner].query, points[guest].query[None], distance)[0])
+        radius[owner] = max(radius[owner], reach)
+    return tuple(Ball(owner, tuple(served), radius[owner]) for owner, served in members.items())
+
+
+def _shared(points: Sequence[Point], caps: NDArray[np.float64], distance: Distance) -> NDArray[np.int64]:
+    """For each point the first one with its value, where that one's ball can reach it; else itself."""
+    first: dict[int, int] = {}
+    owner_of = np.arange(len(points))
     for i, point in enumerate(points):
-        owner = owners.get(point.share, -1)
-        if owner >= 0:
+        owner = first.setdefault(point.share, i)
+        if owner != i:
             apart = float(pair_distances(point.query, points[owner].query[None], distance)[0])
             if apart <= min(caps[owner], max(points[owner].epsilon, point.epsilon)):
-                members[owner].append(i)
-                radius[owner] = max(radius[owner], apart)
-                continue
-        else:
-            owners[point.share] = i
-        members[i] = [i]
-        radius[i] = min(point.epsilon, float(caps[i]))
-    return tuple(Ball(i, tuple(members[i]), radius[i]) for i in members)
+                owner_of[i] = owner
+    return owner_of
+
+
+def _stray(points: Sequence[Point], owner_of: NDArray[np.int64], distance: Distance) -> NDArray[np.int64]:
+    """Members to whom another key is nearer than their owner's: they would not be answered by it."""
+    guests = np.flatnonzero(owner_of != np.arange(len(points)))
+    if not len(guests):
+        return guests
+    owners = np.flatnonzero(owner_of == np.arange(len(points)))
+    keys = np.stack([points[o].query for o in owners.tolist()])
+    return np.array(
+        [g for g in guests.tolist() if owners[nearest(points[g].query, keys, distance)[0]] != owner_of[g]], dtype=np.int64
+    )
 
 
 def published(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
@@ -191,11 +211,13 @@ def published(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
         close = exact <= epsilons[candidates] + point.epsilon
         candidates, exact = candidates[close], exact[close]
         other = np.array([points[owners[c]].group != point.group for c in candidates], dtype=bool)
-        nearest_at = int(np.argmin(exact)) if len(exact) else -1
-        if nearest_at >= 0 and not other[nearest_at]:
-            _expand(candidates[nearest_at], exact[nearest_at], owners, epsilons, points, queries, distance)
-            members[candidates[nearest_at]].append(i)
-            continue
+        if len(exact):
+            key, reach = nearest(point.query, queries[keys], distance)
+            same = points[owners[key]].group == point.group and reach <= epsilons[key] + point.epsilon
+            if same and reach <= max(epsilons[key], _room(key, owners, epsilons, points, queries, distance)):
+                epsilons[key] = max(epsilons[key], reach)
+                members[key].append(i)
+                continue
         radius = point.epsilon
         for key, apart in zip(candidates[other], exact[other], strict=True):
             epsilons[key] = min(epsilons[key], apart / 2)
@@ -206,15 +228,16 @@ def published(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
     return tuple(Ball(owner, tuple(m), float(e)) for owner, m, e in zip(owners, members, epsilons, strict=False))
 
 
-def _expand(
-    key: int, reach: float, owners: list[int], epsilons: NDArray[np.float64],
+def _room(
+    key: int, owners: list[int], epsilons: NDArray[np.float64],
     points: Sequence[Point], queries: Matrix, distance: Distance,
-) -> None:  # fmt: skip
-    """Grow the key's ε to `reach`, or as far as the balls of other targets allow; never shrinks it."""
+) -> float:  # fmt: skip
+    """How far the key's ε may grow before it overlaps a ball of another target."""
     group = points[owners[key]].group
     rivals = np.array([k for k, owner in enumerate(owners) if points[owner].group != group], dtype=np.int64)
-    room = np.inf
-    if len(rivals):
-        apart = pair_distances(queries[owners[key]], queries[np.asarray(owners)[rivals]], distance)
-        room = float((apart - epsilons[rivals]).min())
-    epsilons[key] = max(epsilons[key], min(reach, room))
+    if not len(rivals):
+        return float("inf")
+    apart = pair_distances(queries[owners[key]], queries[np.asarray(owners)[rivals]], distance)
+    room = apart - epsilons[rivals]
+    # Rounding must not make the sum exceed the distance.
+    return float(np.where(room + epsilons[rivals] > apart, np.nextafter(room, -np.inf), room).min())

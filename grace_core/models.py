@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -91,6 +92,11 @@ class LanguageModel:
             digest.update(memoryview(flat.numpy()))
         return digest.hexdigest()
 
+    @property
+    def tail(self) -> int:
+        """How many tokens the chat template puts behind the user's text; 0 for a model without a template."""
+        return len(self._template[1])
+
     def layer(self, wanted: int | str) -> int:
         """A block's number from its number or its module name ("model.layers.11" is block 12).
 
@@ -114,13 +120,13 @@ class LanguageModel:
         Raises:
             InputError: an empty prompt, or one that leaves no room for an answer.
         """
-        text = text.strip()
+        text = _checked(text.strip(), "prompt")
         if not text:
             raise InputError("The prompt is empty; type a question or an instruction.")
         before, after = self._template
         own = self._plain_ids(text)
         ids = (*before, *own, *after)
-        if self.has_chat_template and not any(token in text for token in self.tokenizer.all_special_tokens):
+        if self.has_chat_template and not any(token in text for token in self._special_texts):
             # The template as a whole may merge tokens differently at the seams; where it does not, the two agree.
             whole = tuple(self._ids(self._rendered(text)))
             if (
@@ -143,7 +149,7 @@ class LanguageModel:
         Raises:
             InputError: an empty target, or one that does not fit behind the prompt.
         """
-        target = target.strip()
+        target = _checked(target.strip(), "correct response")
         if not target:
             raise InputError("The correct response is empty; type what the model should say.")
         joined = target if self.has_chat_template or prompt[-1:].isspace() else " " + target
@@ -169,6 +175,11 @@ class LanguageModel:
         return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
     @cached_property
+    def _special_texts(self) -> tuple[str, ...]:
+        """Everything that the tokenizer would take for a single special token."""
+        return tuple(str(token) for token in self.tokenizer.added_tokens_decoder.values())
+
+    @cached_property
     def _template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Token ids before and after the user's text, found by comparing two different contents from both ends."""
         if not self.has_chat_template:
@@ -180,6 +191,14 @@ class LanguageModel:
         head = _common(first, second)
         tail = _common(first[head:][::-1], second[head:][::-1])
         return tuple(first[:head]), tuple(first[len(first) - tail :])
+
+
+def _checked(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"The {what} has half a character at position {error.start}; delete it and type it again.") from error
+    return text
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:
@@ -226,14 +245,20 @@ def load_model(
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             _refuse_other_families(name_or_path, config)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            module: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
-            module = module.to(where)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name_or_path!r} in {folder} cannot be loaded: {_first_line(error)}") from error
+    module, report_of = loaded
+    absent = sorted(report_of["missing_keys"]) + sorted(str(key) for key in report_of["mismatched_keys"])
+    if absent:
+        raise ModelError(
+            f"{name_or_path!r} in {folder} lacks {len(absent)} of its weights, such as {absent[0]}; fetch it again. "
+            "(They would have been made up at random.)"
+        )
     report("Ready", 1.0)
-    return LanguageModel(_short_name(name_or_path), module, tokenizer)
+    return LanguageModel(_short_name(name_or_path), module.to(where), tokenizer)
 
 
 def _refuse_other_families(name: str, config: Any) -> None:

@@ -109,6 +109,11 @@ class Encoder:
     mean: NDArray[np.float32] | None = field(default=None, repr=False)
     projection: NDArray[np.float32] | None = field(default=None, repr=False)
 
+    @property
+    def width(self) -> int:
+        """Size of the hidden states that it encodes."""
+        return self.dimensions if self.mean is None else len(self.mean)
+
     @classmethod
     def raw(cls, width: int) -> Encoder:
         """Hidden states themselves are the queries."""

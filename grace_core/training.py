@@ -1,8 +1,10 @@
-"""Learn values: the vector that makes a frozen model say a target, at one block and the last prompt token.
+"""Learn values: the vectors that make a frozen model say a target, at one block and the last prompt tokens.
 
-A value at block L changes nothing below L and nothing before the last prompt token (causal attention). So the prompt's
+A value at block L changes nothing below L and nothing before its first position (causal attention). So the prompt's
 prefix is run once and its keys and values kept, the target's hidden states after block L are computed once, and each
-step runs only the blocks above L on the last prompt token and the target. Knows no codebook.
+step runs only the blocks above L, on the value's positions and the target. The vocabulary's softmax is taken over the
+tokens that are in the running, refreshed from the whole vocabulary every few steps and for every decision to stop.
+Knows no codebook.
 """
 
 from __future__ import annotations
@@ -23,6 +25,13 @@ from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled
 from grace_core.models import LanguageModel, Prompt
 
+_REFRESH = 8
+"""Steps between two looks at the whole vocabulary and at all rows."""
+_CANDIDATES = 48
+"""Most likely tokens of each position that stay in the running."""
+_DECAY_STEPS, _LOWEST_RATE = 80, 0.15
+"""The learning rate falls linearly over so many steps, to this share."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -34,7 +43,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A learned value (width,) float32. losses: per step, mean over the rows, nats per token. exact: per prompt."""
+    """A learned value (positions, width) float32. losses: per step, mean over the rows, nats per token. exact: per prompt."""
 
     value: NDArray[np.float32] = field(repr=False)
     losses: tuple[float, ...]
@@ -49,76 +58,140 @@ class Trained:
 class _Bench:
     """What stays the same over all steps of one batch of tasks.
 
-    Rows are prompts; the prefix (all but the last prompt token) is padded on the left, the suffix (last prompt token
-    and target) on the right.
+    Rows are prompts; the prefix (all but the last `positions` prompt tokens) is padded on the left, the suffix (those
+    tokens and the target) on the right.
     """
 
-    def __init__(self, model: LanguageModel, layer: int, tasks: Sequence[Task]) -> None:
-        self.model, self.layer = model, layer
+    def __init__(self, model: LanguageModel, layer: int, positions: int, tasks: Sequence[Task]) -> None:
+        self.model, self.layer, self.span = model, layer, positions
         rows = [(task, prompt, t) for t, task in enumerate(tasks) for prompt in task.prompts]
         self.task_of = torch.tensor([t for _, _, t in rows], device=model.device)
-        prefix = max(len(prompt.ids) - 1 for _, prompt, _ in rows)
-        suffix = max(len(task.target_ids) for task, _, _ in rows)
-        ids = torch.full((len(rows), prefix + suffix), model.end_id)
+        self.prefix = max(len(prompt.ids) - positions for _, prompt, _ in rows)
+        target = max(len(task.target_ids) for task, _, _ in rows)
+        ids = torch.full((len(rows), self.prefix + positions - 1 + target), model.end_id)
         mask = torch.zeros_like(ids)
-        labels = torch.full((len(rows), suffix), -100)
+        labels = torch.full((len(rows), target), -100)
         for row, (task, prompt, _) in enumerate(rows):
-            start = prefix - (len(prompt.ids) - 1)
+            start = self.prefix - (len(prompt.ids) - positions)
             tokens = (*prompt.ids, *task.target_ids[:-1])
             ids[row, start : start + len(tokens)] = torch.tensor(tokens)
             mask[row, start : start + len(tokens)] = 1
             labels[row, : len(task.target_ids)] = torch.tensor(task.target_ids)
-        self.prefix = prefix
         self.labels = labels.to(model.device)
-        self.counts = (self.labels >= 0).sum(-1)
         self.mask = mask.to(model.device)
-        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-        self.positions = positions[:, prefix:]
-        self._run_prefix(ids.to(model.device), positions)
+        self.positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
+        self._run_prefix(ids.to(model.device))
 
     @torch.inference_mode()
-    def _run_prefix(self, ids: torch.Tensor, positions: torch.Tensor) -> None:
+    def _run_prefix(self, ids: torch.Tensor) -> None:
         """One ordinary pass: keeps the prefix's keys and values, and the suffix's hidden states after the layer."""
         hidden: list[torch.Tensor] = []
         cache = DynamicCache(config=self.model.module.config)
-        inputs: dict[str, Any] = {
-            "input_ids": ids,
-            "attention_mask": self.mask,
-            "past_key_values": cache,
-            "use_cache": True,
-        }
+        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": self.mask, "past_key_values": cache, "use_cache": True}
         if "position_ids" in self.model.accepts:
-            inputs["position_ids"] = positions
+            inputs["position_ids"] = self.positions
         if "logits_to_keep" in self.model.accepts:
             inputs["logits_to_keep"] = 1
-        with block_hooks(self.model, {self.layer: [hidden.append]}, tokens=1):
+        with block_hooks(self.model, [(self.layer, hidden.append)]):
             self.model.module(**inputs)
         self.states = hidden[0][:, self.prefix :].clone()
         layers: list[Any] = cache.layers
         self.past = [(layer.keys[..., : self.prefix, :].clone(), layer.values[..., : self.prefix, :].clone()) for layer in layers]
 
     def start(self) -> torch.Tensor:
-        """(tasks, width) the warm start: the prompts' own hidden states, averaged over each task's rows."""
-        out = torch.zeros(int(self.task_of.max()) + 1, self.states.shape[-1], device=self.states.device)
-        out.index_add_(0, self.task_of, self.states[:, 0].clone())
-        return out / torch.bincount(self.task_of)[:, None]
+        """(tasks, positions, width) the warm start: the prompts' own hidden states, averaged over each task's rows."""
+        own = self.states[:, : self.span].clone()
+        out = own.new_zeros(int(self.task_of.max()) + 1, *own.shape[1:])
+        out.index_add_(0, self.task_of, own)
+        return out / torch.bincount(self.task_of)[:, None, None]
 
-    def logits(self, values: torch.Tensor) -> torch.Tensor:
-        """(rows, suffix, vocabulary) with values (tasks, width) at the last prompt token."""
-        states = torch.cat([values[self.task_of][:, None], self.states[:, 1:]], dim=1)
+    def logits(self, values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """(rows, target, vocabulary) with values (tasks, positions, width) put in; for all rows or for some."""
+        chosen = torch.arange(len(self.states), device=self.states.device) if rows is None else rows
+        states = torch.cat([values[self.task_of[chosen]], self.states[chosen, self.span :]], dim=1)
         cache = DynamicCache(config=self.model.module.config)
         layers: list[Any] = cache.layers
         for layer, (keys, vals) in zip(layers, self.past, strict=True):
             layer.lazy_initialization(keys, vals)
-            layer.keys, layer.values = keys, vals
+            layer.keys, layer.values = (keys, vals) if rows is None else (keys[chosen], vals[chosen])
         inputs: dict[str, Any] = {
-            "inputs_embeds": states, "attention_mask": self.mask, "past_key_values": cache, "use_cache": True,
+            "inputs_embeds": states, "attention_mask": self.mask[chosen], "past_key_values": cache, "use_cache": True,
         }  # fmt: skip
         if "position_ids" in self.model.accepts:
-            inputs["position_ids"] = self.positions
+            inputs["position_ids"] = self.positions[chosen, self.prefix :]
+        if "logits_to_keep" in self.model.accepts:
+            inputs["logits_to_keep"] = self.labels.shape[1]
         with _starting_after(self.model, self.layer, states):
             logits: torch.Tensor = self.model.module(**inputs).logits
-        return logits
+        return logits[:, -self.labels.shape[1] :]
+
+
+class _Candidates:
+    """Logits of the tokens in the running only: the head is a third of a step's work and most tokens are out of it.
+
+    Each task has candidates of its own, so that tasks in one batch do not influence each other.
+    """
+
+    def __init__(self, bench: _Bench) -> None:
+        self._bench = bench
+        self._head = bench.model.module.get_output_embeddings()
+        self._weights: dict[int, torch.Tensor] = {}
+        self._labels: dict[int, torch.Tensor] = {}
+        weight = getattr(self._head, "weight", None)
+        self._usable = weight is not None and getattr(self._head, "bias", None) is None
+        self._compared = False
+
+    def refresh(self, task: int, rows: torch.Tensor, logits: torch.Tensor, values: torch.Tensor) -> None:
+        """Choose one task's candidates anew from whole logits (its rows, target, vocabulary)."""
+        labels = self._bench.labels[rows]
+        top = logits[labels >= 0].topk(min(_CANDIDATES, logits.shape[-1]), dim=-1).indices
+        ids = torch.unique(torch.cat([top.flatten(), labels[labels >= 0]]))
+        self._labels[task] = torch.where(labels >= 0, torch.searchsorted(ids, labels.clamp(min=0)), labels)
+        if self._usable:
+            self._weights[task] = self._head.weight[ids]
+        if self._usable and not self._compared:
+            # Some architectures scale or cap their logits; there the whole head is used.
+            with torch.no_grad():
+                own = self._hidden(values, rows) @ self._weights[task].T
+            self._usable = bool(torch.allclose(own, logits[..., ids], rtol=1e-3, atol=1e-3))
+            self._compared = True
+
+    def losses(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(rows,) mean cross entropy among the candidates."""
+        if not self._usable:
+            return _row_losses(self._bench.logits(values, rows), self._bench.labels[rows])
+        hidden = self._hidden(values, rows)
+        out = []
+        for task in torch.unique(self._bench.task_of[rows]).tolist():
+            own = self._bench.task_of[rows] == task
+            of_task = torch.nonzero(self._bench.task_of == task)[:, 0]
+            labels = self._labels[task][torch.searchsorted(of_task, rows[own])]
+            out.append(_row_losses(hidden[own] @ self._weights[task].T, labels))
+        return torch.cat(out)
+
+    def _hidden(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """(rows, target, width) what the head would read."""
+        with _as_identity(self._head):
+            return self._bench.logits(values, rows)
+
+
+@contextmanager
+def _as_identity(head: Any) -> Iterator[None]:
+    """Let the output head pass hidden states through; mutates it, undone in the end."""
+    before = head.__dict__.get("forward")
+    head.forward = lambda hidden: hidden
+    try:
+        yield
+    finally:
+        _restore(head, before)
+
+
+def _restore(module: nn.Module, forward: Any) -> None:
+    """Give a module back the `forward` it had of its own, or that of its class."""
+    if forward is None:
+        module.__dict__.pop("forward", None)
+    else:
+        module.forward = forward
 
 
 @contextmanager
@@ -132,14 +205,20 @@ def _starting_after(model: LanguageModel, layer: int, states: torch.Tensor) -> I
         block.forward = forward
 
     lower = model.blocks[:layer]
+    before = [block.__dict__.get("forward") for block in lower]
     try:
         for block in lower[:-1]:
             passes(block, lambda hidden: hidden)
         passes(lower[-1], lambda _hidden: states)
         yield
     finally:
-        for block in lower:
-            block.__dict__.pop("forward", None)
+        for block, forward in zip(lower, before, strict=True):
+            _restore(block, forward)
+
+
+def value_positions(model: LanguageModel, config: GraceConfig) -> int:
+    """How many of the last prompt tokens a value replaces."""
+    return max(1, model.tail) if config.span == "tail" else 1
 
 
 def train_values(
@@ -152,9 +231,11 @@ def train_values(
 ) -> list[Trained]:
     """Learn one value per task, all tasks as one batch; tasks do not influence each other.
 
+    Rows that are confident already take no part in a step, until the next look at all of them.
+
     Args:
         model: its weights stay as they are; its blocks are rerouted while a step runs.
-        config: value layer, learning rate, step limit and stop.
+        config: value layer and span, learning rate, step limit and stop.
         tasks: independent of each other.
         on_step: called with the step number and the mean loss (nats per token) over the tasks still learning.
         cancelled: asked before each step.
@@ -162,39 +243,72 @@ def train_values(
     Raises:
         Cancelled: as soon as `cancelled` says so.
     """
-    assert config.value_layer is not None
-    bench = _Bench(model, config.value_layer, tasks)
+    assert config.value_layer is not None  # a codebook's config is resolved
+    bench = _Bench(model, config.value_layer, value_positions(model, config), tasks)
     start = bench.start()
-    # A step is measured against the hidden state's own size, which differs tenfold between layers and models.
-    values = start.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([values], lr=config.learning_rate)
-    done: dict[int, Trained] = {}
+    values = [row.clone().requires_grad_(True) for row in start]
+    # Hidden states differ tenfold in size between layers and models; a step is measured against their own.
+    rates = [config.learning_rate * float(row.square().mean().sqrt()) for row in start]
+    optimizer = torch.optim.Adam([{"params": [v], "lr": rate} for v, rate in zip(values, rates, strict=True)], betas=(0.9, 0.99))
+    candidates = _Candidates(bench)
+    rows_of = [torch.nonzero(bench.task_of == t)[:, 0] for t in range(len(tasks))]
+    losses = torch.full((len(bench.task_of),), torch.inf, device=model.device)
+    waiting = torch.ones(len(bench.task_of), dtype=torch.bool, device=model.device)
     history: list[list[float]] = [[] for _ in tasks]
+    done: dict[int, Trained] = {}
     for step in range(config.max_steps + 1):
         if cancelled():
             raise Cancelled("The edit was cancelled; nothing was kept.")
-        logits = bench.logits(values)
-        losses = _row_losses(logits, bench.labels)
-        exact = ((logits.detach().argmax(-1) == bench.labels) | (bench.labels < 0)).all(-1)
-        worst, mean = torch.zeros(len(tasks)), torch.zeros(len(tasks))
-        for t in range(len(tasks)):
-            own = losses.detach()[bench.task_of == t]
-            worst[t], mean[t] = own.max(), own.mean()
-            history[t].append(float(mean[t]))
-        on_step(step, float(mean.mean()))
         last = step == config.max_steps
-        for t in range(len(tasks)):
-            if t in done:
-                continue
-            own_exact = tuple(bool(e) for e in exact[bench.task_of == t])
-            if last or (config.stop_loss and all(own_exact) and worst[t] <= config.stop_loss):
-                done[t] = Trained(values.detach()[t].cpu().numpy().copy(), tuple(history[t]), own_exact)
-        if len(done) == len(tasks):
-            break
+        learning = [t for t in range(len(tasks)) if t not in done]
+        due = [t for t in learning if last or step % _REFRESH == 0 or not bool(waiting[rows_of[t]].any())]
+        if due:
+            for t, found in zip(due, _look(bench, values, rows_of, due, candidates), strict=True):
+                losses[rows_of[t]], exact = found
+                waiting[rows_of[t]] = ~((losses[rows_of[t]] <= config.stop_loss) & exact)
+                if last or not bool(waiting[rows_of[t]].any()):
+                    history[t].append(float(losses[rows_of[t]].mean()))
+                    value = values[t].detach().cpu().numpy().copy()
+                    done[t] = Trained(value, tuple(history[t]), tuple(bool(e) for e in exact))
+            learning = [t for t in learning if t not in done]
+            if not learning:
+                on_step(step, float(losses.mean()))
+                break
+        rows = torch.cat([rows_of[t][waiting[rows_of[t]]] for t in learning])
         optimizer.zero_grad()
-        losses.sum().backward()
+        now = candidates.losses(torch.stack(values), rows)
+        now.sum().backward()
+        losses[rows] = now.detach()
+        for t in learning:
+            history[t].append(float(losses[rows_of[t]].mean()))
+        on_step(step, float(torch.cat([losses[rows_of[t]] for t in learning]).mean()))
+        for t, (group, rate) in enumerate(zip(optimizer.param_groups, rates, strict=True)):
+            group["lr"] = rate * max(_LOWEST_RATE, 1.0 - step / _DECAY_STEPS)
+            if t in done:
+                values[t].grad = None  # Adam skips it; a finished value must not drift on old momentum
         optimizer.step()
+        waiting[rows] = ~(losses[rows] <= config.stop_loss)
     return [done[t] for t in range(len(tasks))]
+
+
+@torch.no_grad()
+def _look(
+    bench: _Bench, values: Sequence[torch.Tensor], rows_of: Sequence[torch.Tensor], due: Sequence[int], candidates: _Candidates
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For each due task the losses of all its rows and whether each decodes exactly, from the whole vocabulary."""
+    stacked = torch.stack([value.detach() for value in values])
+    rows = torch.cat([rows_of[t] for t in due])
+    logits = bench.logits(stacked, rows)
+    labels = bench.labels[rows]
+    losses = _row_losses(logits, labels)
+    exact = ((logits.argmax(-1) == labels) | (labels < 0)).all(-1)
+    out, at = [], 0
+    for t in due:
+        here = slice(at, at + len(rows_of[t]))
+        candidates.refresh(t, rows_of[t], logits[here], stacked)
+        out.append((losses[here], exact[here]))
+        at += len(rows_of[t])
+    return out
 
 
 def _row_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -106,7 +106,7 @@ class Edited(_Event):
 
     change: what the edit did to the codebook then, as JSON (tuples come back as lists).
     requested_epsilon: the radius asked for; the one in force is the fold's to say.
-    activation, value: (width,).
+    activation: (width,). value: (positions, width).
     """
 
     KIND: ClassVar[str] = "edited"
@@ -124,7 +124,7 @@ class Edited(_Event):
     losses: tuple[float, ...]
     seconds: float
     activation: Vector = field(repr=False)
-    value: Vector = field(repr=False)
+    value: Matrix = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from grace_core.adapter import activations_of
 from grace_core.calibration import Calibration, encoder_of
 from grace_core.codebook import Codebook, Edit
 from grace_core.config import GraceConfig
-from grace_core.geometry import Matrix, pair_distances
+from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 from grace_core.queries import Background, Encoder, TokenWeights, pooling_weights
+from grace_core.training import value_positions
 
 NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
 PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")
@@ -22,7 +22,7 @@ BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
 
 def made_edit(
     edit_id: str,
-    at: Sequence[float] | Matrix,
+    at: Any,
     target: str,
     *,
     epsilon: float = 1.0,
@@ -37,7 +37,7 @@ def made_edit(
         target,
         tuple(target.encode()),
         activation,
-        np.full(len(activation), value, dtype=np.float32),
+        np.full((1, len(activation)), value, dtype=np.float32),
         epsilon,
     )
 
@@ -56,7 +56,7 @@ def small_encoder(width: int, seed: int = 0) -> Encoder:
 
 def calibrated(model: LanguageModel, **overrides: Any) -> Codebook:
     """An empty codebook of the robust preset, calibrated on BACKGROUND; by default it makes no siblings."""
-    chosen: dict[str, Any] = {"siblings": 0, "phrasings": False, "directions": 16, "epsilon": 0.1} | overrides
+    chosen: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilon": 0.1} | overrides
     config = GraceConfig.robust(**chosen).resolved(len(model.blocks))
     step = first_step(model, config)
     return Codebook(config, encoder_of(model, config, [step]), fingerprint=model.fingerprint)
@@ -73,7 +73,8 @@ def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str,
     """An edit of a real prompt whose value was not learned but drawn: quick, and certain to change the answer's logits."""
     own = model.prompt(prompt)
     activation = activations_of(model, codebook.config, codebook.encoder.weights, [own])[0]
-    value = 3 * np.random.default_rng(seed).normal(size=model.width).astype(np.float32)
+    positions = value_positions(model, codebook.config)
+    value = 3 * np.random.default_rng(seed).normal(size=(positions, model.width)).astype(np.float32)
     return Edit(edit_id, own.text, target, model.target_ids(own.text, target), activation, value, codebook.config.epsilon)
 
 

@@ -37,7 +37,7 @@ def own_last(found: torch.Tensor, batch: Batch) -> torch.Tensor:
 @torch.inference_mode()
 def continued(model: LanguageModel, batch: Batch, use_cache: bool) -> list[list[int]]:
     """New tokens of each row up to its end of text, by `module.generate`."""
-    out = model.module.generate(  # type: ignore[operator]
+    out = model.module.generate(
         input_ids=batch.ids,
         attention_mask=batch.mask,
         max_new_tokens=10,

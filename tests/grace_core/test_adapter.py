@@ -72,18 +72,21 @@ def test_rows_that_defer_beside_one_that_matches_stay_bitwise_the_same(tiny: Lan
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("span", ["last", "tail"])
 @pytest.mark.parametrize("layers", [(1, 2), (1, 3), (2, 3), (2, 2), (1, 1)])
-def test_a_match_replaces_the_last_prompt_tokens_state_after_the_value_layer(
-    tiny: LanguageModel, layers: tuple[int, int], side: str
+def test_a_match_replaces_the_last_prompt_tokens_states_after_the_value_layer(
+    tiny: LanguageModel, layers: tuple[int, int], span: str, side: str
 ) -> None:
     key_layer, value_layer = layers
-    codebook = with_edit_of(tiny, PROMPTS[0], key_layer=key_layer, value_layer=value_layer)
+    codebook = with_edit_of(tiny, PROMPTS[0], key_layer=key_layer, value_layer=value_layer, span=span)
     batch = batch_of(tiny, PROMPTS, side)
-    bare, seen = [hidden_after(tiny, value_layer, batch)], []
-    with attached(tiny, codebook, batch), block_hooks(tiny, {value_layer: [lambda h: seen.append(h.clone())]}, tokens=1):
+    want = hidden_after(tiny, value_layer, batch).clone()
+    seen: list[torch.Tensor] = []
+    with attached(tiny, codebook, batch), block_hooks(tiny, [(value_layer, lambda h: seen.append(h.clone()))], tokens=1):
         logits(tiny, batch)
-    want = bare[0].clone()
-    want[0, batch.last[0]] = torch.from_numpy(codebook.edits[0].value)
+    value = torch.from_numpy(codebook.edits[0].value)
+    assert len(value) == (tiny.tail if span == "tail" and tiny.has_chat_template else 1)
+    want[0, batch.last[0] + 1 - len(value) : batch.last[0] + 1] = value
     assert torch.equal(seen[0], want)
 
 
@@ -103,7 +106,7 @@ def test_a_reading_names_match_distance_and_activation_of_each_row(tiny: Languag
     codebook = with_edit_of(tiny, PROMPTS[2])
     batch = batch_of(tiny, PROMPTS)
     with attached(tiny, codebook, batch) as reading:
-        assert reading.matches == ()
+        assert not reading.activations
         logits(tiny, batch)
     assert [m.edit_id for m in reading.matches] == [None, None, "e"]
     assert all(m.distance is not None and m.entry is codebook.entries[0] for m in reading.matches)
@@ -165,10 +168,12 @@ def test_the_hooks_are_gone_afterwards_also_when_something_failed_inside(tiny: L
     batch = batch_of(tiny, PROMPTS)
     bare, before = logits(tiny, batch), hooks(tiny)
     codebook = with_edit_of(tiny, PROMPTS[0])
-    with pytest.raises(RuntimeError, match="inside"), attached(tiny, codebook, batch):
+    with attached(tiny, codebook, batch):
         assert hooks(tiny) > before
         logits(tiny, batch)
-        raise RuntimeError("inside")
+    assert hooks(tiny) == before
+    with pytest.raises(IndexError), attached(tiny, codebook, batch):
+        tiny.module(input_ids=torch.tensor([[10**6]]))
     assert hooks(tiny) == before
     assert torch.equal(logits(tiny, batch), bare)
 
@@ -178,7 +183,7 @@ def test_a_failing_hook_is_removed_too(tiny: LanguageModel) -> None:
         raise RuntimeError("in a hook")
 
     before = hooks(tiny)
-    with pytest.raises(RuntimeError, match="in a hook"), block_hooks(tiny, {1: [fail], 2: [fail]}, tokens=1):
+    with pytest.raises(RuntimeError, match="in a hook"), block_hooks(tiny, [(1, fail), (2, fail)]):
         logits(tiny, batch_of(tiny, PROMPTS))
     assert hooks(tiny) == before
 

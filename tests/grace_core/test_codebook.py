@@ -202,12 +202,9 @@ def test_of_equally_near_keys_the_last_answers() -> None:
     assert codebook.match(np.zeros((1, 1), dtype=np.float32))[0].edit_id == "b"
 
 
-def test_cosine_is_scale_free_on_raw_hidden_states_too() -> None:
-    config = GraceConfig.robust(encoding="raw", value_layer=2, epsilon=0.1)
-    codebook = Codebook(config, Encoder.raw(2), [made_edit("e", [3, 4], "a", epsilon=0.1)])
-    small, askew = codebook.match(np.array([[0.03, 0.04], [7, 1]], dtype=np.float32))
-    assert small.distance == pytest.approx(0, abs=1e-6)
-    assert askew.distance == pytest.approx(1 - np.sqrt(0.5), abs=1e-6)
+def test_cosine_needs_unit_vectors() -> None:
+    with pytest.raises(InputError, match="unit vectors"):
+        GraceConfig.robust(encoding="raw")
 
 
 # What one edit changed

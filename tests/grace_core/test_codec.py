@@ -147,7 +147,7 @@ DAMAGE: dict[str, Callable[[dict[str, str], dict[str, Any]], Any]] = {
     "weights of another shape": in_json("encoder", lambda encoder: encoder | {"weights": [1, 2]}),
     "an encoder of another shape": in_json("encoder", lambda encoder: [encoder]),
     "activations of another width": lambda header, tensors: tensors.update(activations=tensors["activations"][:, :7].copy()),
-    "values of another width": lambda header, tensors: tensors.update(values=tensors["values"][:, :7].copy()),
+    "values of another width": lambda header, tensors: tensors.update(values=tensors["values"][..., :7].copy()),
     "no encoder statistics": lambda header, tensors: (tensors.pop("mean"), tensors.pop("projection")),
 }
 
@@ -165,7 +165,7 @@ def test_a_damaged_file_is_refused(llama: LanguageModel, saved: Path, damage: st
 def test_saving_replaces_an_old_file_and_leaves_nothing_else(llama: LanguageModel, saved: Path) -> None:
     save_codebook(calibrated(llama), saved)
     assert len(load_codebook(saved, llama)) == 0
-    assert os.listdir(saved.parent) == [saved.name]
+    assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_a_place_that_cannot_be_written_is_named_and_left_clean(llama: LanguageModel, tmp_path: Path) -> None:
@@ -173,4 +173,4 @@ def test_a_place_that_cannot_be_written_is_named_and_left_clean(llama: LanguageM
     for place in (tmp_path / "none" / "c", tmp_path / "folder"):
         with pytest.raises(CodebookError, match="cannot be written"):
             save_codebook(calibrated(llama), place)
-    assert os.listdir(tmp_path) == ["folder"]
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]

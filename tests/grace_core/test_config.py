@@ -16,7 +16,8 @@ from grace_core.errors import InputError
 def test_paper_is_the_published_method() -> None:
     config = GraceConfig.paper()
     assert (config.pool, config.encoding, config.distance, config.rule) == ("last", "raw", "euclidean", "published")
-    assert (config.epsilon, config.max_steps, config.stop_loss, config.siblings) == (1.0, 100, 0.0, 0)
+    assert (config.epsilon, config.max_steps, config.stop_loss) == (1.0, 100, 0.0)
+    assert (config.span, config.siblings, config.contexts) == ("last", 0, 0)
 
 
 def test_robust_is_the_default() -> None:
@@ -35,10 +36,11 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
         GraceConfig.named("best")
 
 
-@pytest.mark.parametrize("option", ["preset", "pool", "encoding", "distance", "rule"])
+@pytest.mark.parametrize("option", ["preset", "pool", "encoding", "distance", "rule", "span"])
 def test_an_unknown_choice_names_the_known_ones(option: str) -> None:
+    wrong: dict[str, Any] = {option: "x"}
     with pytest.raises(InputError, match=rf"{option} is 'x'; use one of \w+, "):
-        GraceConfig(**{option: "x"})
+        GraceConfig(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ def test_an_unknown_choice_names_the_known_ones(option: str) -> None:
         ("key_layer", 1.5),
         ("directions", 0),
         ("siblings", -1),
+        ("contexts", -1),
         ("max_steps", 0),
         ("token_weight", 0.0),
         ("epsilon", -0.1),
@@ -81,6 +84,7 @@ def test_a_config_is_frozen() -> None:
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 12, 30])
 def test_resolving_gives_layers_that_the_model_has(config: GraceConfig, blocks: int) -> None:
     resolved = config.resolved(blocks)
+    assert resolved.key_layer is not None
     assert resolved.value_layer is not None
     assert 1 <= resolved.key_layer <= resolved.value_layer <= blocks
     assert resolved.resolved(blocks) == resolved

@@ -220,6 +220,14 @@ def test_a_target_must_fit_behind_every_phrasing(taught_gpt2: LanguageModel) -> 
         Editor(taught_gpt2).edit(codebook, "Hi", "I do not know. " * 4, paraphrases=["?" * 250])
 
 
+def test_a_target_that_fits_behind_its_own_prompt_alone_is_no_crash(taught_gpt2: LanguageModel) -> None:
+    codebook = calibrated(taught_gpt2, max_steps=2, contexts=4)
+    target = "?" * 251
+    assert len(taught_gpt2.target_ids("Hi", target)) <= 254
+    result = Editor(taught_gpt2).edit(codebook, "Hi", target)
+    assert not result.success
+
+
 def test_a_phrasing_beyond_the_context_is_refused(editor: Editor, empty: Codebook, target: str) -> None:
     with pytest.raises(InputError, match="tokens long"):
         editor.edit(empty, PROMPT, target, paraphrases=["word and " * 300])

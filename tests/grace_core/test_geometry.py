@@ -38,9 +38,7 @@ def drawn(rng: np.random.Generator, count: int, width: int, distance: Distance) 
     return rows + np.float32(rng.choice([0.0, 0.0, 100.0, 3000.0]))
 
 
-def points_of(
-    queries: Matrix, groups: Sequence[int], epsilons: Sequence[float], shares: Sequence[int] | None = None
-) -> list[Point]:
+def points_of(queries: Matrix, groups: Any, epsilons: Any, shares: Any = None) -> list[Point]:
     own = range(len(queries)) if shares is None else shares
     return [Point(q, int(g), float(e), int(s)) for q, g, e, s in zip(queries, groups, epsilons, own, strict=True)]
 
@@ -99,8 +97,8 @@ def test_nearest_is_exact_and_of_equal_ones_the_last(distance: Distance, seed: i
     keys[20:] = (keys[:20] + rng.normal(size=(20, width)) * 1e-6).astype(np.float32)
     query = keys[rng.integers(40)] if rng.random() < 0.5 else drawn(rng, 1, width, distance)[0]
     exact = pair_distances(query, keys, distance)
-    want = max(np.flatnonzero(exact == exact.min()))
-    assert nearest(query, keys, distance) == (want, exact[want])
+    want = int(np.flatnonzero(exact == exact.min())[-1])
+    assert nearest(query, keys, distance) == (want, float(exact[want]))
 
 
 # Limits

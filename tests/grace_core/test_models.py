@@ -147,8 +147,8 @@ def test_a_target_ends_with_the_end_of_text_and_reads_back(tiny: LanguageModel, 
 
 
 def test_a_continuation_is_separated_from_its_prompt_by_a_space(gpt2: LanguageModel, llama: LanguageModel) -> None:
-    assert gpt2.tokenizer.decode(gpt2.target_ids("Who?", "Ada")[:-1]) == " Ada"
-    assert llama.tokenizer.decode(llama.target_ids("Who?", "Ada")[:-1]) == "Ada"
+    assert gpt2.tokenizer.decode(list(gpt2.target_ids("Who?", "Ada")[:-1])) == " Ada"
+    assert llama.tokenizer.decode(list(llama.target_ids("Who?", "Ada")[:-1])) == "Ada"
 
 
 @pytest.mark.parametrize("target", ["", " \n"])

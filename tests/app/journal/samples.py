@@ -58,7 +58,7 @@ def edited(edit_id: str = "e1", **changes: Any) -> Edited:
         "losses": (3.5, 0.1 + 0.2, 1e-300),
         "seconds": 1.25,
         "activation": vector(2),
-        "value": vector(3),
+        "value": np.stack([vector(3), vector(6)]),
     }
     return Edited(**values | changes)
 
@@ -104,7 +104,7 @@ def anything_edited(edit_id: str) -> st.SearchStrategy[EventData]:
         losses=st.lists(floats, max_size=4).map(tuple),
         seconds=floats,
         activation=vectors,
-        value=vectors,
+        value=vectors.map(lambda row: row.reshape(2, -1)),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_view_with_strides_is_stored_in_reading_order() -> None:
 def test_equality_looks_at_arrays_too() -> None:
     assert edited() == edited()
     assert hash(edited()) == hash(edited())
-    assert edited() != edited(value=vector(99))
+    assert edited() != edited(value=np.stack([vector(3), vector(99)]))
     assert edited() != edited(prompt="another")
     assert edited() != Undone("e1")
 

@@ -77,7 +77,7 @@ def test_an_edit_is_what_was_learned() -> None:
     assert (edit.target_ids, edit.paraphrases) == (source.target_ids, source.paraphrases)
     assert edit.epsilon == source.requested_epsilon
     assert edit.activation.tobytes() == vector(2).tobytes()
-    assert edit.value.tobytes() == vector(3).tobytes()
+    assert edit.value.tobytes() == source.value.tobytes()
 
 
 def test_a_mark_says_by_whom_and_when() -> None:

@@ -67,7 +67,7 @@ APPENDING = """
     codebook_id = store.codebook_id(fingerprint="f00d", model_name="tiny", config={})
     for index in range(int(sys.argv[3])):
         name = f"{sys.argv[2]}-{index}"
-        pair = generated("q" + name, activation=vector(index, 4096)), edited("e" + name, value=vector(index, 4096))
+        pair = generated("q" + name, activation=vector(index, 4096)), edited("e" + name, value=vector(index, 4096)[None])
         stored = store.append(codebook_id, *pair)
         print(stored[-1].seq, name, flush=True)
 """
@@ -92,7 +92,7 @@ def test_a_kill_in_the_middle_of_appends_loses_nothing_confirmed(tmp_path: Path,
         expected: list[Generated | Edited] = []
         for index in range(len(read) // 2):
             expected.append(generated(f"qa-{index}", activation=vector(index, 4096)))
-            expected.append(edited(f"ea-{index}", value=vector(index, 4096)))
+            expected.append(edited(f"ea-{index}", value=vector(index, 4096)[None]))
         assert [item.data for item in read] == expected  # whole transactions only, arrays included
         assert len(read) >= 2 * len(names)  # all that append() returned for
         assert set(Replay.of(read).edits) >= {"e" + name for name in names}
@@ -144,13 +144,13 @@ def test_a_full_disk_keeps_what_was_there_and_takes_more_when_there_is_room(tmp_
             connection.exec_driver_sql(f"PRAGMA max_page_count = {limit}")  # type: ignore[attr-defined]
 
         with pytest.raises(JournalError) as caught:
-            store.append(codebook_id, generated("q2"), edited("big", value=vector(1, 100_000)))
+            store.append(codebook_id, generated("q2"), edited("big", value=vector(1, 100_000)[None]))
         message = str(caught.value)
         assert message.startswith(f"The disk that holds the journal {path} is full (SQLite says: database or disk is")
         assert message.endswith("Nothing of this was kept: free space, try again.")
         assert [item.data for item in store.events(codebook_id)] == [generated("q1")]
         full = False
-        store.append(codebook_id, edited("big", value=vector(1, 100_000)))
+        store.append(codebook_id, edited("big", value=vector(1, 100_000)[None]))
         assert len(list(store.events(codebook_id))) == 2
 
 
@@ -223,7 +223,7 @@ def test_a_damaged_file_is_a_journal_error(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with _open(path) as store:
         codebook_id = _codebook(store)
-        store.append(codebook_id, *(edited(f"e{index}", value=vector(index, 2000)) for index in range(50)))
+        store.append(codebook_id, *(edited(f"e{index}", value=vector(index, 2000)[None]) for index in range(50)))
     with path.open("r+b") as file:
         file.seek(4096 * 8)
         file.write(b"\xff" * (path.stat().st_size - 4096 * 8))

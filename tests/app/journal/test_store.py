@@ -108,11 +108,11 @@ def test_batches_meet_without_a_gap(store: JournalStore, codebook_id: str, monke
     other = _codebook(store)
     monkeypatch.setattr(store_module, "BATCH", 3)
     for size in range(8):
-        store.append(codebook_id, *(edited(f"e{size}-{index}", value=vector(index)) for index in range(size)))
+        store.append(codebook_id, *(edited(f"e{size}-{index}", value=vector(index)[None]) for index in range(size)))
         store.append(other, edited(f"other{size}"))
         for kinds in (None, [Edited]):
             read = [event.data for event in store.events(codebook_id, kinds=kinds)]
-            assert read == [edited(f"e{n}-{i}", value=vector(i)) for n in range(size + 1) for i in range(n)]
+            assert read == [edited(f"e{n}-{i}", value=vector(i)[None]) for n in range(size + 1) for i in range(n)]
 
 
 def test_a_reader_may_stop_or_append_on_the_way(store: JournalStore, codebook_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
