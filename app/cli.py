@@ -59,10 +59,29 @@ def _fetch(settings: Settings, arguments: argparse.Namespace) -> None:
     fetch(settings)
 
 
+def _evaluate(settings: Settings, arguments: argparse.Namespace) -> None:
+    from app.evaluate import run
+
+    run(settings, arguments)
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    from app.evaluate import add_arguments
+
+    add_arguments(parser)
+
+
 SERVE = Command("serve", "start the app (what happens without a command)", _serve, tuple(o.name for o in OPTIONS))
 COMMANDS: tuple[Command, ...] = (
     SERVE,
     Command("fetch", "fetch and convert the model, print its folder, stop", _fetch, ("model", "cache")),
+    Command(
+        "eval",
+        "make many edits from a file and measure the final codebook",
+        _evaluate,
+        ("model", "preset", "layer", "key_layer", "epsilon", "cache"),
+        _evaluate_arguments,
+    ),
 )
 
 

@@ -256,7 +256,7 @@ class Workbench:
             job.report(EditProgress(stage, step, self._config.max_steps, tuple(losses)))
 
         result = self._editor.edit(
-            before, prompt, target, paraphrases=paraphrases, max_new_tokens=self._max_new_tokens,
+            before, prompt, target, paraphrases=paraphrases, text_before=self._said(before, query_id, prompt), max_new_tokens=self._max_new_tokens,
             on_stage=on_stage, on_step=on_step, cancelled=lambda: job.cancelled,
         )  # fmt: skip
         if result.edit is None or result.change is None:
@@ -281,6 +281,15 @@ class Workbench:
             True, data.edit_id, data.prompt, data.target, data.text_before, data.text_after, change, change.epsilon,
             data.losses, data.seconds, note=_note(result, changed),
         )  # fmt: skip
+
+    def _said(self, codebook: Codebook, query_id: str | None, prompt: str) -> str | None:
+        """The logged answer where the codebook would still give it (greedy answers repeat); None: ask the model."""
+        if query_id is None:
+            return None
+        with self._lock:
+            logged = self._query(query_id).generated
+        match = codebook.match(codebook.encoder(logged.activation[None]))[0]
+        return logged.text if logged.prompt == prompt and match.edit_id == logged.edit_id else None
 
     def undo(self, edit_id: str, *, author: str = "") -> EditRow:
         """Withdraw an edit; the codebook becomes the one that never saw it.

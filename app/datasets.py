@@ -1,0 +1,110 @@
+"""Files of edits to evaluate on: this project's JSON Lines, and zsRE (MEND) and CounterFact as they are distributed.
+
+Knows field names only; what is measured is `grace_core.evaluation`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from app.errors import SettingsError
+from grace_core.evaluation import Case, Kind
+
+KINDS: tuple[str, ...] = get_args(Kind)
+BIO_PHRASINGS = ("Who is {}?", "Tell me about {} in one sentence.", "I'd like to know who {} was.")
+"""Ways to ask for a biography that training never sees; the first of them with the prompt itself are asked about strangers."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases to edit, and prompts about subjects that are not edited."""
+
+    cases: tuple[Case, ...]
+    strangers: tuple[str, ...] = ()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSON array, or of a file with one JSON object a line.
+
+    Raises:
+        SettingsError: no such file, or not JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    try:
+        rows = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [json.loads(line) for line in text.splitlines() if line.strip()]
+        )
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{path} is not JSON ({error}); give a JSON array, or one object a line.") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise SettingsError(f"{path} holds something other than objects; give one object for each edit.")
+    return list(rows)
+
+
+def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
+    """Cases of one kind; bios beyond `limit` become strangers.
+
+    Raises:
+        SettingsError: an unknown kind, a file that cannot be read, or a row without a needed field.
+    """
+    if kind not in KINDS:
+        raise SettingsError(f"--kind is {kind!r}; use one of {', '.join(KINDS)}.")
+    rows = read_rows(path)
+    edited = rows if limit is None else rows[:limit]
+    read: Callable[[dict[str, Any]], Case] = {"zsre": _zsre, "counterfact": _counterfact, "bios": _bio}[kind]
+    cases = []
+    for number, row in enumerate(edited, 1):
+        try:
+            cases.append(read(row))
+        except (KeyError, TypeError, IndexError) as error:
+            raise SettingsError(f"Row {number} of {path} is no {kind} row: {error!r} is missing or of another type.") from error
+    strangers: list[str] = []
+    if kind == "bios":
+        for row in rows[len(edited) :]:
+            strangers += [row["prompt"], *(phrasing.format(row["name"]) for phrasing in BIO_PHRASINGS[:2])]
+    return Dataset(tuple(cases), tuple(strangers))
+
+
+def read_prompts(path: Path) -> tuple[str, ...]:
+    """Prompts of a file of objects with a `prompt`.
+
+    Raises:
+        SettingsError: a file that cannot be read, or a row without one.
+    """
+    rows = read_rows(path)
+    if missing := [number for number, row in enumerate(rows, 1) if not isinstance(row.get("prompt"), str)]:
+        raise SettingsError(f"Row {missing[0]} of {path} has no “prompt”.")
+    return tuple(row["prompt"] for row in rows)
+
+
+def _zsre(row: dict[str, Any]) -> Case:
+    if "src" in row:  # MEND's distribution
+        return Case(row["src"], _first(row.get("answers") or row["alt"]), tuple([row["rephrase"]] if row.get("rephrase") else []))
+    return Case(row["prompt"], row["target"], tuple(row.get("paraphrases", ())))
+
+
+def _counterfact(row: dict[str, Any]) -> Case:
+    if "requested_rewrite" in row:  # ROME's distribution
+        rewrite = row["requested_rewrite"]
+        return Case(
+            rewrite["prompt"].format(rewrite["subject"]), rewrite["target_new"]["str"],
+            tuple(row.get("paraphrase_prompts", ())), tuple(row.get("neighborhood_prompts", ())),
+        )  # fmt: skip
+    return Case(row["prompt"], row["target"], tuple(row.get("paraphrases", ())), tuple(row.get("neighborhood", ())))
+
+
+def _bio(row: dict[str, Any]) -> Case:
+    return Case(row["prompt"], row["correct"], tuple(phrasing.format(row["name"]) for phrasing in BIO_PHRASINGS))
+
+
+def _first(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else value[0]

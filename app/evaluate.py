@@ -1,0 +1,78 @@
+"""`grace-studio eval`: make many edits from a file, measure the final codebook, print a table and write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from app.settings import Settings
+
+_EXPLAINED = {
+    "es_exact": "edited prompts answered exactly",
+    "gen_exact": "paraphrases answered exactly",
+    "gen_token": "target tokens right on paraphrases, teacher-forced",
+    "answered": "paraphrases whose answer comes from the right edit",
+    "wrong_edit": "paraphrases answered by another edit",
+    "err": "past edits retained",
+    "locality": "unrelated prompts unchanged (20 tokens)",
+    "neighbors_unchanged": "neighbours unchanged",
+    "strangers_unchanged": "strangers unchanged",
+    "edits": "edits requested",
+    "keys": "keys in the codebook",
+    "calibrations": "times the encoder was calibrated",
+    "steps_per_edit": "steps per edit",
+    "seconds_per_edit": "seconds per edit",
+    "ms_per_token_ratio": "time per token, with the codebook over without",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `eval` takes besides the settings."""
+    parser.add_argument("--kind", required=True, metavar="KIND", help="zsre, counterfact or bios")
+    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="edits: JSON Lines, or zsRE or CounterFact JSON")
+    parser.add_argument("--unrelated", type=Path, metavar="FILE", help="prompts that must not change, JSON with “prompt”")
+    parser.add_argument("--limit", type=int, metavar="N", help="edit only the first N rows (default: all)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
+
+
+def run(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Evaluate and print."""
+    from tqdm import tqdm
+
+    from app.datasets import read_dataset, read_prompts
+    from grace_core.config import GraceConfig
+    from grace_core.evaluation import evaluate
+    from grace_core.models import load_model
+
+    data = read_dataset(arguments.kind, arguments.data, arguments.limit)
+    unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else ()
+    with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
+
+        def progress(stage: str, fraction: float) -> None:
+            bar.set_description_str(stage)
+            bar.n = int(1000 * fraction)
+            bar.refresh()
+
+        model = load_model(settings.model, cache_dir=settings.cache_dir, progress=lambda stage, fraction: progress(stage, 0.0))
+        config = GraceConfig.named(settings.preset, **settings.config_overrides)
+        report = evaluate(
+            model, config, arguments.kind, data.cases, unrelated=unrelated, strangers=data.strangers, progress=progress
+        )
+        progress("Done", 1.0)
+    print(table(report.to_dict()))
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def table(report: dict[str, object]) -> str:
+    """The report as a Markdown table."""
+    lines = [f"| {report['kind']}, preset {report['preset']}, {report['model']} | | |", "|---|---|---|"]
+    for name, explained in _EXPLAINED.items():
+        value = report[name]
+        if value is not None:
+            lines.append(
+                f"| {name} | {value:.3f} | {explained} |" if isinstance(value, float) else f"| {name} | {value} | {explained} |"
+            )
+    return "\n".join(lines)
