@@ -37,11 +37,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not text in UTF-8 ({error}); give JSON.") from error
     try:
         rows = (
-            json.loads(text)
-            if text.lstrip().startswith("[")
-            else [json.loads(line) for line in text.splitlines() if line.strip()]
+            json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.split("\n") if line.strip()]
         )
     except json.JSONDecodeError as error:
         raise SettingsError(f"{path} is not JSON ({error}); give a JSON array, or one object a line.") from error
@@ -64,12 +64,16 @@ def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
     cases = []
     for number, row in enumerate(edited, 1):
         try:
-            cases.append(read(row))
-        except (KeyError, TypeError, IndexError) as error:
-            raise SettingsError(f"Row {number} of {path} is no {kind} row: {error!r} is missing or of another type.") from error
+            cases.append(_of_texts(read(row)))
+        except KeyError as error:
+            raise SettingsError(f"Row {number} of {path} is no {kind} row: {error.args[0]!r} is missing.") from error
+        except (TypeError, IndexError, AttributeError, ValueError) as error:
+            raise SettingsError(f"Row {number} of {path} is no {kind} row: {error}.") from error
     strangers: list[str] = []
     if kind == "bios":
-        for row in rows[len(edited) :]:
+        for number, row in enumerate(rows[len(edited) :], len(edited) + 1):
+            if missing := [name for name in ("prompt", "name") if not isinstance(row.get(name), str)]:
+                raise SettingsError(f"Row {number} of {path} is no bios row: {missing[0]!r} is missing or no text.")
             strangers += [row["prompt"], *(phrasing.format(row["name"]) for phrasing in BIO_PHRASINGS[:2])]
     return Dataset(tuple(cases), tuple(strangers))
 
@@ -89,7 +93,7 @@ def read_prompts(path: Path) -> tuple[str, ...]:
 def _zsre(row: dict[str, Any]) -> Case:
     if "src" in row:  # MEND's distribution
         return Case(row["src"], _first(row.get("answers") or row["alt"]), tuple([row["rephrase"]] if row.get("rephrase") else []))
-    return Case(row["prompt"], row["target"], tuple(row.get("paraphrases", ())))
+    return Case(row["prompt"], row["target"], _texts(row, "paraphrases"))
 
 
 def _counterfact(row: dict[str, Any]) -> Case:
@@ -97,9 +101,9 @@ def _counterfact(row: dict[str, Any]) -> Case:
         rewrite = row["requested_rewrite"]
         return Case(
             rewrite["prompt"].format(rewrite["subject"]), rewrite["target_new"]["str"],
-            tuple(row.get("paraphrase_prompts", ())), tuple(row.get("neighborhood_prompts", ())),
+            _texts(row, "paraphrase_prompts"), _texts(row, "neighborhood_prompts"),
         )  # fmt: skip
-    return Case(row["prompt"], row["target"], tuple(row.get("paraphrases", ())), tuple(row.get("neighborhood", ())))
+    return Case(row["prompt"], row["target"], _texts(row, "paraphrases"), _texts(row, "neighborhood"))
 
 
 def _bio(row: dict[str, Any]) -> Case:
@@ -108,3 +112,17 @@ def _bio(row: dict[str, Any]) -> Case:
 
 def _first(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else value[0]
+
+
+def _texts(row: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = row.get(name, ())
+    if isinstance(value, str):
+        raise TypeError(f"{name!r} is one text, not a list of texts")
+    return tuple(value)
+
+
+def _of_texts(case: Case) -> Case:
+    for text in (case.prompt, case.target, *case.paraphrases, *case.neighbors):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} stands where a text belongs")
+    return case

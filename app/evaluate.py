@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from app.errors import SettingsError
 from app.settings import Settings
 
 _EXPLAINED = {
@@ -46,6 +47,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     from grace_core.evaluation import evaluate
     from grace_core.models import load_model
 
+    if arguments.limit is not None and arguments.limit < 1:
+        raise SettingsError(f"--limit is {arguments.limit}; give a number of at least 1.")
     data = read_dataset(arguments.kind, arguments.data, arguments.limit)
     unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else ()
     with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:

@@ -56,7 +56,7 @@ from grace_core.codebook import Change as CoreChange
 from grace_core.codebook import Codebook, Entry, Match
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor, EditResult
-from grace_core.errors import InputError
+from grace_core.errors import Cancelled, InputError
 from grace_core.generation import MAX_NEW_TOKENS, Generation, generate
 from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
@@ -87,7 +87,10 @@ class Workbench:
         if not self._replay.calibrations:
             first = first_calibration(model, self._config, report)
             if first is not None:
-                self._append(_calibrated(first))
+                try:
+                    self._append(_calibrated(first))
+                except JournalConflict:
+                    self._catch_up()  # another process began the same codebook meanwhile; its calibration counts
         self._codebook = self._refolded()
         self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
         self._worker = Worker()
@@ -193,7 +196,9 @@ class Workbench:
         with self._lock:
             text = self._query(query_id).generated.text
             if not 0 <= start < end <= len(text):
-                raise InputError(f"The span {start}–{end} is not inside the answer, which has {len(text)} characters.")
+                raise InputError(
+                    f"The span {start}–{end} is not inside the answer, which has {len(text)} characters; select a part of it."
+                )
             data = Marked(uuid.uuid4().hex, query_id, start, end, text[start:end], verdict)
             self._commit(data, author=author)
             mark = self._replay.mark(data.mark_id)
@@ -256,7 +261,8 @@ class Workbench:
             job.report(EditProgress(stage, step, self._config.max_steps, tuple(losses)))
 
         result = self._editor.edit(
-            before, prompt, target, paraphrases=paraphrases, text_before=self._said(before, query_id, prompt), max_new_tokens=self._max_new_tokens,
+            before, prompt, target, paraphrases=paraphrases, text_before=self._said(before, query_id, prompt),
+            max_new_tokens=self._max_new_tokens,
             on_stage=on_stage, on_step=on_step, cancelled=lambda: job.cancelled,
         )  # fmt: skip
         if result.edit is None or result.change is None:
@@ -269,7 +275,10 @@ class Workbench:
             change={**asdict(change), "sentence": change.sentence()}, requested_epsilon=float(result.edit.epsilon),
             losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
         )  # fmt: skip
+        if job.cancelled:
+            raise Cancelled("Stopped; nothing was kept.")
         with self._lock:
+            self._catch_up()
             if self._codebook.encoder is not before.encoder:
                 raise StudioError("The codebook was recalibrated meanwhile; nothing was kept. Edit once more.")
             events: list[EventData] = [_calibrated(result.calibration)] if result.calibration is not None else []
@@ -365,7 +374,8 @@ class Workbench:
         with self._lock:
             self._catch_up()
             codebook = self._codebook
-            matched = self._query_matches(codebook)[-max_queries:]
+            matched = self._query_matches(codebook)
+            matched = matched[max(0, len(matched) - max_queries) :]
             keys = tuple(MapKey(e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon)) for e in codebook.entries)
             queries = tuple(
                 MapQuery(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,16 @@ class Edit:
     value: NDArray[np.float32] = field(repr=False)
     epsilon: float
     paraphrases: tuple[str, ...] = ()
+
+    @cached_property
+    def address(self) -> bytes:
+        """Equal for equal activations, bit for bit."""
+        return blake2b(self.activation.tobytes(), digest_size=16).digest()
+
+    @cached_property
+    def lesson(self) -> tuple[tuple[int, ...], bytes]:
+        """Equal for edits with the same target and the very same value."""
+        return self.target_ids, blake2b(self.value.tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,10 +253,9 @@ def in_force(edits: Sequence[Edit]) -> tuple[Edit, ...]:
     seen: set[str | bytes] = set()
     kept = []
     for edit in reversed(edits):
-        address = edit.activation.tobytes()
-        if edit.prompt not in seen and address not in seen:
+        if edit.prompt not in seen and edit.address not in seen:
             kept.append(edit)
-        seen.update((edit.prompt, address))
+        seen.update((edit.prompt, edit.address))
     return tuple(reversed(kept))
 
 
@@ -260,7 +270,7 @@ def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previo
     new = np.flatnonzero(kept < 0)
     if len(new):
         queries[new] = encoder(np.stack([points[i].activation for i in new]))
-    shares = _numbered([(edit.target_ids, edit.value.tobytes()) for edit in points])
+    shares = _numbered([edit.lesson for edit in points])
     facts = [
         Point(query, int(group), edit.epsilon, int(share))
         for query, group, edit, share in zip(queries, groups, points, shares, strict=True)

@@ -173,7 +173,11 @@ def token_ratio(model: LanguageModel, codebook: Codebook, prompt: str, tokens: i
 def _exact(model: LanguageModel, codebook: Codebook, asked: Sequence[tuple[str, str]]) -> list[bool]:
     """Whether the greedy answer to each prompt is exactly its target, token ids and end included."""
     out: list[bool] = [False] * len(asked)
-    rows = [(i, model.prompt(prompt), model.target_ids(prompt, target)) for i, (prompt, target) in enumerate(asked)]
+    rows: list[tuple[int, Prompt, tuple[int, ...]]] = []
+    for i, (prompt, target) in enumerate(asked):
+        ids = _target_ids(model, prompt, target)
+        if ids is not None:
+            rows.append((i, model.prompt(prompt), ids))
     rows.sort(key=lambda row: len(row[2]))
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
@@ -181,6 +185,14 @@ def _exact(model: LanguageModel, codebook: Codebook, asked: Sequence[tuple[str, 
         for (i, _, ids), answer in zip(some, answers, strict=True):
             out[i] = answer.ids == ids
     return out
+
+
+def _target_ids(model: LanguageModel, prompt: str, target: str) -> tuple[int, ...] | None:
+    """None where prompt and target do not fit the model: such a target cannot be answered either."""
+    try:
+        return model.target_ids(prompt, target)
+    except InputError:
+        return None
 
 
 def _matches(model: LanguageModel, codebook: Codebook, prompts: Sequence[str]) -> list[Match]:
@@ -194,12 +206,14 @@ def _is_right(codebook: Codebook, match: Match, case: Case, made: dict[str, str]
     if not match.matched or match.entry is None:
         return False
     own = made.get(case.prompt.strip())
-    return own in match.entry.edit_ids or match.entry.target_ids == model.target_ids(case.prompt, case.target)
+    return own in match.entry.edit_ids or match.entry.target_ids == _target_ids(model, case.prompt, case.target)
 
 
 def _token_accuracy(model: LanguageModel, codebook: Codebook, match: Match, prompt: str, target: str) -> float:
     """Share of the target's tokens that are the most likely ones, each after the true ones before it."""
-    own, ids = model.prompt(prompt), model.target_ids(prompt, target)
+    own, ids = model.prompt(prompt), _target_ids(model, prompt, target)
+    if ids is None:
+        return 0.0
     values = {0: match.entry.value} if match.matched and match.entry is not None else {}
     layer = codebook.config.value_layer
     assert layer is not None  # resolved

@@ -29,6 +29,8 @@ _REFRESH = 8
 """Steps between two looks at the whole vocabulary and at all rows."""
 _CANDIDATES = 48
 """Most likely tokens of each position that stay in the running."""
+_WORST = 5.0
+"""How many times the mean loss at which training stops a single token's may be: in a long target one shaky token is enough."""
 _DECAY_STEPS, _LOWEST_RATE = 80, 0.15
 """The learning rate falls linearly over so many steps, to this share."""
 
@@ -157,16 +159,16 @@ class _Candidates:
             self._compared = True
 
     def losses(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(rows,) mean cross entropy among the candidates."""
+        """(rows, target) cross entropy of each target token among the candidates."""
         if not self._usable:
-            return _row_losses(self._bench.logits(values, rows), self._bench.labels[rows])
+            return _token_losses(self._bench.logits(values, rows), self._bench.labels[rows])
         hidden = self._hidden(values, rows)
         out = []
         for task in torch.unique(self._bench.task_of[rows]).tolist():
             own = self._bench.task_of[rows] == task
             of_task = torch.nonzero(self._bench.task_of == task)[:, 0]
             labels = self._labels[task][torch.searchsorted(of_task, rows[own])]
-            out.append(_row_losses(hidden[own] @ self._weights[task].T, labels))
+            out.append(_token_losses(hidden[own] @ self._weights[task].T, labels))
         return torch.cat(out)
 
     def _hidden(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -263,10 +265,10 @@ def train_values(
         learning = [t for t in range(len(tasks)) if t not in done]
         due = [t for t in learning if last or step % _REFRESH == 0 or not bool(waiting[rows_of[t]].any())]
         if due:
-            for t, found in zip(due, _look(bench, values, rows_of, due, candidates), strict=True):
-                losses[rows_of[t]], exact = found
-                waiting[rows_of[t]] = ~((losses[rows_of[t]] <= config.stop_loss) & exact)
-                if last or not bool(waiting[rows_of[t]].any()):
+            for t, found in zip(due, _look(bench, values, rows_of, due, candidates, config.stop_loss), strict=True):
+                losses[rows_of[t]], exact, settled = found
+                waiting[rows_of[t]] = ~settled
+                if last or bool(settled.all()):
                     history[t].append(float(losses[rows_of[t]].mean()))
                     value = values[t].detach().cpu().numpy().copy()
                     done[t] = Trained(value, tuple(history[t]), tuple(bool(e) for e in exact))
@@ -276,7 +278,8 @@ def train_values(
                 break
         rows = torch.cat([rows_of[t][waiting[rows_of[t]]] for t in learning])
         optimizer.zero_grad()
-        now = candidates.losses(torch.stack(values), rows)
+        each = candidates.losses(torch.stack(values), rows)
+        now = each.sum(-1) / (bench.labels[rows] >= 0).sum(-1)
         now.sum().backward()
         losses[rows] = now.detach()
         for t in learning:
@@ -287,31 +290,33 @@ def train_values(
             if t in done:
                 values[t].grad = None  # Adam skips it; a finished value must not drift on old momentum
         optimizer.step()
-        waiting[rows] = ~(losses[rows] <= config.stop_loss)
+        waiting[rows] = ~((losses[rows] <= config.stop_loss) & (each.detach().amax(-1) <= _WORST * config.stop_loss))
     return [done[t] for t in range(len(tasks))]
 
 
 @torch.no_grad()
 def _look(
-    bench: _Bench, values: Sequence[torch.Tensor], rows_of: Sequence[torch.Tensor], due: Sequence[int], candidates: _Candidates
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """For each due task the losses of all its rows and whether each decodes exactly, from the whole vocabulary."""
+    bench: _Bench, values: Sequence[torch.Tensor], rows_of: Sequence[torch.Tensor], due: Sequence[int],
+    candidates: _Candidates, stop_loss: float,
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:  # fmt: skip
+    """For each due task its rows' losses, and whether each decodes exactly and is confident: from the whole vocabulary."""
     stacked = torch.stack([value.detach() for value in values])
     rows = torch.cat([rows_of[t] for t in due])
     logits = bench.logits(stacked, rows)
     labels = bench.labels[rows]
-    losses = _row_losses(logits, labels)
+    each = _token_losses(logits, labels)
+    losses = each.sum(-1) / (labels >= 0).sum(-1)
     exact = ((logits.argmax(-1) == labels) | (labels < 0)).all(-1)
+    settled = exact & (losses <= stop_loss) & (each.amax(-1) <= _WORST * stop_loss)
     out, at = [], 0
     for t in due:
         here = slice(at, at + len(rows_of[t]))
         candidates.refresh(t, rows_of[t], logits[here], stacked)
-        out.append((losses[here], exact[here]))
+        out.append((losses[here], exact[here], settled[here]))
         at += len(rows_of[t])
     return out
 
 
-def _row_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """(rows,) mean cross entropy over each row's own target tokens."""
-    losses = nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
-    return losses.sum(-1) / (labels >= 0).sum(-1)
+def _token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(rows, target) cross entropy of each target token; 0 behind a row's target."""
+    return nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")

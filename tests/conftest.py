@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
+
+if TYPE_CHECKING:
+    from grace_core.models import LanguageModel
 
 # Read when the libraries are imported; a test asks no server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -25,6 +29,21 @@ def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A 3-block GPT-2 of width 32 without a chat template."""
     return save_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
+
+
+@pytest.fixture(scope="session")
+def taught_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny Llama, taught: see `tests/grace_core/taught.py`."""
+    from tests.grace_core.taught import teach
+
+    return teach(tiny_llama_dir, tmp_path_factory.mktemp("models") / "taught-llama", steps=150)
+
+
+@pytest.fixture(scope="session")
+def taught(taught_dir: Path) -> LanguageModel:
+    from grace_core.models import load_model
+
+    return load_model(str(taught_dir), device="cpu")
 
 
 @pytest.fixture(scope="session")

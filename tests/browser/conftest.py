@@ -26,7 +26,7 @@ FLAGS = [
 
 # GRACE_STUDIO_SCREENSHOTS=1 takes README's pictures: with our own sentences, and with longer answers.
 TAKES_PICTURES = os.environ.get("GRACE_STUDIO_SCREENSHOTS") == "1"
-MAX_NEW_TOKENS = 80 if TAKES_PICTURES else 48
+MAX_NEW_TOKENS = 64 if TAKES_PICTURES else 40
 
 
 @pytest.fixture(scope="session")

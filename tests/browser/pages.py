@@ -86,6 +86,10 @@ class Reviewer:
         """How many edits the header says are in force."""
         return self.page.locator("#gs-status .gs-count")
 
+    def sign(self, name: str) -> None:
+        """Say who one is; the journal keeps it with all that one does."""
+        self.page.locator("#gs-author :is(input, textarea)").fill(name)
+
     # --- Review ---------------------------------------------------------------------------------------------------
     @property
     def answer(self) -> Locator:
@@ -165,14 +169,19 @@ class Reviewer:
 
     # --- pictures ---------------------------------------------------------------------------------------------------
     def picture(self, path: Any) -> None:
-        """The page as it stands, in both modes."""
+        """The page as it stands, in both modes, as high as it has to be."""
         switch = self.page.locator(".gs-mode")
+        size = self.page.viewport_size
+        assert size is not None
+        whole = int(self.page.locator(".gradio-container").evaluate("(node) => node.scrollHeight"))
+        self.page.set_viewport_size({"width": size["width"], "height": min(max(size["height"], whole), 1300)})
         for suffix in ("", "-dark"):
             self.page.mouse.move(0, 0)
+            self.page.evaluate("window.scrollTo(0, 0)")
             self.page.wait_for_timeout(1000)  # fonts, transitions and the map's redrawing come to rest
             self.page.screenshot(path=path.with_name(f"{path.stem}{suffix}.png"))
             switch.click()
-        self.page.evaluate("document.activeElement?.blur()")
+        self.page.set_viewport_size(size)
 
 
 def _utf16(text: str) -> int:

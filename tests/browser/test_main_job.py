@@ -27,13 +27,14 @@ def picture(reviewer: Reviewer, name: str) -> None:
 
 @pytest.mark.timeout(1800)
 def test_five_people_are_corrected_seen_undone_and_remembered(
-    studio: Studio, outside: Outside, arrive: Callable[[], Reviewer], record_property: Callable[[str, object], None]
+    studio: Studio, outside: Outside, arrive: Callable[[], Reviewer], record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     persons = people(5, own=TAKES_PICTURES)
     strangers = unrelated(20, own=TAKES_PICTURES)
     unedited = {prompt: studio.generate(prompt) for prompt in strangers}
     reviewer = arrive()
     expect(reviewer.count).to_have_text("0 edits in force")
+    reviewer.sign("Mira")
 
     # Prompt, mark, correct, edit.
     said_before: dict[str, str] = {}
@@ -47,7 +48,7 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
         marked.append(words)
         started = time.monotonic()
         reviewer.correct(person.sentence)
-        record_property(f"edit {number}, seconds", round(time.monotonic() - started, 1))
+        record_testsuite_property(f"edit {number}, seconds", round(time.monotonic() - started, 1))
         expect(reviewer.outcome).to_have_attribute("data-success", "true")
         expect(reviewer.outcome.locator(".before p")).to_have_text(answer)
         expect(reviewer.outcome.locator(".after p")).to_have_text(person.sentence)
@@ -107,8 +108,9 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
     assert studio.edits() == rows, "the edit ended before the plug was pulled"
     studio.kill()
     studio.start()
-    record_property("second start, seconds", round(studio.start_seconds[-1], 1))
+    record_testsuite_property("second start, seconds", round(studio.start_seconds[-1], 1))
     assert studio.edits() == rows
+    assert {row["author"] for row in rows.values()} == {"Mira"}
     reviewer.open()
     expect(reviewer.count).to_have_text("4 edits in force")
     assert {person.prompt: reviewer.ask(person.prompt) for person in persons} == after_undo

@@ -20,7 +20,7 @@ def test_another_browser_sees_the_edit_without_a_reload(studio: Studio, arrive: 
     author, watcher = arrive(), arrive()
     watcher.tab("edits")
     expect(watcher.page.locator("#gs-edits")).to_contain_text("No edits yet")
-    author.page.locator("#gs-author :is(input, textarea)").fill("Mira")
+    author.sign("Mira")
     author.ask(prompt)
     author.correct(target)
     expect(author.outcome).to_have_attribute("data-success", "true")

@@ -28,17 +28,6 @@ def tiny(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 @pytest.fixture(scope="session")
-def taught_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny Llama, taught: see `taught.py`."""
-    return teach(tiny_llama_dir, tmp_path_factory.mktemp("models") / "taught-llama", steps=150)
-
-
-@pytest.fixture(scope="session")
-def taught(taught_dir: Path) -> LanguageModel:
-    return load_model(str(taught_dir), device="cpu")
-
-
-@pytest.fixture(scope="session")
 def taught_gpt2(tiny_gpt2_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     return load_model(str(teach(tiny_gpt2_dir, tmp_path_factory.mktemp("models") / "taught-gpt2", steps=250)), device="cpu")
 

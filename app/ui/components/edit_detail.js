@@ -60,7 +60,7 @@ function draw() {
   }
   const edit = value.edit;
   const head = el("header");
-  head.append(el("span", `gs-state gs-state-${edit.state}`, edit.state), permalink(edit.id));
+  head.append(el("span", `gs-state gs-state-${edit.state}`, edit.state_label), permalink(edit.id));
   const list = el("dl");
   row(list, "Target", el("span", "gs-detail-target", edit.target));
   if (edit.paraphrases.length) row(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));

@@ -10,6 +10,7 @@ import gradio as gr
 from app.labels import distinctive
 from app.records import EditDetail
 from app.ui.components import asset, script
+from app.ui.components.edit_table import STATE_LABELS
 
 # The page shows the nearest; the Edits page and the endpoints have all of them.
 SHOWN_QUERIES = 50
@@ -45,6 +46,7 @@ def edit_detail_value(detail: EditDetail | None, *, any_key: bool = True) -> dic
             "paraphrases": list(row.paraphrases),
             "epsilon": row.epsilon,
             "state": row.state,
+            "state_label": STATE_LABELS[row.state],
             "change": detail.change,
             "author": row.author,
             "at": row.at.isoformat(),
