@@ -8,8 +8,9 @@
 
 FROM python:3.11-slim
 
-# Where the CPU build of PyTorch is; the default index carries the CUDA build.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# pip's default index carries PyTorch's CUDA build, several gigabytes. Give the address of the CPU index that PyTorch's
+# installation page names (--build-arg TORCH_INDEX=..., or a build variable of the Space) and the image is a third as large.
+ARG TORCH_INDEX=""
 ARG BAKE_MODEL=0
 
 ENV PYTHONUNBUFFERED=1 \
@@ -25,7 +26,7 @@ WORKDIR /src
 # The largest layer depends on one line of pyproject.toml only, so it is built apart from the code. Its own dependencies
 # come with the project, from the default index.
 COPY pyproject.toml ./
-RUN pip install --no-deps --index-url "$TORCH_INDEX" \
+RUN pip install --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
     "$(python -c 'import tomllib; print(next(d for d in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"] if d.startswith("torch==")))')"
 
 COPY README.md LICENSE ./

@@ -71,6 +71,18 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _bench(settings: Settings, arguments: argparse.Namespace) -> None:
+    from app.bench import run
+
+    run(settings, arguments)
+
+
+def _bench_arguments(parser: argparse.ArgumentParser) -> None:
+    from app.bench import add_arguments
+
+    add_arguments(parser)
+
+
 SERVE = Command("serve", "start the app (what happens without a command)", _serve, tuple(o.name for o in OPTIONS))
 COMMANDS: tuple[Command, ...] = (
     SERVE,
@@ -81,6 +93,13 @@ COMMANDS: tuple[Command, ...] = (
         _evaluate,
         ("model", "preset", "layer", "key_layer", "epsilon", "cache"),
         _evaluate_arguments,
+    ),
+    Command(
+        "bench",
+        "time edits and generation against the published recipe and the bare model",
+        _bench,
+        ("model", "preset", "layer", "key_layer", "epsilon", "cache"),
+        _bench_arguments,
     ),
 )
 

@@ -119,7 +119,7 @@ class Change:
             case "expanded":
                 parts.append(f"Expanded an existing key with the same target; its ε is now {self.epsilon:.2f}.")
             case "split":
-                parts.append(f"Split: a key with another target is near, so the new key's ε is {self.epsilon:.2f}.")
+                parts.append(f"Split: a key with another target is near, so the new ε is {self.epsilon:.2f}.")
             case "superseded":
                 parts.append(f"Replaced the earlier edit of this prompt; ε {self.epsilon:.2f}.")
         if self.nearest is not None:

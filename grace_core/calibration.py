@@ -62,7 +62,7 @@ def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progr
     prompts = shipped_background(model.name) or sample_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
-    weights = _weights(config, encoded)
+    weights = _weights(model, config, prompts)
     activations = activations_of(model, config, weights, encoded)
     return Calibration(1, "background", prompts, activations)
 
@@ -78,7 +78,7 @@ def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence
     if not calibrations:
         raise ModelError("A whitened codebook needs a calibration; make one with `first_calibration`.")
     first = calibrations[0]
-    weights = _weights(config, [model.prompt(text) for text in first.prompts])
+    weights = _weights(model, config, first.prompts)
     background = Background.of(first.activations)
     for step in calibrations[1:]:
         background = background.joined(step.activations)
@@ -169,5 +169,5 @@ def _tidied(text: str) -> str:
     return line[: min(ends) + 1] if ends else line
 
 
-def _weights(config: GraceConfig, prompts: Sequence[Prompt]) -> TokenWeights:
-    return TokenWeights.from_prompts((p.ids[p.start : p.end] for p in prompts), config.token_weight)
+def _weights(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]) -> TokenWeights:
+    return TokenWeights.from_prompts((model.plain_ids(text) for text in prompts), config.token_weight)

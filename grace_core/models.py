@@ -124,7 +124,7 @@ class LanguageModel:
         if not text:
             raise InputError("The prompt is empty; type a question or an instruction.")
         before, after = self._template
-        own = self._plain_ids(text)
+        own = self.plain_ids(text)
         ids = (*before, *own, *after)
         if self.has_chat_template and not any(token in text for token in self._special_texts):
             # The template as a whole may merge tokens differently at the seams; where it does not, the two agree.
@@ -153,7 +153,7 @@ class LanguageModel:
         if not target:
             raise InputError("The correct response is empty; type what the model should say.")
         joined = target if self.has_chat_template or prompt[-1:].isspace() else " " + target
-        ids = (*self._plain_ids(joined), self.end_id)
+        ids = (*self.plain_ids(joined), self.end_id)
         room = self.context - len(self.prompt(prompt).ids)
         if len(ids) > room:
             raise InputError(f"The correct response is {len(ids)} tokens long; behind this prompt there is room for {room}.")
@@ -171,7 +171,8 @@ class LanguageModel:
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
-    def _plain_ids(self, text: str) -> list[int]:
+    def plain_ids(self, text: str) -> list[int]:
+        """Token ids of a text by itself, special tokens in it taken for plain text."""
         return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
     @cached_property
