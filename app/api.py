@@ -70,7 +70,7 @@ def add_api(bench: Workbench) -> None:
     @told
     def edit(prompt: str, target: str, paraphrases: list[str] | None = None) -> dict[str, Any]:
         """Teach the model one answer. Where success is false nothing was kept, and reason says why."""
-        outcome = bench.edit(prompt, target, paraphrases=tuple(paraphrases or ()), author=AUTHOR).result()
+        outcome = bench.edit(prompt, target, paraphrases=paraphrases or (), author=AUTHOR).result()
         return {
             "edit_id": outcome.edit_id,
             "success": outcome.success,

@@ -36,6 +36,7 @@ _STARTERS = (
 )  # fmt: skip
 _PER_STARTER = 16
 _SAMPLED_TOKENS = 24
+_SAMPLED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +136,17 @@ def sample_background(model: LanguageModel, progress: Progress | None = None, se
     report = progress or (lambda stage, fraction: None)
     before = model.prompt("a").ids[: model.prompt("a").start]
     generator = torch.Generator().manual_seed(seed)
-    texts: list[str] = []
-    for done, starter in enumerate(_STARTERS):
-        report("Sampling what people may ask", 0.9 * done / len(_STARTERS))
+    prompts = []
+    for starter in _STARTERS:
         own = model.prompt(starter)
         ids = (*before, *own.ids[own.start : own.end])
-        prompts = [Prompt(starter, ids, len(before), len(ids))] * _PER_STARTER
-        texts.extend(_tidied(model.text((*ids[len(before) :], *row))) for row in _sampled(model, prompts, generator))
+        prompts += [Prompt(starter, ids, len(before), len(ids))] * _PER_STARTER
+    texts: list[str] = []
+    for start in range(0, len(prompts), _SAMPLED_AT_ONCE):
+        report("Sampling what people may ask", 0.9 * start / len(prompts))
+        some = prompts[start : start + _SAMPLED_AT_ONCE]
+        rows = _sampled(model, some, generator)
+        texts += [_tidied(model.text((*prompt.ids[len(before) :], *row))) for prompt, row in zip(some, rows, strict=True)]
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
