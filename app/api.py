@@ -68,9 +68,11 @@ def add_api(bench: Workbench) -> None:
         return {"text": answer.text, "edit_id": answer.edit_id, "distance": answer.distance}
 
     @told
-    def edit(prompt: str, target: str, paraphrases: list[str] | None = None) -> dict[str, Any]:
+    def edit(prompt: str, target: str, paraphrases: list[str] | str | None = None) -> dict[str, Any]:
         """Teach the model one answer. Where success is false nothing was kept, and reason says why."""
-        outcome = bench.edit(prompt, target, paraphrases=paraphrases or (), author=AUTHOR).result()
+        # One text instead of a list goes on as it is: the workbench says what is wrong with it.
+        others = paraphrases if isinstance(paraphrases, str) else tuple(paraphrases or ())
+        outcome = bench.edit(prompt, target, paraphrases=others, author=AUTHOR).result()
         return {
             "edit_id": outcome.edit_id,
             "success": outcome.success,
