@@ -149,7 +149,7 @@ def block_hooks(model: LanguageModel, on: Sequence[tuple[int, Any]], tokens: int
             handle.remove()
 
 
-class _Enough(Exception):
+class Enough(Exception):
     """Raised to leave a forward pass once the needed block has run."""
 
 
@@ -160,12 +160,12 @@ def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor
 
     def take(hidden: torch.Tensor) -> None:
         found.append(hidden)
-        raise _Enough
+        raise Enough
 
     inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
     if "position_ids" in model.accepts:
         inputs["position_ids"] = batch.positions
-    with block_hooks(model, [(layer, take)]), suppress(_Enough):
+    with block_hooks(model, [(layer, take)]), suppress(Enough):
         model.module(**inputs)
     return found[0]
 

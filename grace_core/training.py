@@ -10,7 +10,7 @@ Knows no codebook.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,24 +20,30 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import DynamicCache
 
-from grace_core.adapter import block_hooks
+from grace_core.adapter import Enough, block_hooks
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled
 from grace_core.models import LanguageModel, Prompt
 
+_ROWS_AT_ONCE = 3
+"""Prompts of each task that one step takes."""
+_LOOKED_AT_ONCE = 16
+"""Rows whose whole-vocabulary logits are held at once."""
 _REFRESH = 8
-"""Steps between two looks at the whole vocabulary and at all rows."""
+"""Steps between two looks at the whole vocabulary."""
 _CANDIDATES = 48
 """Most likely tokens of each position that stay in the running."""
 _WORST = 5.0
 """How many times the mean loss at which training stops a single token's may be: in a long target one shaky token is enough."""
+_BETAS = (0.8, 0.99)
+"""Adam's; a first moment that forgets faster than the usual 0.9 took a fifth fewer steps."""
 _DECAY_STEPS, _LOWEST_RATE = 80, 0.15
 """The learning rate falls linearly over so many steps, to this share."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One value to learn: it must make the model say `target_ids` after every one of `prompts`."""
+    """One value to learn: it must make the model say `target_ids` after every one of `prompts`, the first above all."""
 
     prompts: tuple[Prompt, ...]
     target_ids: tuple[int, ...]
@@ -60,45 +66,80 @@ class Trained:
 class _Bench:
     """What stays the same over all steps of one batch of tasks.
 
-    Rows are prompts; the prefix (all but the last `positions` prompt tokens) is padded on the left, the suffix (those
-    tokens and the target) on the right.
+    Rows are prompts. A row is: the tokens that all prompts begin with, padding, the rest of its prefix (all but the
+    last `positions` prompt tokens), its suffix (those tokens and the target), padding.
     """
 
     def __init__(self, model: LanguageModel, layer: int, positions: int, tasks: Sequence[Task]) -> None:
         self.model, self.layer, self.span = model, layer, positions
         rows = [(task, prompt, t) for t, task in enumerate(tasks) for prompt in task.prompts]
+        prefixes = [prompt.ids[: len(prompt.ids) - positions] for _, prompt, _ in rows]
+        common = next(
+            (i for i, tokens in enumerate(zip(*prefixes, strict=False)) if len(set(tokens)) > 1), min(map(len, prefixes))
+        )
         self.task_of = torch.tensor([t for _, _, t in rows], device=model.device)
-        self.prefix = max(len(prompt.ids) - positions for _, prompt, _ in rows)
+        self.prefix = max(len(prefix) for prefix in prefixes)
         target = max(len(task.target_ids) for task, _, _ in rows)
         ids = torch.full((len(rows), self.prefix + positions - 1 + target), model.end_id)
         mask = torch.zeros_like(ids)
         labels = torch.full((len(rows), target), -100)
         for row, (task, prompt, _) in enumerate(rows):
-            start = self.prefix - (len(prompt.ids) - positions)
             tokens = (*prompt.ids, *task.target_ids[:-1])
-            ids[row, start : start + len(tokens)] = torch.tensor(tokens)
-            mask[row, start : start + len(tokens)] = 1
+            start = self.prefix - len(prefixes[row]) + common
+            for at, part in ((0, tokens[:common]), (start, tokens[common:])):
+                ids[row, at : at + len(part)] = torch.tensor(part)
+                mask[row, at : at + len(part)] = 1
             labels[row, : len(task.target_ids)] = torch.tensor(task.target_ids)
         self.labels = labels.to(model.device)
         self.mask = mask.to(model.device)
         self.positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-        self._run_prefix(ids.to(model.device))
+        self.past: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._run_prefix(ids.to(model.device), common)
 
-    @torch.inference_mode()
-    def _run_prefix(self, ids: torch.Tensor) -> None:
-        """One ordinary pass: keeps the prefix's keys and values, and the suffix's hidden states after the layer."""
+    @torch.no_grad()
+    def _run_prefix(self, ids: torch.Tensor, common: int) -> None:
+        """Keep the prefixes' keys and values, and the suffixes' hidden states after the layer.
+
+        What all prompts begin with (a chat template, mostly) is run once, for all rows.
+        """
+        if common:
+            self._continue(ids[:1], slice(0, common))
+            self.past = [(keys.expand(len(ids), -1, -1, -1), values.expand(len(ids), -1, -1, -1)) for keys, values in self.past]
+        if self.prefix > common:
+            self._continue(ids, slice(common, self.prefix))
         hidden: list[torch.Tensor] = []
-        cache = DynamicCache(config=self.model.module.config)
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": self.mask, "past_key_values": cache, "use_cache": True}
+
+        def take(states: torch.Tensor) -> None:
+            hidden.append(states)
+            raise Enough
+
+        with block_hooks(self.model, [(self.layer, take)]), suppress(Enough):
+            self._continue(ids, slice(self.prefix, ids.shape[1]))
+        self.states = hidden[0]
+
+    def _continue(self, ids: torch.Tensor, part: slice) -> None:
+        """One ordinary pass over some columns, behind what is kept already; keeps their keys and values too."""
+        cache = self._cache(self.past)
+        inputs: dict[str, Any] = {
+            "input_ids": ids[:, part], "attention_mask": self.mask[: len(ids), : part.stop], "past_key_values": cache,
+            "use_cache": True,
+        }  # fmt: skip
         if "position_ids" in self.model.accepts:
-            inputs["position_ids"] = self.positions
+            inputs["position_ids"] = self.positions[: len(ids), part]
         if "logits_to_keep" in self.model.accepts:
             inputs["logits_to_keep"] = 1
-        with block_hooks(self.model, [(self.layer, hidden.append)]):
-            self.model.module(**inputs)
-        self.states = hidden[0][:, self.prefix :].clone()
+        self.model.module(**inputs)
         layers: list[Any] = cache.layers
-        self.past = [(layer.keys[..., : self.prefix, :].clone(), layer.values[..., : self.prefix, :].clone()) for layer in layers]
+        self.past = [(layer.keys, layer.values) for layer in layers]
+
+    def _cache(self, past: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:
+        """A new cache that begins with these keys and values, one pair per block; empty where there are none."""
+        cache = DynamicCache(config=self.model.module.config)
+        layers: list[Any] = cache.layers
+        for layer, (keys, values) in zip(layers if past else [], past, strict=True):
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+        return cache
 
     def start(self) -> torch.Tensor:
         """(tasks, positions, width) the warm start: the prompts' own hidden states, averaged over each task's rows."""
@@ -111,11 +152,7 @@ class _Bench:
         """(rows, target, vocabulary) with values (tasks, positions, width) put in; for all rows or for some."""
         chosen = torch.arange(len(self.states), device=self.states.device) if rows is None else rows
         states = torch.cat([values[self.task_of[chosen]], self.states[chosen, self.span :]], dim=1)
-        cache = DynamicCache(config=self.model.module.config)
-        layers: list[Any] = cache.layers
-        for layer, (keys, vals) in zip(layers, self.past, strict=True):
-            layer.lazy_initialization(keys, vals)
-            layer.keys, layer.values = (keys, vals) if rows is None else (keys[chosen], vals[chosen])
+        cache = self._cache(self.past if rows is None else [(keys[chosen], vals[chosen]) for keys, vals in self.past])
         inputs: dict[str, Any] = {
             "inputs_embeds": states, "attention_mask": self.mask[chosen], "past_key_values": cache, "use_cache": True,
         }  # fmt: skip
@@ -143,38 +180,73 @@ class _Candidates:
         self._usable = weight is not None and getattr(self._head, "bias", None) is None
         self._compared = False
 
-    def refresh(self, task: int, rows: torch.Tensor, logits: torch.Tensor, values: torch.Tensor) -> None:
-        """Choose one task's candidates anew from whole logits (its rows, target, vocabulary)."""
-        labels = self._bench.labels[rows]
-        top = logits[labels >= 0].topk(min(_CANDIDATES, logits.shape[-1]), dim=-1).indices
-        ids = torch.unique(torch.cat([top.flatten(), labels[labels >= 0]]))
-        self._labels[task] = torch.where(labels >= 0, torch.searchsorted(ids, labels.clamp(min=0)), labels)
-        if self._usable:
-            self._weights[task] = self._head.weight[ids]
-        if self._usable and not self._compared:
-            # Some architectures scale or cap their logits; there the whole head is used.
-            with torch.no_grad():
-                own = self._hidden(values, rows) @ self._weights[task].T
-            self._usable = bool(torch.allclose(own, logits[..., ids], rtol=1e-3, atol=1e-3))
-            self._compared = True
+    def losses(self, values: torch.Tensor, rows: torch.Tensor, *, whole: bool) -> torch.Tensor:
+        """(rows, target) cross entropy of each target token: over the whole vocabulary, or among the candidates.
 
-    def losses(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """(rows, target) cross entropy of each target token among the candidates."""
-        if not self._usable:
-            return _token_losses(self._bench.logits(values, rows), self._bench.labels[rows])
+        A look at the whole vocabulary chooses the candidates of these rows' tasks anew.
+        """
+        labels = self._bench.labels[rows]
+        if whole or not self._usable:
+            logits = self._bench.logits(values, rows)
+            if self._usable:
+                self._choose(values.detach(), rows, logits.detach())
+            return _token_losses(logits, labels)
         hidden = self._hidden(values, rows)
-        out = []
-        for task in torch.unique(self._bench.task_of[rows]).tolist():
-            own = self._bench.task_of[rows] == task
-            of_task = torch.nonzero(self._bench.task_of == task)[:, 0]
-            labels = self._labels[task][torch.searchsorted(of_task, rows[own])]
-            out.append(_token_losses(hidden[own] @ self._weights[task].T, labels))
-        return torch.cat(out)
+        tasks, out = self._bench.task_of[rows], hidden.new_zeros(labels.shape)
+        for task in torch.unique(tasks).tolist():
+            own = tasks == task
+            places = torch.searchsorted(self._labels[task], labels[own].clamp(min=0))
+            logits = hidden[own] @ self._weights[task].T
+            out = out.index_put((own.nonzero()[:, 0],), _token_losses(logits, torch.where(labels[own] >= 0, places, -100)))
+        return out
+
+    def _choose(self, values: torch.Tensor, rows: torch.Tensor, logits: torch.Tensor) -> None:
+        """Each task's candidates: its target's tokens and the likeliest ones at each of its positions here."""
+        tasks = self._bench.task_of[rows]
+        for task in torch.unique(tasks).tolist():
+            own, labels = tasks == task, self._bench.labels[rows][tasks == task]
+            top = logits[own][labels >= 0].topk(min(_CANDIDATES, logits.shape[-1]), dim=-1).indices
+            ids = torch.unique(torch.cat([top.flatten(), labels[labels >= 0]]))
+            self._labels[task], self._weights[task] = ids, self._head.weight[ids]
+            if not self._compared:
+                # Some architectures scale or cap their logits; there the whole head is used.
+                with torch.no_grad():
+                    through = self._hidden(values, rows[own]) @ self._weights[task].T
+                self._usable = bool(torch.allclose(through, logits[own][..., ids], rtol=1e-3, atol=1e-3))
+                self._compared = True
 
     def _hidden(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """(rows, target, width) what the head would read."""
         with _as_identity(self._head):
             return self._bench.logits(values, rows)
+
+
+class _Turns:
+    """Which rows of one task take part in a step: those not yet confident, a few at a time, the edited prompt among them.
+
+    Rows of one task pull a value the same way for the most part, so a few of them say as much as all; those whose turn it
+    is change from step to step.
+    """
+
+    def __init__(self, rows: torch.Tensor) -> None:
+        self.rows = rows
+        self._waiting = dict.fromkeys(rows.tolist())
+        """In the order of their turns; a dictionary is an ordered set."""
+
+    def settle(self, rows: Sequence[int], settled: Sequence[bool]) -> None:
+        """Note which rows are confident now; the others go to the end of the queue."""
+        for row, is_settled in zip(rows, settled, strict=True):
+            self._waiting.pop(row, None)
+            if not is_settled:
+                self._waiting[row] = None
+
+    def next(self) -> list[int]:
+        """At most `_ROWS_AT_ONCE` rows; empty where all are confident."""
+        own = int(self.rows[0])
+        others = [row for row in self._waiting if row != own]
+        if own not in self._waiting:
+            return others[:_ROWS_AT_ONCE]
+        return [own, *others[: _ROWS_AT_ONCE - 1]]
 
 
 @contextmanager
@@ -233,7 +305,8 @@ def train_values(
 ) -> list[Trained]:
     """Learn one value per task, all tasks as one batch; tasks do not influence each other.
 
-    Rows that are confident already take no part in a step, until the next look at all of them.
+    Each step takes a few of a task's rows. Once all of them are confident the whole vocabulary is asked about all of
+    them; those that fail take their turns again.
 
     Args:
         model: its weights stay as they are; its blocks are rerouted while a step runs.
@@ -251,70 +324,63 @@ def train_values(
     values = [row.clone().requires_grad_(True) for row in start]
     # Hidden states differ tenfold in size between layers and models; a step is measured against their own.
     rates = [config.learning_rate * float(row.square().mean().sqrt()) for row in start]
-    optimizer = torch.optim.Adam([{"params": [v], "lr": rate} for v, rate in zip(values, rates, strict=True)], betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam([{"params": [v], "lr": rate} for v, rate in zip(values, rates, strict=True)], betas=_BETAS)
     candidates = _Candidates(bench)
-    rows_of = [torch.nonzero(bench.task_of == t)[:, 0] for t in range(len(tasks))]
-    losses = torch.full((len(bench.task_of),), torch.inf, device=model.device)
-    waiting = torch.ones(len(bench.task_of), dtype=torch.bool, device=model.device)
+    turns = [_Turns(torch.nonzero(bench.task_of == t)[:, 0]) for t in range(len(tasks))]
+    losses = torch.full((len(bench.task_of),), torch.nan, device=model.device)
     history: list[list[float]] = [[] for _ in tasks]
     done: dict[int, Trained] = {}
     for step in range(config.max_steps + 1):
         if cancelled():
             raise Cancelled("The edit was cancelled; nothing was kept.")
         last = step == config.max_steps
+        for t in (t for t in range(len(tasks)) if t not in done and (last or not turns[t].next())):
+            now, exact, settled = _look(bench, values[t], turns[t].rows, t, config.stop_loss)
+            turns[t].settle(turns[t].rows.tolist(), settled.tolist())
+            losses[turns[t].rows] = now
+            if last or bool(settled.all()):
+                history[t].append(float(now.mean()))
+                value = values[t].detach().cpu().numpy().copy()
+                done[t] = Trained(value, tuple(history[t]), tuple(bool(e) for e in exact))
+                values[t].grad = None  # Adam skips it; a finished value must not drift on old momentum
         learning = [t for t in range(len(tasks)) if t not in done]
-        due = [t for t in learning if last or step % _REFRESH == 0 or not bool(waiting[rows_of[t]].any())]
-        if due:
-            for t, found in zip(due, _look(bench, values, rows_of, due, candidates, config.stop_loss), strict=True):
-                losses[rows_of[t]], exact, settled = found
-                waiting[rows_of[t]] = ~settled
-                if last or bool(settled.all()):
-                    history[t].append(float(losses[rows_of[t]].mean()))
-                    value = values[t].detach().cpu().numpy().copy()
-                    done[t] = Trained(value, tuple(history[t]), tuple(bool(e) for e in exact))
-            learning = [t for t in learning if t not in done]
-            if not learning:
-                on_step(step, float(losses.mean()))
-                break
-        rows = torch.cat([rows_of[t][waiting[rows_of[t]]] for t in learning])
+        if not learning:
+            on_step(step, float(losses.nanmean()))
+            break
+        rows = torch.tensor([row for t in learning for row in turns[t].next()], device=model.device)
         optimizer.zero_grad()
-        each = candidates.losses(torch.stack(values), rows)
+        each = candidates.losses(torch.stack(values), rows, whole=step % _REFRESH == 0)
         now = each.sum(-1) / (bench.labels[rows] >= 0).sum(-1)
         now.sum().backward()
         losses[rows] = now.detach()
+        confident = (losses[rows] <= config.stop_loss) & (each.detach().amax(-1) <= _WORST * config.stop_loss)
         for t in learning:
-            history[t].append(float(losses[rows_of[t]].mean()))
-        on_step(step, float(torch.cat([losses[rows_of[t]] for t in learning]).mean()))
+            history[t].append(float(losses[turns[t].rows].nanmean()))
+            of_task = bench.task_of[rows] == t
+            turns[t].settle(rows[of_task].tolist(), confident[of_task].tolist())
+        on_step(step, float(torch.cat([losses[turns[t].rows] for t in learning]).nanmean()))
         for t, (group, rate) in enumerate(zip(optimizer.param_groups, rates, strict=True)):
             group["lr"] = rate * max(_LOWEST_RATE, 1.0 - step / _DECAY_STEPS)
             if t in done:
-                values[t].grad = None  # Adam skips it; a finished value must not drift on old momentum
+                values[t].grad = None
         optimizer.step()
-        waiting[rows] = ~((losses[rows] <= config.stop_loss) & (each.detach().amax(-1) <= _WORST * config.stop_loss))
     return [done[t] for t in range(len(tasks))]
 
 
 @torch.no_grad()
 def _look(
-    bench: _Bench, values: Sequence[torch.Tensor], rows_of: Sequence[torch.Tensor], due: Sequence[int],
-    candidates: _Candidates, stop_loss: float,
-) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:  # fmt: skip
-    """For each due task its rows' losses, and whether each decodes exactly and is confident: from the whole vocabulary."""
-    stacked = torch.stack([value.detach() for value in values])
-    rows = torch.cat([rows_of[t] for t in due])
-    logits = bench.logits(stacked, rows)
-    labels = bench.labels[rows]
-    each = _token_losses(logits, labels)
-    losses = each.sum(-1) / (labels >= 0).sum(-1)
-    exact = ((logits.argmax(-1) == labels) | (labels < 0)).all(-1)
-    settled = exact & (losses <= stop_loss) & (each.amax(-1) <= _WORST * stop_loss)
-    out, at = [], 0
-    for t in due:
-        here = slice(at, at + len(rows_of[t]))
-        candidates.refresh(t, rows_of[t], logits[here], stacked)
-        out.append((losses[here], exact[here], settled[here]))
-        at += len(rows_of[t])
-    return out
+    bench: _Bench, value: torch.Tensor, rows: torch.Tensor, task: int, stop_loss: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One task's rows: their losses, and whether each decodes exactly and is confident, over the whole vocabulary."""
+    values = value.detach()[None].expand(task + 1, -1, -1)
+    losses, exact, settled = [], [], []
+    for some in rows.split(_LOOKED_AT_ONCE):
+        logits, labels = bench.logits(values, some), bench.labels[some]
+        each = _token_losses(logits, labels)
+        losses.append(each.sum(-1) / (labels >= 0).sum(-1))
+        exact.append(((logits.argmax(-1) == labels) | (labels < 0)).all(-1))
+        settled.append(exact[-1] & (losses[-1] <= stop_loss) & (each.amax(-1) <= _WORST * stop_loss))
+    return torch.cat(losses), torch.cat(exact), torch.cat(settled)
 
 
 def _token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
