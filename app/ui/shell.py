@@ -11,6 +11,7 @@ from app.api import add_api
 from app.records import EditRow
 from app.ui.components.header import build_header, build_mode_switch, header_value
 from app.ui.edits import build_edits
+from app.ui.lab import build_lab
 from app.ui.map import build_map
 from app.ui.review import build_review
 from app.ui.session import PageContext, Session, edits_mark, private
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_app", "launch_kwargs"]
 
-TABS = ("review", "map", "edits")
+TABS = ("review", "map", "edits", "lab")
 POLL_SECONDS = 2.0
 
 READ_AUTHOR = """() => {
@@ -59,6 +60,8 @@ def build_app(bench: Workbench) -> gr.Blocks:
                 build_map(bench, selected_edit, revision, author=author).on_open(map_tab.select)
             with gr.Tab("Edits", id="edits", elem_id="gs-tab-edits"):
                 build_edits(context)
+            with gr.Tab("Lab", id="lab", elem_id="gs-tab-lab"):
+                build_lab(context)
 
         def load(request: gr.Request, own: Session) -> tuple[Any, Any, Any, Any]:
             """A fresh page: the address may name a tab and an edit."""
