@@ -1,4 +1,4 @@
-"""The Lab page: what another ε would do, which encoding separates best, at which layer values take, why one prompt got its answer."""
+"""The Lab page: what another ε would do, which encoding separates best, where values take, why a prompt got its answer."""
 
 from __future__ import annotations
 
