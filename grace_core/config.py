@@ -53,7 +53,7 @@ class GraceConfig:
     """The radius that a new key asks for, in units of `distance`."""
     siblings: int = 32
     """How many prompts with another subject are made from an edited prompt, to keep its key away from strangers; 0: none."""
-    contexts: int = 12
+    contexts: int = 8
     """On how many unrelated prompts a value is trained besides its own, so that it holds for phrasings nobody thought of."""
     learning_rate: float = 0.3
     """Adam's, as a share of the hidden state's root mean square; it falls over the steps."""

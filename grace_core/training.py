@@ -24,6 +24,7 @@ from grace_core.adapter import Enough, block_hooks
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled
 from grace_core.models import LanguageModel, Prompt
+from grace_core.precision import quicker
 
 _ROWS_AT_ONCE = 3
 """Prompts of each task that one step takes."""
@@ -143,7 +144,7 @@ class _Bench:
 
     def start(self) -> torch.Tensor:
         """(tasks, positions, width) the warm start: the prompts' own hidden states, averaged over each task's rows."""
-        own = self.states[:, : self.span].clone()
+        own = self.states[:, : self.span].float()
         out = own.new_zeros(int(self.task_of.max()) + 1, *own.shape[1:])
         out.index_add_(0, self.task_of, own)
         return out / torch.bincount(self.task_of)[:, None, None]
@@ -151,6 +152,7 @@ class _Bench:
     def logits(self, values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """(rows, target, vocabulary) with values (tasks, positions, width) put in; for all rows or for some."""
         chosen = torch.arange(len(self.states), device=self.states.device) if rows is None else rows
+        values = values.to(self.states.dtype)
         states = torch.cat([values[self.task_of[chosen]], self.states[chosen, self.span :]], dim=1)
         cache = self._cache(self.past if rows is None else [(keys[chosen], vals[chosen]) for keys, vals in self.past])
         inputs: dict[str, Any] = {
@@ -162,7 +164,7 @@ class _Bench:
             inputs["logits_to_keep"] = self.labels.shape[1]
         with _starting_after(self.model, self.layer, states):
             logits: torch.Tensor = self.model.module(**inputs).logits
-        return logits[:, -self.labels.shape[1] :]
+        return logits[:, -self.labels.shape[1] :].float()
 
 
 class _Candidates:
@@ -207,7 +209,7 @@ class _Candidates:
             own, labels = tasks == task, self._bench.labels[rows][tasks == task]
             top = logits[own][labels >= 0].topk(min(_CANDIDATES, logits.shape[-1]), dim=-1).indices
             ids = torch.unique(torch.cat([top.flatten(), labels[labels >= 0]]))
-            self._labels[task], self._weights[task] = ids, self._head.weight[ids]
+            self._labels[task], self._weights[task] = ids, self._head.weight[ids].float()
             if not self._compared:
                 # Some architectures scale or cap their logits; there the whole head is used.
                 with torch.no_grad():
@@ -309,7 +311,7 @@ def train_values(
     them; those that fail take their turns again.
 
     Args:
-        model: its weights stay as they are; its blocks are rerouted while a step runs.
+        model: its weights stay as they are; the blocks of it (or of its `precision.quicker` twin) are rerouted while a step runs.
         config: value layer and span, learning rate, step limit and stop.
         tasks: independent of each other.
         on_step: called with the step number and the mean loss (nats per token) over the tasks still learning.
@@ -319,7 +321,7 @@ def train_values(
         Cancelled: as soon as `cancelled` says so.
     """
     assert config.value_layer is not None  # a codebook's config is resolved
-    bench = _Bench(model, config.value_layer, value_positions(model, config), tasks)
+    bench = _Bench(quicker(model), config.value_layer, value_positions(model, config), tasks)
     start = bench.start()
     values = [row.clone().requires_grad_(True) for row in start]
     # Hidden states differ tenfold in size between layers and models; a step is measured against their own.
