@@ -157,7 +157,7 @@ class Editor:
     ) -> tuple[Codebook, Calibration | None, float]:
         """The codebook to edit (recalibrated where siblings would be answered too), that step, and the radius to ask for.
 
-        The radius is half way to the nearest sibling at most; a phrasing that the reviewer gave may stretch it further,
+        The radius ends before the nearest sibling; a phrasing that the reviewer gave may stretch it further,
         but never to a sibling.
         """
         config = codebook.config
@@ -167,13 +167,13 @@ class Editor:
         if not texts:
             return codebook, None, max(config.epsilon, self._furthest(codebook, activation, phrased))
         step = None
-        if self._nearest(codebook, activation, others) / 2 < _ROOM * config.epsilon:
+        if _SHARE * self._nearest(codebook, activation, others) < _ROOM * config.epsilon:
             rows = np.concatenate([others, activation[None]])
             step = Calibration(codebook.encoder.version + 1, f"siblings of “{prompt.text}”", (*texts, prompt.text), rows)
             codebook = codebook.recalibrated(codebook.encoder.joined(rows, config.directions))
         sibling = self._nearest(codebook, activation, others)
         reach = min(self._furthest(codebook, activation, phrased), 0.9 * sibling)
-        return codebook, step, max(_SMALLEST, min(config.epsilon, sibling / 2), reach)
+        return codebook, step, max(_SMALLEST, min(config.epsilon, _SHARE * sibling), reach)
 
     @staticmethod
     def _furthest(codebook: Codebook, activation: NDArray[np.float32], phrased: NDArray[np.float32]) -> float:
@@ -213,6 +213,9 @@ class Editor:
         return edit if all(_answers(self.model, codebook.with_edit(edit), row, target_ids) for row in rows) else None
 
 
+_SHARE = 0.7
+"""How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
+paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
 _ROOM = 0.8
 """A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
 _SMALLEST = 0.02
