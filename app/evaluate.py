@@ -16,7 +16,7 @@ _EXPLAINED = {
     "gen_token": "target tokens right on paraphrases, teacher-forced",
     "answered": "paraphrases whose answer comes from the right edit",
     "wrong_edit": "paraphrases answered by another edit",
-    "err": "past edits retained",
+    "err": "edits that took and still hold after all others (retention)",
     "locality": "unrelated prompts unchanged (20 tokens)",
     "neighbors_unchanged": "neighbours unchanged",
     "strangers_unchanged": "strangers unchanged",
@@ -75,7 +75,12 @@ def table(report: dict[str, object]) -> str:
     for name, explained in _EXPLAINED.items():
         value = report[name]
         if value is not None:
-            lines.append(
-                f"| {name} | {value:.3f} | {explained} |" if isinstance(value, float) else f"| {name} | {value} | {explained} |"
-            )
+            lines.append(f"| {name} | {_written(value)} | {explained} |")
     return "\n".join(lines)
+
+
+def _written(value: object) -> str:
+    """Three decimals, or as many as keep a share below 1 from reading 1.000."""
+    if not isinstance(value, float):
+        return str(value)
+    return next(text for digits in range(3, 18) if (text := f"{value:.{digits}f}") and (value >= 1 or float(text) < 1))

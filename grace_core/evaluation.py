@@ -57,7 +57,7 @@ class Report:
     gen_token: float | None
     answered: float | None
     wrong_edit: float | None
-    err: float
+    err: float | None
     locality: float | None
     neighbors_unchanged: float | None
     strangers_unchanged: float | None
@@ -94,13 +94,15 @@ def evaluate(
         progress: a stage in words and the fraction done.
 
     Raises:
-        InputError: no cases.
+        InputError: no cases, or something to ask that does not fit the model.
     """
     if not cases:
         raise InputError("There is nothing to evaluate; the file has no rows, or --limit is 0.")
+    for text in (*(text for case in cases for text in (*case.paraphrases, *case.neighbors)), *unrelated, *strangers):
+        model.prompt(text)  # one that does not fit is refused now, not after hours of edits
     codebook = new_codebook(model, config, progress=progress)
     editor = Editor(model)
-    seconds, steps, calibrations = [], [], 0
+    seconds, steps, calibrations, taken = [], [], 0, list[int]()
     for i, case in enumerate(cases):
         progress(f"Edit {i + 1} of {len(cases)}", 0.7 * i / len(cases))
         try:
@@ -109,6 +111,7 @@ def evaluate(
         except InputError:
             continue  # counted by es_exact: what cannot be edited is not answered
         codebook = result.codebook
+        taken += [i] if result.success else []
         calibrations += result.calibration is not None
         seconds.append(result.seconds)
         steps.append(max(0, len(result.losses) - 1))
@@ -130,12 +133,12 @@ def evaluate(
         kind=kind, preset=codebook.config.preset, model=model.name, edits=len(cases), keys=len(codebook),
         es_exact=float(np.mean(asked)), gen_exact=_mean(exact), gen_token=_mean(accuracy), answered=_mean(right),
         wrong_edit=_mean([match.matched and not ok for match, ok in zip(found, right, strict=True)]),
-        err=float(np.mean(asked)),
+        err=_mean([asked[i] for i in taken]),
         locality=unchanged(model, codebook, unrelated),
         neighbors_unchanged=unchanged(model, codebook, [text for case in cases for text in case.neighbors]),
         strangers_unchanged=unchanged(model, codebook, strangers),
         seconds_per_edit=_mean(seconds) or 0.0, steps_per_edit=_mean(steps) or 0.0, calibrations=calibrations,
-        ms_per_token_ratio=token_ratio(model, codebook, cases[0].prompt),
+        ms_per_token_ratio=token_ratio(model, codebook),
         by_phrasing={
             f"gen_exact[{slot}]": float(np.mean(_slot(exact, cases, slot))) for slot in range(slots) if slots > 1
         },
@@ -155,10 +158,10 @@ def unchanged(model: LanguageModel, codebook: Codebook, prompts: Sequence[str], 
     return 1.0 - changed / len(prompts)
 
 
-def token_ratio(model: LanguageModel, codebook: Codebook, prompt: str, tokens: int = 40, rounds: int = 5) -> float:
+def token_ratio(model: LanguageModel, codebook: Codebook, tokens: int = 40, rounds: int = 5) -> float:
     """Time of a deferred 40-token answer with the codebook over without it: median of paired rounds."""
     bare = codebook.with_edits(())
-    row = [model.prompt("Write about " + prompt[::-1])]
+    row = [model.prompt("Tell me about the weather.")]
     ratios = []
     for _ in range(rounds):
         spent = []

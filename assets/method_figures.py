@@ -1,0 +1,169 @@
+"""Draw the two figures of README's "The method" from a zsRE-like file: `python assets/method_figures.py --data zsre.jsonl …`.
+
+Left to hand: minutes on two cores. The numbers are kept beside the pictures, in assets/method.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from plotly.offline import get_plotlyjs
+
+from app.datasets import read_dataset, read_prompts
+from grace_core.adapter import activations_of, block_hooks, replaced
+from grace_core.calibration import new_codebook
+from grace_core.config import GraceConfig
+from grace_core.contexts import training_contexts
+from grace_core.evaluation import Case
+from grace_core.models import LanguageModel, load_model
+from grace_core.training import Task, train_values
+
+HERE = Path(__file__).parent
+KINDS: dict[str, dict[str, Any]] = {
+    "last token, block 20, raw (the paper's kind)": {"pool": "last", "encoding": "raw", "distance": "euclidean", "key_layer": 20},
+    "last token, block 30, raw": {"pool": "last", "encoding": "raw", "distance": "euclidean", "key_layer": 30, "value_layer": 30},
+    "mean, block 1, raw": {"pool": "mean", "encoding": "raw", "distance": "euclidean", "key_layer": 1},
+    "mean, block 1, whitened": {"pool": "mean", "key_layer": 1},
+    "weighted mean, block 1, whitened (robust)": {"key_layer": 1},
+}
+STOPS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
+COLOURS = ("#999999", "#666666", "#e69f00", "#56b4e9", "#0072b2")
+
+
+def reach(model: LanguageModel, cases: Sequence[Case], unrelated: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    """Per query kind, for one ε after another: paraphrases within ε of their own, nearest key; unrelated prompts within any."""
+    out = {}
+    for name, chosen in KINDS.items():
+        codebook = new_codebook(model, GraceConfig.robust(**chosen))
+
+        def queries(texts: Sequence[str]) -> np.ndarray:
+            prompts = [model.prompt(text) for text in texts]
+            return codebook.encoder(activations_of(model, codebook.config, codebook.encoder.weights, prompts))  # noqa: B023
+
+        keys = queries([case.prompt for case in cases]).astype(np.float64)
+
+        def to_keys(texts: Sequence[str]) -> np.ndarray:
+            own = queries(texts).astype(np.float64)
+            squared = (own**2).sum(1)[:, None] + (keys**2).sum(1) - 2 * own @ keys.T  # noqa: B023
+            return np.sqrt(squared.clip(0))
+
+        asked = to_keys([case.paraphrases[0] for case in cases])
+        right = np.where(asked.argmin(1) == np.arange(len(cases)), asked.min(1), np.inf)
+        others = to_keys(unrelated).min(1)
+        steps = np.unique(np.concatenate([np.quantile(others, np.linspace(0, 0.2, 200)), [others.min() * 0.999]]))
+        out[name] = {
+            "unrelated": [float((others <= step).mean()) for step in steps],
+            "recall": [float((right <= step).mean()) for step in steps],
+        }
+    return out
+
+
+def stops(model: LanguageModel, cases: Sequence[Case]) -> dict[str, list[float]]:
+    """Paraphrases that get exactly the target, and steps, against the loss at which training stopped; routing taken as given."""
+    out: dict[str, list[float]] = {"stop": list(STOPS)}
+    for name, contexts in (("own prompt only", 0), ("8 more phrasings", 8)):
+        exact, steps = [], []
+        for stop in STOPS:
+            config = GraceConfig.robust(contexts=contexts, stop_loss=stop).resolved(len(model.blocks))
+            found = [_one(model, config, case) for case in cases]
+            exact.append(float(np.mean([right for right, _ in found])))
+            steps.append(float(np.mean([taken for _, taken in found])))
+        out[name], out[f"{name}, steps"] = exact, steps
+    return out
+
+
+def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[bool, int]:
+    own, ids = model.prompt(case.prompt), model.target_ids(case.prompt, case.target)
+    trained = train_values(model, config, [Task((own, *training_contexts(model, config, own)), ids)])[0]
+    other = model.prompt(case.paraphrases[0])
+    tokens = torch.tensor([[*other.ids, *ids[:-1]]])
+    assert config.value_layer is not None  # resolved
+    put = block_hooks(model, [(config.value_layer, lambda h: replaced(h, {0: trained.value}, [len(other.ids) - 1]))])
+    with torch.inference_mode(), put:
+        logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(other.ids) - 1 :]
+    return bool((logits.argmax(-1) == torch.tensor(ids)).all()), trained.steps
+
+
+def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
+    """Both figures, direct labels instead of legends."""
+    first = go.Figure()
+    for (name, line), colour in zip(numbers["reach"].items(), COLOURS, strict=True):
+        x, y = 100 * np.array(line["unrelated"]), 100 * np.array(line["recall"])
+        shown = x <= 5
+        first.add_scatter(x=x[shown], y=y[shown], mode="lines", line={"color": colour, "width": 3})
+        first.add_annotation(
+            x=5.1, y=y[shown][-1], text=name, showarrow=False, xanchor="left", font={"color": colour}, yshift=_apart(name)
+        )
+    first.update_xaxes(title="unrelated prompts inside some ball (%)", range=[-0.1, 5], domain=[0, 0.62])
+    first.update_yaxes(title="paraphrases that find their own key (%)", range=[0, 101])
+    second = go.Figure()
+    for name, colour in (("own prompt only", "#e69f00"), ("8 more phrasings", "#0072b2")):
+        y = 100 * np.array(numbers["stops"][name])
+        second.add_scatter(x=numbers["stops"]["stop"], y=y, mode="lines+markers", line={"color": colour, "width": 3})
+        second.add_annotation(
+            x=np.log10(numbers["stops"]["stop"][-1]),
+            y=y[-1],
+            text=name,
+            showarrow=False,
+            xanchor="left",
+            xshift=10,
+            font={"color": colour},
+        )
+    second.update_xaxes(
+        title="mean loss at which training stops (nats per token)", type="log", autorange="reversed", domain=[0, 0.75]
+    )
+    second.update_xaxes(tickvals=list(STOPS), ticktext=[f"{stop:g}" for stop in STOPS])
+    second.update_yaxes(title="paraphrases answered exactly (%)", range=[0, 101])
+    for figure in (first, second):
+        figure.update_layout(
+            template="simple_white", showlegend=False, width=900, height=460, margin={"t": 20, "r": 20}, font={"size": 14}
+        )
+    return {"method-reach": first, "method-stop": second}
+
+
+def _apart(name: str) -> int:
+    return {"mean, block 1, whitened": -16, "weighted mean, block 1, whitened (robust)": 8}.get(name, 0)
+
+
+def _write(drawn: dict[str, go.Figure]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 900, "height": 460}, device_scale_factor=2)
+        for name, figure in drawn.items():
+            page.set_content(f"<body style='margin:0'><div id=f></div><script>{get_plotlyjs()}</script>")
+            page.evaluate("f => Plotly.newPlot('f', f.data, f.layout, {staticPlot: true})", json.loads(figure.to_json()))
+            page.screenshot(path=str(HERE / f"{name}.png"))
+        browser.close()
+
+
+def main() -> None:
+    """Measure, unless --draw-only, and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="zsRE rows")
+    parser.add_argument("--unrelated", type=Path, help="prompts")
+    parser.add_argument("--cache", type=Path, help="where the model is kept")
+    parser.add_argument("--trained", type=int, default=24, help="rows that values are learned for")
+    arguments = parser.parse_args()
+    kept = HERE / "method.json"
+    if arguments.data is not None:
+        model = load_model(cache_dir=arguments.cache)
+        cases = read_dataset("zsre", arguments.data, None).cases
+        numbers = {
+            "reach": reach(model, cases, read_prompts(arguments.unrelated)),
+            "stops": stops(model, cases[-arguments.trained :]),
+        }
+        kept.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    _write(figures(json.loads(kept.read_text(encoding="utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
