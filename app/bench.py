@@ -1,10 +1,11 @@
-"""`grace-studio bench`: ratios against the published recipe and the bare model, as a table."""
+"""`grace-studio bench`: ratios against the published recipe and the bare model, as a table; fails where a goal is missed."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from app.errors import StudioError
 from app.settings import Settings
 
 
@@ -26,5 +27,9 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     ratios = measure(model, GraceConfig.named(settings.preset, **settings.config_overrides), progress, max(1, arguments.rounds))
     print("| what | figure | goal | |\n|---|---|---|---|")
     for ratio in ratios:
-        goal = f"{'≥' if ratio.at_least else '≤'} {ratio.goal:g}"
-        print(f"| {ratio.name} | {ratio.figure:.3g} | {goal} | {'met' if ratio.met else 'missed'} |")
+        goal = "" if ratio.goal is None else f"{'≥' if ratio.at_least else '≤'} {ratio.goal:g}"
+        met = "" if ratio.goal is None else "met" if ratio.met else "missed"
+        print(f"| {ratio.name} | {ratio.figure:.3g} | {goal} | {'; '.join(filter(None, (met, ratio.note)))} |")
+    missed = [ratio.name for ratio in ratios if not ratio.met]
+    if missed:
+        raise StudioError(f"{len(missed)} of {len(ratios)} goals missed: {'; '.join(missed)}.")
