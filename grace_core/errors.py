@@ -19,9 +19,5 @@ class CodebookError(GraceError):
     """A codebook file that is corrupt, or made for another model or other layers."""
 
 
-class EditFailed(GraceError):
-    """An edit that did not take; nothing was kept."""
-
-
 class Cancelled(GraceError):
     """Work that was stopped because a person asked for it."""
