@@ -37,7 +37,7 @@ _CANDIDATES = 48
 _WORST = 5.0
 """How many times the mean loss at which training stops a single token's may be: in a long target one shaky token is enough."""
 _BETAS = (0.8, 0.99)
-"""Adam's; a first moment that forgets faster than the usual 0.9 took a fifth fewer steps."""
+"""Adam's; a first moment that forgets faster than the usual 0.9 took a tenth fewer steps."""
 _DECAY_STEPS, _LOWEST_RATE = 80, 0.15
 """The learning rate falls linearly over so many steps, to this share."""
 
