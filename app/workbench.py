@@ -425,7 +425,7 @@ class Workbench:
             if edit_id is not None:
                 self._edit_record(edit_id)
             self._catch_up()
-            if not self._replay.active_edits():
+            if edit_id is None and not self._replay.active_edits():
                 raise InputError("No edit is in force, so there is no ε to change; make an edit on the Review page first.")
             about = None if edit_id is None else served(self._codebook, edit_id)
             data = EpsilonChanged(uuid.uuid4().hex, about, float(epsilon))
