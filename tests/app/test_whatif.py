@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.journal.store import JournalStore
 from app.whatif import (
     LabView,
     LoggedQuery,
@@ -18,8 +22,11 @@ from app.whatif import (
     slider_end,
     what_if,
 )
-from grace_core.codebook import Codebook, Edit
+from app.workbench import Workbench
+from grace_core.codebook import Codebook
+from grace_core.config import GraceConfig
 from grace_core.errors import InputError
+from grace_core.models import load_model
 from tests.grace_core.builders import line_codebook, made_edit
 
 
@@ -113,17 +120,12 @@ def test_the_prediction_is_what_the_changed_codebook_says(
     view = view_of(codebook, *at)
     found = what_if(view, epsilon, entry)
     ids = [edit.edit_id for edit in made] if entry is None else list((codebook.entry_of(entry) or codebook.entries[0]).edit_ids)
-    asked = [Edit(**{**_fields(e), "epsilon": epsilon}) if e.edit_id in ids else e for e in made]
+    asked = [replace(edit, epsilon=epsilon) if edit.edit_id in ids else edit for edit in made]
     fresh = line_codebook(*asked, rule=rule).match(view.vectors)
     values = [(m.entry.target if m.matched and m.entry else None) for m in fresh]
     before = [(m.entry.target if m.matched and m.entry else None) for m in view.matches]
     told = {change.query.query_id: change.target_after for change in found.changed}
     assert [told.get(query.query_id, old) for query, old in zip(view.queries, before, strict=True)] == values
-
-
-def _fields(edit: Edit) -> dict[str, object]:
-    names = ("edit_id", "prompt", "target", "target_ids", "activation", "value", "epsilon", "paraphrases")
-    return {name: getattr(edit, name) for name in names}
 
 
 def test_what_cannot_be_is_refused() -> None:
@@ -158,7 +160,8 @@ def test_curves_count_phrasings_reached_and_strangers_touched() -> None:
     assert by[1.0] == (pytest.approx(1 / 3), 0)
     # p3 belongs to b and is nearer to a: no ε lets b answer it.
     assert by[3.0] == (pytest.approx(2 / 3), 0.5)
-    assert found.now == (1.0, pytest.approx(1 / 3), 0.0)
+    assert found.now[0] == 1.0
+    assert found.now[1:] == pytest.approx((1 / 3, 0.0))
     one = curves(codebook, probes, "b", 3.0)
     assert (one.phrasings, one.unrelated) == (1, 2)
     assert one.touched is not None
@@ -172,11 +175,59 @@ def test_curves_without_probes_say_nothing() -> None:
 
 
 def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> None:
-    edit = made_edit("a", [0], "x")
-    edit = Edit(**{**_fields(edit), "paraphrases": ("other words", "prompt of a")})  # type: ignore[arg-type]
+    edit = replace(made_edit("a", [0], "x"), paraphrases=("other words", "prompt of a"))
     view = view_of(line_codebook(edit), 0.5, 7, fine=True)
     assert known_phrasings(view) == ((("other words", "a"), ("at 0.5", "a")), 1)
     assert known_unrelated(view, ("hello", "prompt of a")) == ("hello", "at 7")
     silent = view_of(line_codebook(edit), 0.5, 7)
     assert known_phrasings(silent)[0] == (("other words", "a"),)
     assert known_unrelated(silent, ("hello",)) == ("hello",)
+
+
+NAMES = (
+    "Orla Tannick", "Bram Eskelund", "Priya Volhart", "Tomas Quillfeather", "Ines Marrowby", "Jorun Aldermere", "Kofi Brandwyn",
+    "Lucia Oakhurst", "Matteo Silverthorn", "Nadia Fenwright", "Oskar Hollybrook", "Petra Windlass", "Quentin Rosevale",
+    "Rhea Stormont", "Silas Thornbury", "Tamsin Greyling", "Ulf Kettering", "Vera Moonfield", "Wim Larkspur", "Yara Duskwood",
+)  # fmt: skip
+STRANGERS = tuple(name.split()[0] + " " + other.split()[1] for name, other in zip(NAMES, NAMES[7:] + NAMES[:7], strict=True))
+UNRELATED = (
+    "What is the capital of Norway?", "How do bees make honey?", "Name three prime numbers.", "Why is the sky blue?",
+    "Who wrote Hamlet?", "What is 12 times 12?", "Translate 'good morning' to French.", "Give me a word that rhymes with stone.",
+    "What do pandas eat?", "How many legs has a spider?", "Is water heavier than oil?", "Explain gravity to a child.",
+    "What colour is a ripe banana?", "When was the printing press invented?", "List two uses of copper.", "What is a haiku?",
+    "Where do penguins live?", "How long is a marathon?", "Describe the taste of salt.", "Who painted the Mona Lisa?",
+)  # fmt: skip
+CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
+
+
+@pytest.mark.real
+def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
+    """20 edits of people nobody knows, 10 of them asking for a wide ε and 10 for a narrow one; then one ε for all of them."""
+    assert real_model_dir.is_dir()  # in the cache that load_model looks into
+    config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
+    queries = [
+        *(f"Where was {name} born?" for name in NAMES),
+        *(f"In which city was {name} born?" for name in NAMES),
+        *(f"{name}'s place of birth?" for name in NAMES),
+        *(f"Where was {name} born?" for name in STRANGERS),
+        *UNRELATED,
+    ]
+    assert len(set(queries)) == 100
+    with JournalStore(f"sqlite:///{tmp_path / 'journal.sqlite'}") as store:
+        bench = Workbench.open(load_model(device="cpu"), config, store, max_new_tokens=2)
+        try:
+            for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
+                outcome = bench.edit(f"Where was {name} born?", city).result(100)
+                assert outcome.success, outcome.reason
+                bench.set_epsilon((0.8, 0.05)[row % 2], outcome.edit_id)
+            said = {text: bench.generate(text).result(100) for text in queries}
+            predicted = what_if(bench.lab_view(), 0.2, None)
+            told = {change.query.prompt: change.after for change in predicted.changed}
+            assert min(predicted.counts["gained"], predicted.counts["lost"]) >= 5
+            bench.set_epsilon(0.2)
+            again = {text: bench.generate(text).result(100) for text in queries}
+            assert sum(again[text].edit_id == told.get(text, said[text].edit_id) for text in queries) == 100
+            # Where the answer was to stay it is the same to the letter; where a city came or went it is another.
+            assert [text for text in queries if (again[text].text != said[text].text) != (text in told)] == []
+        finally:
+            bench.close()

@@ -1013,7 +1013,6 @@ def test_what_the_lab_predicts_is_what_the_model_then_does(studio: Studio, rule:
             new = bench.generate(prompt).result(SOON)
             assert new.edit_id == told.get(prompt, old.edit_id)
             assert prompt in told or new.text == old.text
-    assert predicted.moved or radius == 0.6
 
 
 def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbench) -> None:

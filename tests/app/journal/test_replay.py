@@ -171,7 +171,8 @@ def test_a_change_for_all_is_about_the_edits_of_its_time_and_survives_their_undo
     replay = Replay.of(stored(first))
     assert [edit.epsilon for edit in replay.active_edits()] == [0.2, 0.2, 0.9]
     assert replay.epsilon_changes["all"].edit_ids == {"a", "b"}
-    for seq, data in enumerate([EpsilonChanged("one", ("a",), 0.4), EpsilonUndone("all")], start=50):
+    later: list[EventData] = [EpsilonChanged("one", ("a",), 0.4), EpsilonUndone("all")]
+    for seq, data in enumerate(later, start=50):
         replay.apply(StoredEvent(seq, "c", START, "", data))
     assert [edit.epsilon for edit in replay.active_edits()] == [0.4, 0.9, 0.9]
 
