@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from app.whatif import (
     what_if,
 )
 from app.workbench import Workbench
+from grace_core.adapter import activations_of
 from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
@@ -200,9 +202,26 @@ UNRELATED = (
 CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
 
 
+def learned(bench: Workbench, name: str, city: str) -> str:
+    outcome = bench.edit(f"Where was {name} born?", city).result(100)
+    assert outcome.edit_id is not None, outcome.reason
+    return outcome.edit_id
+
+
+def taught_again(bench: Workbench, store: JournalStore, name: str, like: int) -> str:
+    """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
+    prompt = f"Where was {name} born?"
+    (codebook_id,) = {record.event.codebook_id for record in bench._replay.edits.values()}
+    source = list(bench._replay.edits.values())[like].edited
+    own = bench._model.prompt(prompt)
+    (activation,) = activations_of(bench._model, bench.codebook.config, bench.codebook.encoder.weights, [own])
+    store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
+    return name
+
+
 @pytest.mark.real
 def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
-    """20 edits of people nobody knows, 10 of them asking for a wide ε and 10 for a narrow one; then one ε for all of them."""
+    """20 edits of people nobody knows (5 values), half of them asking for a wide ε, half for a narrow one; then one ε for all."""
     assert real_model_dir.is_dir()  # in the cache that load_model looks into
     config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
     queries = [
@@ -217,9 +236,8 @@ def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_mod
         bench = Workbench.open(load_model(device="cpu"), config, store, max_new_tokens=2)
         try:
             for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
-                outcome = bench.edit(f"Where was {name} born?", city).result(100)
-                assert outcome.success, outcome.reason
-                bench.set_epsilon((0.8, 0.05)[row % 2], outcome.edit_id)
+                edit_id = learned(bench, name, city) if row < len(CITIES) else taught_again(bench, store, name, row % len(CITIES))
+                bench.set_epsilon((0.8, 0.05)[row % 2], edit_id)
             said = {text: bench.generate(text).result(100) for text in queries}
             predicted = what_if(bench.lab_view(), 0.2, None)
             told = {change.query.prompt: change.after for change in predicted.changed}
