@@ -7,7 +7,8 @@ root.addEventListener("click", (event) => {
   if (!button || button.disabled) return;
   acting = button.dataset.id;
   button.disabled = true;
-  trigger(button.dataset.action, { change_id: acting });
+  if (button.dataset.action === "undo") trigger("undo", { change_id: acting });
+  else trigger("redo", { change_id: acting });
 });
 
 function item(row) {
