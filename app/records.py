@@ -229,3 +229,26 @@ class MapView:
     queries: tuple[MapQuery, ...]
     key_vectors: np.ndarray = field(repr=False)
     query_vectors: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EpsilonRow:
+    """One change of ε in the list of them. edit_id and prompt are None where it was about all edits of its time (`edits`)."""
+
+    change_id: str
+    epsilon: float
+    edit_id: str | None
+    prompt: str | None
+    edits: int
+    author: str
+    at: datetime
+    undone: bool
+
+
+@dataclass(frozen=True)
+class LabProgress:
+    """Where a job of the lab stands: `done` of `total`."""
+
+    stage: str
+    done: int
+    total: int

@@ -19,8 +19,12 @@ import numpy as np
 from app.errors import JournalConflict, NotFound, StudioError
 from app.jobs import Job, Worker
 from app.journal.events import (
+    FOLDED,
     Calibrated,
     Edited,
+    EpsilonChanged,
+    EpsilonRedone,
+    EpsilonUndone,
     EventData,
     Generated,
     Marked,
@@ -29,7 +33,7 @@ from app.journal.events import (
     Undone,
     Unmarked,
 )  # fmt: skip
-from app.journal.replay import EditRecord, QueryRecord, Replay
+from app.journal.replay import EditRecord, EpsilonRecord, QueryRecord, Replay
 from app.journal.store import JournalStore
 from app.records import (
     VERDICTS,
@@ -41,6 +45,8 @@ from app.records import (
     EditProgress,
     EditRow,
     EditState,
+    EpsilonRow,
+    LabProgress,
     MapKey,
     MapQuery,
     MapView,
@@ -51,9 +57,11 @@ from app.records import (
     Status,
     Verdict,
 )  # fmt: skip
-from grace_core.calibration import Calibration, encoder_of, first_calibration
+from app.whatif import LabView, LoggedQuery, Probes, known_phrasings, known_unrelated, served
+from grace_core.adapter import activations_of
+from grace_core.calibration import Calibration, background_prompts, encoder_of, first_calibration
 from grace_core.codebook import Change as CoreChange
-from grace_core.codebook import Codebook, Entry, Match
+from grace_core.codebook import Codebook, Entry, Match, checked_epsilon
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor, EditResult
 from grace_core.errors import Cancelled, InputError
@@ -62,6 +70,8 @@ from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 
 NEIGHBORS_SHOWN = 5
+# So many prompts are read between two looks at whether the job was called off.
+_READ_AT_ONCE = 32
 
 
 class Workbench:
@@ -93,6 +103,7 @@ class Workbench:
                     self._catch_up()  # another process began the same codebook meanwhile; its calibration counts
         self._codebook = self._refolded()
         self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
+        self._read: dict[str, Any] = {}
         self._worker = Worker()
 
     @classmethod
@@ -389,6 +400,133 @@ class Workbench:
             version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}"
         return MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
 
+    # ── what if ε ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def lab_view(self) -> LabView:
+        """The present codebook and what it says of every logged query: all that predicting another ε needs."""
+        with self._lock:
+            self._catch_up()
+            codebook = self._codebook
+            matched = self._query_matches(codebook)
+            queries = tuple(self._logged(record) for record, _, _ in matched)
+            revision = self._replay.revision
+        width = codebook.encoder.dimensions
+        vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
+        return LabView(codebook, queries, vectors, tuple(match for _, _, match in matched), revision)
+
+    def set_epsilon(self, epsilon: float, edit_id: str | None = None, *, author: str = "") -> EpsilonRow:
+        """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
+
+        Raises:
+            InputError: a radius that cannot be, an edit without a key, or no edit at all.
+        """
+        checked_epsilon(epsilon, self._config)
+        with self._lock:
+            if edit_id is not None:
+                self._edit_record(edit_id)
+            self._catch_up()
+            if edit_id is None and not self._replay.active_edits():
+                raise InputError("No edit is in force, so there is no ε to change; make an edit on the Review page first.")
+            about = None if edit_id is None else served(self._codebook, edit_id)
+            data = EpsilonChanged(uuid.uuid4().hex, about, float(epsilon))
+            self._commit(data, author=author)
+            return self._epsilon_row(self._replay.epsilon_changes[data.change_id])
+
+    def undo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
+        """Withdraw a change of ε; the codebook becomes the one that never saw it.
+
+        Raises:
+            NotFound: an unknown change.
+            InputError: it is undone already.
+        """
+        with self._lock:
+            if self._epsilon_change(change_id).undone:
+                raise InputError("This change of ε is undone already; Redo brings it back.")
+            self._commit(EpsilonUndone(change_id), author=author)
+            return self._epsilon_row(self._replay.epsilon_changes[change_id])
+
+    def redo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
+        """Restore a withdrawn change of ε, at its old place in the order.
+
+        Raises:
+            NotFound: an unknown change.
+            InputError: it is not undone.
+        """
+        with self._lock:
+            if not self._epsilon_change(change_id).undone:
+                raise InputError("This change of ε is not undone; there is nothing to restore.")
+            self._commit(EpsilonRedone(change_id), author=author)
+            return self._epsilon_row(self._replay.epsilon_changes[change_id])
+
+    def epsilon_changes(self) -> tuple[EpsilonRow, ...]:
+        """Every change of ε, newest first."""
+        with self._lock:
+            self._catch_up()
+            return tuple(self._epsilon_row(record) for record in reversed(self._replay.epsilon_changes.values()))
+
+    def probes(self) -> Job[Probes]:
+        """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
+
+        The job reports `LabProgress`; what was read once is kept.
+        """
+
+        def work(job: Job[Probes]) -> Probes:
+            view = self.lab_view()
+            phrasings, given = known_phrasings(view)
+            background = self._background()
+            unrelated = known_unrelated(view, background)
+            self._read_prompts(job, view.codebook, [*(text for text, _ in phrasings), *unrelated])
+            rows = np.zeros((0, self._model.width), np.float32)
+            return Probes(
+                phrasings, unrelated,
+                np.stack([self._read[text] for text, _ in phrasings]) if phrasings else rows,
+                np.stack([self._read[text] for text in unrelated]) if unrelated else rows,
+                given, len(phrasings) - given, len(background),
+            )  # fmt: skip
+
+        return self._worker.submit(work)
+
+    def _background(self) -> tuple[str, ...]:
+        """The prompts that the encoder was calibrated on, whose activations the journal has; else those that are shipped."""
+        with self._lock:
+            first = self._replay.calibrations[:1]
+            for step in first:
+                self._read.update(zip(step.prompts, step.activations, strict=True))
+        return first[0].prompts if first else background_prompts(self._model)
+
+    def _read_prompts(self, job: Job[Any], codebook: Codebook, texts: Sequence[str]) -> None:
+        """Fill `_read`: pooled activations by text. They depend on the model and the first calibration alone."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._read]
+        for start in range(0, len(missing), _READ_AT_ONCE):
+            if job.cancelled:
+                raise Cancelled("Stopped; nothing was changed.")
+            job.report(LabProgress("Reading phrasings", start, len(missing)))
+            some = missing[start : start + _READ_AT_ONCE]
+            prompts = [self._model.prompt(text) for text in some]
+            self._read.update(
+                zip(some, activations_of(self._model, self._config, codebook.encoder.weights, prompts), strict=True)
+            )
+
+    def _logged(self, record: QueryRecord) -> LoggedQuery:
+        q = record.generated
+        verdicts = {mark.verdict for mark in self._replay.marks(q.query_id)}
+        return LoggedQuery(q.query_id, q.prompt, q.text, q.edit_id, fine=verdicts == {"fine"})
+
+    def _epsilon_change(self, change_id: str) -> EpsilonRecord:
+        self._catch_up()
+        record = self._replay.epsilon_changes.get(change_id)
+        if record is None:
+            raise NotFound(f"There is no change of ε {change_id!r} in this codebook; the Lab page lists those that are.")
+        return record
+
+    def _epsilon_row(self, record: EpsilonRecord) -> EpsilonRow:
+        ids = record.changed.edit_ids
+        prompt = None if ids is None else self._replay.edits[ids[0]].edit.prompt
+        return EpsilonRow(
+            record.changed.change_id, record.changed.epsilon, None if ids is None else ids[0], prompt,
+            len(record.edit_ids), record.event.author, record.event.at, record.undone,
+        )  # fmt: skip
+
     # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _append(self, *data: EventData, author: str = "") -> tuple[StoredEvent, ...]:
@@ -409,7 +547,7 @@ class Workbench:
             except JournalConflict:
                 if attempt == 2:
                     raise
-        if any(isinstance(item, Edited | Undone | Redone | Calibrated) for item in data):
+        if any(isinstance(item, FOLDED) for item in data):
             self._codebook = self._refolded()
 
     def _catch_up(self) -> None:
@@ -419,7 +557,7 @@ class Workbench:
         refold = False
         for event in self._store.events(self._id, after=self._replay.revision):
             self._replay.apply(event)
-            refold = refold or isinstance(event.data, Edited | Undone | Redone | Calibrated)
+            refold = refold or isinstance(event.data, FOLDED)
         if refold:
             self._codebook = self._refolded()
 

@@ -7,8 +7,8 @@ change returns a new codebook; the old one stays valid, which is what lets a run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
@@ -52,6 +52,12 @@ class Edit:
         """Equal for edits with the same target and the very same value."""
         return self.target_ids, blake2b(self.value.tobytes(), digest_size=16).digest()
 
+    def with_epsilon(self, epsilon: float) -> Edit:
+        """The same edit asking for another radius."""
+        changed = replace(self, epsilon=epsilon)
+        changed.__dict__.update({name: self.__dict__[name] for name in ("address", "lesson") if name in self.__dict__})
+        return changed
+
 
 @dataclass(frozen=True, eq=False)
 class Entry:
@@ -86,6 +92,14 @@ class Match:
     def edit_id(self) -> str | None:
         """The edit whose value answers, or None where the query is deferred to the model."""
         return self.entry.edit_id if self.entry is not None and self.matched else None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε."""
+
+    edit_id: str
+    distance: float
 
 
 @dataclass(frozen=True)
@@ -179,6 +193,10 @@ class Codebook:
     def _by_edit(self) -> dict[str, Entry]:
         return {edit_id: entry for entry in self.entries for edit_id in entry.edit_ids}
 
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {point.edit_id: i for i, point in enumerate(self._fold.points)}
+
     def entry_of(self, edit_id: str) -> Entry | None:
         """The entry that serves an edit; None where the edit is not in force or superseded."""
         return self._by_edit.get(edit_id)
@@ -189,6 +207,48 @@ class Codebook:
             return tuple(Match(None, None, False) for _ in queries)
         found = (nearest(query, self._fold.keys, self.config.distance) for query in queries)
         return tuple(Match(self.entries[i], d, d <= self._fold.epsilons[i]) for i, d in found)
+
+    def match_again(self, queries: Matrix, before: Codebook, matches: Sequence[Match]) -> tuple[Match, ...]:
+        """`match` of queries that another codebook has matched; where the keys are the same, only ε needs a look."""
+        if len(self) != len(before) or not np.array_equal(self.keys, before.keys):
+            return self.match(queries)
+        now = {id(old): (entry, entry.epsilon) for old, entry in zip(before.entries, self.entries, strict=True)}
+        found = []
+        for match in matches:
+            if match.entry is None or match.distance is None:
+                found.append(match)
+                continue
+            entry, epsilon = now[id(match.entry)]
+            found.append(Match(entry, match.distance, match.distance <= epsilon))
+        return tuple(found)
+
+    def rival_of(self, edit_id: str) -> Rival | None:
+        """The nearest edited query with another target than the key that serves this edit; None: no key, or no such query."""
+        entry = self.entry_of(edit_id)
+        if entry is None:
+            return None
+        points = self._fold.points
+        at = self._place[entry.edit_id]
+        found, row = self._fold.limits, at
+        if found is None:  # the published rule has no use for it
+            found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
+        if found.index[row] < 0:
+            return None
+        return Rival(points[int(found.index[row])].edit_id, float(found.distance[row]))
+
+    def with_epsilons(self, epsilons: Mapping[str, float]) -> Codebook:
+        """The same edits, those named asking for another radius.
+
+        Raises:
+            InputError: an id that is not in force, or a radius that is not above 0.
+        """
+        if unknown := sorted(epsilons.keys() - {edit.edit_id for edit in self.edits}):
+            raise InputError(f"No edit {unknown[0]!r} is in force; the codebook has {len(self.edits)} edits.")
+        for epsilon in set(epsilons.values()):
+            checked_epsilon(epsilon, self.config)
+        return self._next(
+            tuple(edit.with_epsilon(epsilons[edit.edit_id]) if edit.edit_id in epsilons else edit for edit in self.edits)
+        )
 
     def with_edit(self, edit: Edit) -> Codebook:
         """The codebook after one more edit."""
@@ -217,6 +277,19 @@ class Codebook:
         """`with_edit`, and what it did."""
         after = self.with_edit(edit)
         return after, describe_change(self, after, edit)
+
+
+def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
+    """A radius that a key may ask for.
+
+    Raises:
+        InputError: one that is not above 0, or beyond what the distance can be.
+    """
+    if not 0 < epsilon < float("inf"):
+        raise InputError(f"ε is {epsilon}; use a number above 0.")
+    if config.distance == "cosine" and epsilon >= 2:
+        raise InputError(f"ε is {epsilon}; a cosine distance never exceeds 2. Use less.")
+    return epsilon
 
 
 def describe_change(before: Codebook, after: Codebook, edit: Edit) -> Change:
@@ -262,8 +335,9 @@ def in_force(edits: Sequence[Edit]) -> tuple[Edit, ...]:
 def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previous: _Fold | None) -> _Fold:
     points = in_force(edits)
     groups = _numbered([edit.target_ids for edit in points])
-    before = {id(edit): i for i, edit in enumerate(previous.points)} if previous is not None else {}
-    kept = np.array([before.get(id(edit), -1) for edit in points], dtype=np.int64)
+    # Where a point is and what it wants: an edit that asks for another radius is the same point.
+    before = {(id(edit.activation), id(edit.target_ids)): i for i, edit in enumerate(previous.points)} if previous else {}
+    kept = np.array([before.get((id(edit.activation), id(edit.target_ids)), -1) for edit in points], dtype=np.int64)
     queries = np.empty((len(points), encoder.dimensions), dtype=np.float32)
     if previous is not None and len(kept):
         queries[kept >= 0] = previous.queries[kept[kept >= 0]]

@@ -154,8 +154,38 @@ class Calibrated(_Event):
     activations: Matrix = field(repr=False)
 
 
-EventData: TypeAlias = Generated | Marked | Unmarked | Edited | Undone | Redone | Calibrated
+@dataclass(frozen=True, eq=False)
+class EpsilonChanged(_Event):
+    """Another radius was asked for. edit_ids: for these edits; None: for every edit made so far, withdrawn or not."""
+
+    KIND: ClassVar[str] = "epsilon_changed"
+    change_id: str
+    edit_ids: tuple[str, ...] | None
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpsilonUndone(_Event):
+    """A change of ε was withdrawn: each edit asks again for what it would ask for had the change never been made."""
+
+    KIND: ClassVar[str] = "epsilon_undone"
+    change_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class EpsilonRedone(_Event):
+    """A withdrawn change of ε was restored, at its old place in the order of changes."""
+
+    KIND: ClassVar[str] = "epsilon_redone"
+    change_id: str
+
+
+EventData: TypeAlias = (
+    Generated | Marked | Unmarked | Edited | Undone | Redone | Calibrated | EpsilonChanged | EpsilonUndone | EpsilonRedone
+)
 EVENT_TYPES: tuple[type[EventData], ...] = get_args(EventData)
+# After one of these the codebook is another one.
+FOLDED = (Edited, Undone, Redone, Calibrated, EpsilonChanged, EpsilonUndone, EpsilonRedone)
 
 
 class _Fields(NamedTuple):

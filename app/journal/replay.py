@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Self
 
 from app.errors import JournalError
 from app.journal.events import (
     Calibrated,
     Edited,
+    EpsilonChanged,
+    EpsilonRedone,
+    EpsilonUndone,
     EventData,
     Generated,
     Marked,
@@ -37,6 +41,16 @@ class EditRecord:
 
 
 @dataclass(frozen=True)
+class EpsilonRecord:
+    """One change of ε, in force or withdrawn. edit_ids: the edits that it is about (all that there were, where it names none)."""
+
+    changed: EpsilonChanged
+    event: StoredEvent
+    edit_ids: frozenset[str]
+    undone: bool = False
+
+
+@dataclass(frozen=True)
 class QueryRecord:
     """One logged answer (`generated`) and when and by whom (`event`)."""
 
@@ -47,12 +61,14 @@ class QueryRecord:
 class Replay:
     """The state after the events applied so far. Not locked: one owner applies, others read under its lock.
 
-    edits, queries: by id, in journal order. calibrations: oldest first. revision: seq of the last event (0: none).
+    edits, queries, epsilon_changes: by id, in journal order. calibrations: oldest first.
+    revision: seq of the last event (0: none).
     """
 
     def __init__(self) -> None:
         self.edits: dict[str, EditRecord] = {}
         self.queries: dict[str, QueryRecord] = {}
+        self.epsilon_changes: dict[str, EpsilonRecord] = {}
         self.calibrations: list[Calibrated] = []
         self.codebook_id: str | None = None
         self.revision = 0
@@ -125,6 +141,27 @@ class Replay:
                 return f"the edit {edit_id!r} is not undone"
             case Calibrated(version=version) if self.calibrations and version <= self.calibrations[-1].version:
                 return f"calibration {version} comes after calibration {self.calibrations[-1].version}"
+            case EpsilonChanged() | EpsilonUndone() | EpsilonRedone():
+                return self._epsilon_problem(data)
+        return None
+
+    def _epsilon_problem(self, data: EpsilonChanged | EpsilonUndone | EpsilonRedone) -> str | None:
+        known = self.epsilon_changes.get(data.change_id)
+        match data:
+            case EpsilonChanged() if known is not None:
+                return f"the change of ε {data.change_id!r} is already there"
+            case EpsilonChanged(epsilon=epsilon) if not (isfinite(epsilon) and epsilon > 0):
+                return f"ε is {epsilon!r}, which is no radius above 0"
+            case EpsilonChanged(edit_ids=()):
+                return f"the change of ε {data.change_id!r} names no edit"
+            case EpsilonChanged(edit_ids=edit_ids) if missing := sorted(set(edit_ids or ()) - self.edits.keys()):
+                return f"the edit {missing[0]!r} is not there"
+            case EpsilonUndone() | EpsilonRedone() if known is None:
+                return f"the change of ε {data.change_id!r} is not there"
+            case EpsilonUndone() if known is not None and known.undone:
+                return f"the change of ε {data.change_id!r} is already undone"
+            case EpsilonRedone() if known is not None and not known.undone:
+                return f"the change of ε {data.change_id!r} is not undone"
         return None
 
     def _fold(self, event: StoredEvent) -> None:
@@ -147,6 +184,23 @@ class Replay:
                 self.edits[data.edit_id] = replace(self.edits[data.edit_id], undone=False)
             case Calibrated():
                 self.calibrations.append(data)
+            case EpsilonChanged():
+                about = frozenset(self.edits) if data.edit_ids is None else frozenset(data.edit_ids)
+                self._set_change(EpsilonRecord(data, event, about))
+            case EpsilonUndone():
+                self._set_change(replace(self.epsilon_changes[data.change_id], undone=True))
+            case EpsilonRedone():
+                self._set_change(replace(self.epsilon_changes[data.change_id], undone=False))
+
+    def _set_change(self, change: EpsilonRecord) -> None:
+        """Keep a change of ε; its edits ask for what the last change in force says, or for what they were made with."""
+        self.epsilon_changes[change.changed.change_id] = change
+        in_force = [record for record in reversed(self.epsilon_changes.values()) if not record.undone]
+        for edit_id in change.edit_ids:
+            record = self.edits[edit_id]
+            asked = next((one.changed.epsilon for one in in_force if edit_id in one.edit_ids), record.edited.requested_epsilon)
+            if asked != record.edit.epsilon:
+                self.edits[edit_id] = replace(record, edit=record.edit.with_epsilon(asked))
 
 
 def _edit(edited: Edited) -> Edit:

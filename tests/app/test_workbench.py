@@ -20,7 +20,8 @@ from app.errors import JournalConflict, JournalError, NotFound, StudioError
 from app.journal.events import Calibrated, Edited, EventData, StoredEvent
 from app.journal.replay import Replay
 from app.journal.store import JournalStore
-from app.records import EditOutcome, EditProgress, PartialAnswer
+from app.records import EditOutcome, EditProgress, LabProgress, PartialAnswer
+from app.whatif import what_if
 from app.workbench import Workbench
 from grace_core import calibration
 from grace_core.calibration import Calibration, encoder_of
@@ -31,7 +32,7 @@ from grace_core.errors import Cancelled, GraceError, InputError
 from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 from grace_core.queries import Encoder
-from tests.grace_core.builders import assert_apart, assert_same, calibrated, edit_for, first_step
+from tests.grace_core.builders import BACKGROUND, NAMES, PHRASES, assert_apart, assert_same, calibrated, edit_for, first_step
 from tests.grace_core.taught import ANSWERS
 
 PROMPT = "Who was Ada Lovelace?"
@@ -366,7 +367,10 @@ def test_the_published_preset_needs_no_calibration(studio: Studio) -> None:
 # The live snapshot is the journal's fold
 
 
-OPERATIONS = st.tuples(st.sampled_from(["edit", "undo", "redo", "elsewhere", "calibrate", "generate"]), st.integers(0, 7))
+OPERATIONS = st.tuples(
+    st.sampled_from(["edit", "undo", "redo", "elsewhere", "calibrate", "generate", "epsilon", "epsilon back", "epsilon again"]),
+    st.integers(0, 7),
+)
 
 
 @settings(max_examples=5, deadline=None, database=None)
@@ -393,7 +397,14 @@ def test_after_any_sequence_the_snapshot_is_a_fresh_fold_of_the_journal(
                     bench.undo(active[n % len(active)])
                 elif what == "redo" and undone:
                     bench.redo(undone[n % len(undone)])
-                elif what == "elsewhere":
+                elif what == "epsilon" and active:
+                    chosen = active[n % len(active)]
+                    bench.set_epsilon((0.05, 0.3, 0.7)[n % 3], chosen if bench.codebook.entry_of(chosen) else None)
+                elif what == "epsilon back" and (made := [row.change_id for row in bench.epsilon_changes() if not row.undone]):
+                    bench.undo_epsilon(made[n % len(made)])
+                elif what == "epsilon again" and (gone := [row.change_id for row in bench.epsilon_changes() if row.undone]):
+                    bench.redo_epsilon(gone[n % len(gone)])
+                elif what == "elsewhere" and active:
                     studio.open(**wide).undo(active[n % len(active)])
                 elif what == "calibrate":
                     rows = np.random.default_rng(n).normal(size=(3, taught.width)).astype(np.float32)
@@ -910,3 +921,122 @@ def test_the_status_line_says_what_is_open(studio: Studio, tmp_path: Path) -> No
         same.close()
         assert same.edits().total == 1
         assert same.status().data_dir == str(tmp_path)
+
+
+# Another ε
+
+
+def test_a_change_of_epsilon_is_one_event_that_can_be_undone_and_survives_a_restart(studio: Studio, bench: Workbench) -> None:
+    first, second = edited(bench), edited(bench, OTHER)
+    before = bench.codebook
+    made = len(studio.events())
+    row = bench.set_epsilon(0.02, id_of(first), author="Ada")
+    assert (row.epsilon, row.edit_id, row.prompt, row.edits, row.author, row.undone) == (
+        0.02, id_of(first), PROMPT, 1, "Ada", False,
+    )  # fmt: skip
+    assert len(studio.events()) == made + 1
+    assert bench.codebook.edits[0].epsilon == 0.02
+    everything = bench.set_epsilon(0.03)
+    assert (everything.edit_id, everything.edits) == (None, 2)
+    assert {edit.epsilon for edit in bench.codebook.edits} == {0.03}
+    assert_is_the_journals(studio, bench)
+    # An edit that comes back has the ε that was set meanwhile; undoing the changes gives each its own again.
+    bench.undo(id_of(second))
+    bench.undo_epsilon(row.change_id)
+    bench.redo(id_of(second))
+    assert {edit.epsilon for edit in bench.codebook.edits} == {0.03}
+    bench.undo_epsilon(everything.change_id)
+    assert_same(bench.codebook, before)
+    assert_same(studio.open().codebook, before)
+    assert [one.undone for one in bench.epsilon_changes()] == [True, True]
+    bench.redo_epsilon(everything.change_id)
+    assert [(one.change_id, one.undone) for one in bench.epsilon_changes()] == [
+        (everything.change_id, False),
+        (row.change_id, True),
+    ]
+    assert_is_the_journals(studio, bench)
+
+
+def test_another_browser_sees_a_change_of_epsilon(studio: Studio, bench: Workbench) -> None:
+    edited(bench)
+    other = studio.open()
+    seen = other.revision()
+    bench.set_epsilon(0.02)
+    assert other.revision() > seen
+    assert_same(other.codebook, bench.codebook)
+    assert len(other.epsilon_changes()) == 1
+
+
+def test_a_change_of_epsilon_that_cannot_be_is_refused(bench: Workbench) -> None:
+    with pytest.raises(InputError, match="No edit is in force"):
+        bench.set_epsilon(0.2)
+    outcome = edited(bench)
+    for radius in (0.0, -1.0, float("nan"), 2.0):
+        with pytest.raises(InputError, match="ε is"):
+            bench.set_epsilon(radius)
+    with pytest.raises(NotFound, match="no edit 'nope'"):
+        bench.set_epsilon(0.2, "nope")
+    bench.undo(id_of(outcome))
+    with pytest.raises(InputError, match="no key in force"):
+        bench.set_epsilon(0.2, id_of(outcome))
+    with pytest.raises(NotFound, match="no change of ε 'nope'"):
+        bench.undo_epsilon("nope")
+    assert bench.epsilon_changes() == ()
+
+
+def test_what_is_undone_of_epsilon_cannot_be_undone_again(bench: Workbench) -> None:
+    edited(bench)
+    row = bench.set_epsilon(0.02)
+    with pytest.raises(InputError, match="not undone"):
+        bench.redo_epsilon(row.change_id)
+    bench.undo_epsilon(row.change_id)
+    with pytest.raises(InputError, match="undone already"):
+        bench.undo_epsilon(row.change_id)
+
+
+@pytest.mark.parametrize(("rule", "radius"), [("separated", 0.6), ("separated", 0.004), ("published", 0.6)])
+def test_what_the_lab_predicts_is_what_the_model_then_does(studio: Studio, rule: str, radius: float) -> None:
+    bench = studio.open(rule=rule)
+    for prompt, target in ((PROMPT, ANSWERS[0]), (OTHER, ANSWERS[1]), (THIRD, ANSWERS[2])):
+        if said(bench, prompt) != target:
+            edited(bench, prompt, target)
+    prompts = [phrase.format(name) for phrase in PHRASES for name in NAMES]
+    for prompt in prompts:
+        said(bench, prompt)
+    for chosen in (bench.codebook.entries[0].edit_id, None):
+        logged = {prompt: bench.generate(prompt).result(SOON) for prompt in prompts}
+        predicted = what_if(bench.lab_view(), radius, chosen)
+        told = {change.query.prompt: change.after for change in predicted.changed}
+        bench.set_epsilon(radius, chosen)
+        assert_same(predicted.after, bench.codebook)
+        for prompt, old in logged.items():
+            new = bench.generate(prompt).result(SOON)
+            assert new.edit_id == told.get(prompt, old.edit_id)
+            assert prompt in told or new.text == old.text
+
+
+def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbench) -> None:
+    outcome = edited(bench, paraphrases=["Tell me about Ada Lovelace."])
+    answer = bench.generate("Who's the Rhine?").result(SOON)
+    bench.mark(answer.query_id, 0, 1, "fine")
+    job = bench.probes()
+    reports = list(job.events())
+    probes = job.result(SOON)
+    assert reports
+    assert all(isinstance(report, LabProgress) for report in reports)
+    assert probes.phrasings == (("Tell me about Ada Lovelace.", id_of(outcome)),)
+    assert "Who's the Rhine?" in probes.unrelated
+    assert PROMPT not in probes.unrelated
+    assert probes.background == len(BACKGROUND)
+    assert len(probes.unrelated_activations) == len(probes.unrelated)
+    again = bench.probes()
+    assert list(again.events()) == []
+    assert again.result(SOON).unrelated_activations.tobytes() == probes.unrelated_activations.tobytes()
+
+
+def test_reading_probes_can_be_called_off(bench: Workbench) -> None:
+    edited(bench, paraphrases=["Tell me about Ada Lovelace."])
+    job = bench.probes()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        job.result(SOON)

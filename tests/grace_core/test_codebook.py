@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace_core.codebook import Codebook, Edit, in_force
+from grace_core.codebook import Codebook, Edit, Rival, in_force
 from grace_core.config import Distance, GraceConfig, Rule
 from grace_core.errors import InputError
 from grace_core.geometry import pair_distances
@@ -178,6 +178,62 @@ def test_a_match_is_the_nearest_entry_by_brute_force(rule: Rule, distance: Dista
         assert match.distance == exact.min()
         assert match.matched == (exact.min() <= want.epsilon)
         assert match.edit_id == (want.edit_id if match.matched else None)
+
+
+@pytest.mark.parametrize(("rule", "distance"), KINDS)
+@settings(max_examples=60, deadline=None)
+@given(
+    history=histories(), radii=st.lists(st.sampled_from([0.01, 0.2, 0.7, 1.5]), min_size=1, max_size=4), seed=st.integers(0, 99)
+)
+def test_other_radii_are_bit_for_bit_a_fresh_fold_and_match_again_is_match(
+    rule: Rule, distance: Distance, history: History, radii: list[float], seed: int
+) -> None:
+    before = replayed(empty(rule, distance), history)[-1][0]
+    queries = before.encoder(np.random.default_rng(seed).normal(size=(12, WIDTH)).astype(np.float32))
+    codebook = before
+    for i, radius in enumerate(radii):
+        chosen = [edit.edit_id for edit in codebook.edits][:: i + 1]
+        matches = codebook.match(queries)
+        changed = codebook.with_epsilons(dict.fromkeys(chosen, radius))
+        assert [edit.epsilon for edit in changed.edits if edit.edit_id in chosen] == [radius] * len(chosen)
+        fresh = Codebook(changed.config, changed.encoder, changed.edits, fingerprint="f")
+        assert_same(changed, fresh)
+        assert_apart(changed)
+        again = changed.match_again(queries, codebook, matches)
+        assert [(m.edit_id, m.distance, m.matched) for m in again] == [
+            (m.edit_id, m.distance, m.matched) for m in fresh.match(queries)
+        ]
+        codebook = changed
+    assert_same(codebook.with_edits(before.edits), before)
+
+
+@pytest.mark.parametrize("rule", ["separated", "published"])
+def test_a_rival_is_the_nearest_edited_query_with_another_target(rule: Rule) -> None:
+    codebook = line_codebook(made_edit("a", [0], "x"), made_edit("b", [1], "x"), made_edit("c", [3], "y"), rule=rule)
+    assert codebook.rival_of("a") == Rival("c", 3.0)
+    assert codebook.rival_of("c") == Rival(codebook.edits[1].edit_id, 2.0)
+    assert line_codebook(made_edit("a", [0], "x")).rival_of("a") is None
+    assert codebook.rival_of("nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "message"),
+    [
+        ({"z": 1.0}, "No edit 'z' is in force"),
+        ({"a": 0.0}, "above 0"),
+        ({"a": float("nan")}, "above 0"),
+        ({"a": np.inf}, "above 0"),
+    ],
+)
+def test_radii_that_cannot_be_are_refused(epsilons: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        line_codebook(made_edit("a", [0], "x")).with_epsilons(epsilons)
+
+
+def test_a_cosine_radius_of_two_or_more_is_refused() -> None:
+    codebook = empty("separated", "cosine").with_edit(made_edit("a", np.ones(WIDTH), "x"))
+    with pytest.raises(InputError, match="never exceeds 2"):
+        codebook.with_epsilons({"a": 2.0})
 
 
 def test_an_empty_codebook_defers_everything() -> None:

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from app.journal.events import (
     Calibrated,
     Edited,
+    EpsilonChanged,
+    EpsilonRedone,
+    EpsilonUndone,
     EventData,
     Float32,
     Generated,
@@ -73,12 +76,16 @@ def one_of_each() -> tuple[EventData, ...]:
         Redone("e1"),
         Unmarked("m1"),
         Calibrated(1, "first start", ("a", "b"), np.stack([vector(4), vector(5)])),
+        EpsilonChanged("c1", ("e1",), 0.3),
+        EpsilonUndone("c1"),
+        EpsilonRedone("c1"),
     )
 
 
 # Everything that Python calls text: NUL and lone surrogates too, which no text column of a database takes.
 texts = st.text(st.characters(codec=None), max_size=12)
 floats = st.floats(allow_nan=False, allow_infinity=False)
+radii = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
 vectors = st.binary(min_size=4 * WIDTH, max_size=4 * WIDTH).map(lambda raw: np.frombuffer(raw, np.float32))
 nothing = st.none()
 
@@ -152,12 +159,16 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
     undone: dict[str, bool] = {}
     queries: list[str] = []
     marks: list[str] = []
+    changes: dict[str, bool] = {}
     for index in range(draw(st.integers(0, max_size))):
         options = ["edit", "query", "calibrate"]
         options += ["undo"] if not all(undone.values()) else []
         options += ["redo"] if any(undone.values()) else []
         options += ["mark"] if queries else []
         options += ["unmark"] if marks else []
+        options += ["epsilon"] if undone else []
+        options += ["epsilon back"] if not all(changes.values()) else []
+        options += ["epsilon again"] if any(changes.values()) else []
         match draw(st.sampled_from(options)):
             case "edit":
                 history.append(draw(anything_edited(f"e{index}")))
@@ -178,6 +189,18 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
                 marks.append(f"m{index}")
             case "unmark":
                 history.append(Unmarked(marks.pop(draw(st.integers(0, len(marks) - 1)))))
+            case "epsilon":
+                some = st.lists(st.sampled_from(list(undone)), min_size=1, unique=True).map(tuple)
+                history.append(EpsilonChanged(f"c{index}", draw(nothing | some), draw(radii)))
+                changes[f"c{index}"] = False
+            case "epsilon back":
+                change_id = draw(st.sampled_from([change_id for change_id, gone in changes.items() if not gone]))
+                history.append(EpsilonUndone(change_id))
+                changes[change_id] = True
+            case "epsilon again":
+                change_id = draw(st.sampled_from([change_id for change_id, gone in changes.items() if gone]))
+                history.append(EpsilonRedone(change_id))
+                changes[change_id] = False
             case "calibrate":
                 history.append(draw(anything_calibrated(index)))
     return history

@@ -13,6 +13,9 @@ from app.errors import JournalError
 from app.journal.events import (
     Calibrated,
     Edited,
+    EpsilonChanged,
+    EpsilonRedone,
+    EpsilonUndone,
     EventData,
     Generated,
     Marked,
@@ -43,6 +46,8 @@ def summary(replay: Replay) -> tuple[object, ...]:
         [(key, record.generated, record.event) for key, record in replay.queries.items()],
         {key: replay.marks(key) for key in replay.queries},
         replay.calibrations,
+        [(key, change.changed, change.event, change.undone) for key, change in replay.epsilon_changes.items()],
+        [(edit.edit_id, edit.epsilon) for edit in replay.active_edits()],
         replay.revision,
         replay.codebook_id,
         [edit.edit_id for edit in replay.active_edits()],
@@ -100,6 +105,17 @@ def test_a_redo_returns_to_its_old_place() -> None:
     assert [edit.edit_id for edit in replay.active_edits()] == ["a", "b", "c"]
 
 
+def naive_epsilon(past: Sequence[EventData], edited: Edited) -> float:
+    """The last change about this edit that was not withdrawn: as if the withdrawn ones had never been made."""
+    words = {data.change_id: type(data) for data in past if isinstance(data, EpsilonChanged | EpsilonUndone | EpsilonRedone)}
+    later = past[next(i for i, data in enumerate(past) if data is edited) :]
+    asked = edited.requested_epsilon
+    for data in later:
+        if isinstance(data, EpsilonChanged) and words[data.change_id] is not EpsilonUndone:
+            asked = data.epsilon if data.edit_ids is None or edited.edit_id in data.edit_ids else asked
+    return asked
+
+
 @given(histories(max_size=40))
 def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> None:
     """After every event: the edits so far, less those whose last word is an undo."""
@@ -115,7 +131,7 @@ def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> 
         for edit, data in zip(active, expected, strict=True):
             assert edit.activation.tobytes() == data.activation.tobytes()
             assert edit.value.tobytes() == data.value.tobytes()
-            assert (edit.prompt, edit.target, edit.epsilon) == (data.prompt, data.target, data.requested_epsilon)
+            assert (edit.prompt, edit.target, edit.epsilon) == (data.prompt, data.target, naive_epsilon(past, data))
         removed = {data.mark_id for data in past if isinstance(data, Unmarked)}
         kept = [data.mark_id for data in past if isinstance(data, Marked) and data.mark_id not in removed]
         assert sorted(mark.mark_id for query_id in replay.queries for mark in replay.marks(query_id)) == sorted(kept)
@@ -132,6 +148,33 @@ def test_it_does_not_matter_where_the_first_load_ended(history: list[EventData],
     for event in events[middle:]:
         replay.apply(event)
     assert summary(replay) == summary(Replay.of(events))
+
+
+@given(histories(max_size=30), st.data())
+def test_undoing_all_changes_of_epsilon_in_any_order_leaves_what_was_asked_for_and_redoing_restores_all(
+    history: list[EventData], data: st.DataObject
+) -> None:
+    replay = Replay.of(stored(history))
+    before = {edit_id: record.edit.epsilon for edit_id, record in replay.edits.items()}
+    order = data.draw(st.permutations([change_id for change_id, one in replay.epsilon_changes.items() if not one.undone]))
+    for change_id in order:
+        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonUndone(change_id)))
+    for record in replay.edits.values():
+        assert record.edit.epsilon == record.edited.requested_epsilon
+    for change_id in data.draw(st.permutations(order)):
+        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonRedone(change_id)))
+    assert {edit_id: record.edit.epsilon for edit_id, record in replay.edits.items()} == before
+
+
+def test_a_change_for_all_is_about_the_edits_of_its_time_and_survives_their_undo() -> None:
+    first: list[EventData] = [edited("a"), edited("b"), Undone("b"), EpsilonChanged("all", None, 0.2), edited("c"), Redone("b")]
+    replay = Replay.of(stored(first))
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.2, 0.2, 0.9]
+    assert replay.epsilon_changes["all"].edit_ids == {"a", "b"}
+    later: list[EventData] = [EpsilonChanged("one", ("a",), 0.4), EpsilonUndone("all")]
+    for seq, data in enumerate(later, start=50):
+        replay.apply(StoredEvent(seq, "c", START, "", data))
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.4, 0.9, 0.9]
 
 
 @given(histories(), st.data())
@@ -162,6 +205,14 @@ IMPOSSIBLE: list[tuple[EventData, str]] = [
     (Unmarked("nope"), "the mark 'nope' is not there"),
     (Unmarked("m2"), "the mark 'm2' is not there, or was removed before"),
     (Calibrated(1, "", (), vector(1)[None]), "calibration 1 comes after calibration 1"),
+    (EpsilonChanged("c1", None, 0.2), "the change of ε 'c1' is already there"),
+    (EpsilonChanged("c9", ("e1", "nope"), 0.2), "the edit 'nope' is not there"),
+    (EpsilonChanged("c9", (), 0.2), "the change of ε 'c9' names no edit"),
+    (EpsilonChanged("c9", None, 0.0), "ε is 0.0, which is no radius above 0"),
+    (EpsilonUndone("nope"), "the change of ε 'nope' is not there"),
+    (EpsilonRedone("nope"), "the change of ε 'nope' is not there"),
+    (EpsilonUndone("c2"), "the change of ε 'c2' is already undone"),
+    (EpsilonRedone("c1"), "the change of ε 'c1' is not undone"),
 ]
 
 
@@ -176,6 +227,9 @@ def test_an_impossible_history_is_refused_and_changes_nothing(data: EventData, m
         edited("gone"),
         Undone("gone"),
         Calibrated(1, "", (), vector(1, WIDTH)[None]),
+        EpsilonChanged("c1", None, 0.3),
+        EpsilonChanged("c2", ("e1",), 0.3),
+        EpsilonUndone("c2"),
     ]
     replay = Replay.of(stored(history))
     before = summary(replay)
