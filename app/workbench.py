@@ -115,6 +115,11 @@ class Workbench:
         with self._lock:
             return self._codebook
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks the model has; layers are numbered from 1 to this."""
+        return len(self._model.blocks)
+
     def status(self) -> Status:
         """What is open and how much is in it."""
         with self._lock:
