@@ -41,6 +41,7 @@ def axis(title: str = "", **extra: Any) -> dict[str, Any]:
         "linecolor": "@line",
         "tickfont": {"size": 12, "color": "@muted"},
         "fixedrange": True,
+        "ticks": "",
         **extra,
     }
 
@@ -127,7 +128,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
     names = [f"{row + 1}.  {shorten(key.prompt, 34)}" for row, key in enumerate(keys)]
     layout = base_layout(
         margin={"l": 240, "r": 110, "t": 24, "b": 44},
-        xaxis=axis("distance from the query", range=[0, 1.06 * furthest], rangemode="tozero"),
+        xaxis=axis("distance from the query", range=[-0.03 * furthest, 1.06 * furthest]),
         yaxis=axis(tickvals=rows, ticktext=names, range=[len(keys) - 0.45, -0.55], showgrid=False, tickfont={"size": 12}),
         annotations=labels,
     )

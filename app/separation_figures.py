@@ -26,6 +26,7 @@ KIND_LABELS: dict[Kind, str] = {
 }
 POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"}
 ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
+_NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
 # Cividis without its darkest end: even in lightness, and the same for most colour-blind eyes. Both modes share it.
 _SCALE = [[0.0, "#2a3f6d"], [0.25, "#575d6d"], [0.5, "#7d7c78"], [0.75, "#b5a76c"], [1.0, "#fee838"]]
@@ -188,9 +189,11 @@ def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | N
     below = np.histogram(rest, edges)[0].max(initial=0) / max(1, len(rest))
     above = np.histogram(own, edges)[0].max(initial=0) / max(1, len(own))
     high = max(0.05, float(above) * 1.25)
-    low = -max(0.05, float(below) * 1.25)
+    depth = max(0.05, float(below) * 1.1)
+    # The names of the kinds stand in the lower right corner; the axis leaves them room below the longest bar.
+    low = -depth - _NAMES_SHARE * (high + depth) / (1 - _NAMES_SHARE)
     ticks = _ticks(max(high, -low))
-    values = [-t for t in reversed(ticks) if -t >= low] + [0.0] + [t for t in ticks if t <= high]
+    values = [-t for t in reversed(ticks) if t <= depth] + [0.0] + [t for t in ticks if t <= high]
     annotations = key_line([("paraphrases, to their own key", "@own")])
     shapes: list[dict[str, Any]] = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "line": {"color": "@line", "width": 1}}

@@ -65,7 +65,7 @@ class AnatomyPart:
                 with gr.Column(elem_classes="gs-panel", min_width=420):
                     gr.HTML('<h3 class="gs-heading">Nearest keys</h3>', apply_default_css=False, elem_classes="gs-part")
                     self.keys = build_figure(
-                        elem_id="gs-anatomy-keys", label="Nearest keys", filename="grace-studio-nearest-keys", height=300
+                        elem_id="gs-anatomy-keys", label="Nearest keys", filename="grace-studio-nearest-keys", height=360
                     )
                 with gr.Column(elem_classes="gs-panel", min_width=420):
                     gr.HTML('<h3 class="gs-heading">Next token</h3>', apply_default_css=False, elem_classes="gs-part")
@@ -73,7 +73,7 @@ class AnatomyPart:
                         elem_id="gs-anatomy-tokens",
                         label="Next-token probabilities",
                         filename="grace-studio-next-token",
-                        height=380,
+                        height=360,
                     )
         self._bind()
 
@@ -153,7 +153,7 @@ def tokens_note(anatomy: Anatomy) -> str:
         return "Deferred: the distribution is bit for bit the model's own (KL 0 nats)."
     return (
         f"At the last prompt token, where the value was put in, the codebook moved the next token's distribution by "
-        f"{anatomy.divergence:.2f} nats (KL, with from without)."
+        f"{anatomy.divergence:.2f} nats (KL divergence of “with” from “without”)."
     )
 
 

@@ -45,6 +45,12 @@ from grace_core.separation import KINDS, Choice, Kind, Separation
 
 LOGGED = 1000
 """Logged queries that a preview asks again, at most; the latest."""
+_SHIPPED = "Unrelated prompts: those shipped with the studio."
+_COUNTED: dict[Kind, str] = {
+    "unrelated": "unrelated prompts",
+    "siblings": "edited questions asked about others",
+    "edits": "other edits' prompts",
+}
 Updates = dict[Any, Any]
 
 
@@ -55,6 +61,7 @@ class CalibratePart:
         self.context, self.bench = context, context.bench
         self.kept: LabResult[Scan] = LabResult(result_file(self.bench.status(), "calibrate"), Scan.from_dict)
         self.shown = gr.State(0)
+        self.own = gr.State(())
         self._layout_request()
         with gr.Column(visible=False, elem_id="gs-calibrate-result") as self.result:
             self._layout_result()
@@ -100,16 +107,14 @@ class CalibratePart:
                 self.unrelated = gr.Slider(
                     20, 300, value=100, step=20, label="Unrelated prompts, at most", elem_id="gs-calibrate-unrelated", scale=1
                 )
-                self.file = gr.File(
-                    label="Your own unrelated prompts (CSV with a column “prompt”), instead of those shipped",
-                    file_types=[".csv"],
-                    height=92,
-                    elem_id="gs-calibrate-file",
-                    scale=1,
-                )
             self.message = build_message("gs-calibrate-message")
             self.progress = build_lab_progress("gs-calibrate-progress", "Progress of the calibration")
             with gr.Row(elem_classes="gs-actions"):
+                self.file_note = build_message("gs-calibrate-file-note", message_value(_SHIPPED, "plain"))
+                self.shipped = gr.Button("Use the shipped prompts", visible=False, elem_id="gs-calibrate-shipped")
+                self.file = gr.UploadButton(
+                    "Use your own (CSV)", file_types=[".csv"], variant="secondary", elem_id="gs-calibrate-file"
+                )
                 self.stop = gr.Button("Stop", visible=False, elem_id="gs-calibrate-stop")
                 self.go = gr.Button("Measure", variant="primary", elem_id="gs-calibrate-go")
 
@@ -175,9 +180,11 @@ class CalibratePart:
         private(
             self.go.click,
             self.on_measure,
-            [self.layers, self.pools, self.encodings, self.edits, self.unrelated, self.file, self.measure, self.kinds, session],
+            [self.layers, self.pools, self.encodings, self.edits, self.unrelated, self.own, self.measure, self.kinds, session],
             [self.message, self.progress, self.go, self.stop, self.preview, self.shown, *drawn, *fresh],
         )
+        private(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
+        private(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
         private(self.stop.click, lambda own: own.cancel(), session, queue=False)
         private(self.context.revision.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
         private(gr.on, [self.measure.input, self.kinds.input], self.on_view, views, drawn)
@@ -191,9 +198,21 @@ class CalibratePart:
             [self.use_message, self.use_progress, self.changed, self.preview, self.go, self.stop],
         )
 
+    def on_file(self, file: str) -> Updates:
+        """A person's own unrelated prompts; a file that cannot be used is refused at once, and what was chosen stays."""
+        try:
+            prompts = read_prompts(Path(file))
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            return {self.file_note: message_value(failure_text(error))}
+        said = f"Must not match: {len(prompts):,} prompts of {Path(file).name}."
+        return {self.own: prompts, self.file_note: message_value(said, "plain"), self.shipped: gr.update(visible=True)}
+
+    def on_shipped(self) -> Updates:
+        return {self.own: (), self.file_note: message_value(_SHIPPED, "plain"), self.shipped: gr.update(visible=False)}
+
     def on_measure(
         self, layers: list[int], pools: list[Pool], encodings: list[Encoding], edits: float, unrelated: float,
-        file: str | None, measure: Measure, kinds: list[Kind], session: Session,
+        own: tuple[str, ...], measure: Measure, kinds: list[Kind], session: Session,
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the scan on the model's thread; the last result stays until this one is finished."""
         if session.job is not None:
@@ -205,7 +224,6 @@ class CalibratePart:
 
         def work(model: LanguageModel, codebook: Codebook, job: Job[Scan]) -> Scan:
             began = time.monotonic()
-            own = read_prompts(Path(file)) if file else ()
             sample = make_sample(model, codebook.edits, unrelated=own, max_edits=int(edits), max_unrelated=int(unrelated))
             cells = scan(
                 model, codebook.config, sample, chosen_layers, chosen_pools, chosen_encodings,
@@ -400,7 +418,7 @@ def summary(result: Scan, measure: Measure, kinds: Sequence[Kind], present: Choi
     made = ""
     if result.made:
         made = f" ({result.made} made here by rewording, as their edits have none; a person's own are harder)"
-    against = ", ".join(f"{result.counts.get(kind, 0)} {KIND_LABELS[kind]}" for kind in kinds)
+    against = ", ".join(f"{result.counts.get(kind, 0)} {_COUNTED[kind]}" for kind in kinds)
     parts = [
         f"{result.keys} keys, {result.paraphrases} paraphrases{made}, against {against or 'nothing: tick what must not match'}.",
         f"Whitening was fitted on {result.fit} other prompts and the keys. It took {result.seconds:.0f} s.",
