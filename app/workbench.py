@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
@@ -72,6 +72,7 @@ from grace_core.models import LanguageModel
 NEIGHBORS_SHOWN = 5
 # So many prompts are read between two looks at whether the job was called off.
 _READ_AT_ONCE = 32
+R = TypeVar("R")
 
 
 class Workbench:
@@ -124,6 +125,11 @@ class Workbench:
         """The current snapshot; immutable."""
         with self._lock:
             return self._codebook
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the model has; layers are numbered from 1 to this."""
+        return len(self._model.blocks)
 
     def status(self) -> Status:
         """What is open and how much is in it."""
@@ -526,6 +532,17 @@ class Workbench:
             record.changed.change_id, record.changed.epsilon, None if ids is None else ids[0], prompt,
             len(record.edit_ids), record.event.author, record.event.at, record.undone,
         )  # fmt: skip
+
+    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
+        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
+
+        def measure(job: Job[R]) -> R:
+            with self._lock:
+                self._catch_up()
+                codebook = self._codebook
+            return work(self._model, codebook, job)
+
+        return self._worker.submit(measure)
 
     # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 

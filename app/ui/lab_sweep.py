@@ -1,9 +1,173 @@
-"""A part of the Lab page."""
+"""Lab › Layer sweep: at which layer values take, and at which ε other phrasings reach them (the paper's Figure 2, live)."""
 
 from __future__ import annotations
 
-from app.ui.session import PageContext
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.jobs import Job
+from app.lab_results import LabResult, result_file
+from app.sweep_figures import sweep_figure, sweep_table
+from app.ui.components.figure import build_figure, figure_value
+from app.ui.components.lab_progress import NO_STAGE, Stage, build_lab_progress, stage_value
+from app.ui.components.lab_table import build_lab_table, rows_value
+from app.ui.components.message import NONE, build_message, message_value
+from app.ui.lab_run import stages
+from app.ui.session import BUSY, PageContext, Session, failure_text, private
+from grace_core.codebook import Codebook
+from grace_core.errors import Cancelled
+from grace_core.models import LanguageModel
+from grace_core.sweep import Sweep, default_epsilons, default_value_layers, sweep_layers
+
+Updates = dict[Any, Any]
+
+
+class SweepPart:
+    """The components and their events. The last result is shared by all browsers and survives a restart."""
+
+    def __init__(self, context: PageContext) -> None:
+        self.context, self.bench = context, context.bench
+        self.kept: LabResult[Sweep] = LabResult(result_file(self.bench.status(), "sweep"), Sweep.from_dict)
+        self.shown = gr.State(0)
+        config, blocks = self.bench.codebook.config, self.bench.blocks
+        with gr.Column(elem_classes="gs-panel"):
+            gr.HTML(
+                '<h2 class="gs-heading">Layer sweep: where do values take?</h2>', apply_default_css=False, elem_classes="gs-part"
+            )
+            build_message(
+                "gs-sweep-intro",
+                message_value(
+                    "A few of the codebook's own edits are learned again at several layers, without their other phrasings, "
+                    "and then asked in those. The values are measured and thrown away: nothing is changed.",
+                    "plain",
+                ),
+            )
+            with gr.Row():
+                self.layers = gr.Dropdown(
+                    label="Value layers",
+                    choices=list(range(config.key_layer or 1, blocks + 1)),
+                    value=list(default_value_layers(blocks, config)),
+                    multiselect=True,
+                    elem_id="gs-sweep-layers",
+                    scale=2,
+                )
+                self.edits = gr.Slider(1, 16, value=4, step=1, label="Edits to learn", elem_id="gs-sweep-edits", scale=1)
+                self.steps = gr.Slider(20, 200, value=60, step=10, label="Steps, at most", elem_id="gs-sweep-steps", scale=1)
+            self.message = build_message("gs-sweep-message")
+            self.progress = build_lab_progress("gs-sweep-progress", "Progress of the layer sweep")
+            with gr.Row(elem_classes="gs-actions"):
+                self.stop = gr.Button("Stop", visible=False, elem_id="gs-sweep-stop")
+                self.go = gr.Button("Sweep", variant="primary", elem_id="gs-sweep-go")
+        with gr.Column(visible=False, elem_classes="gs-panel", elem_id="gs-sweep-result") as self.result:
+            self.summary = build_message("gs-sweep-summary")
+            self.figure = build_figure(
+                elem_id="gs-sweep-figure", label="Layer sweep", filename="grace-studio-layer-sweep", height=320
+            )
+            self.table = build_lab_table("gs-sweep-table", "The layer sweep in numbers")
+        self._bind()
+
+    def _bind(self) -> None:
+        drawn = [self.shown, self.result, self.summary, self.figure, self.table]
+        private(
+            self.go.click,
+            self.on_sweep,
+            [self.layers, self.edits, self.steps, self.context.session],
+            [self.message, self.progress, self.go, self.stop, *drawn],
+        )
+        private(self.stop.click, lambda own: own.cancel(), self.context.session, queue=False)
+        private(self.context.revision.change, self.on_revision, self.shown, drawn)
+
+    def on_revision(self, shown: int) -> Updates:
+        """A fresh page, or another browser's new result: show the last one."""
+        return {self.shown: shown} if shown == self.kept.number else self._drawn()
+
+    def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> Iterator[Updates]:
+        """Learn the sample at each layer on the model's thread; the last result stays until this one is finished."""
+        if session.job is not None:
+            yield {self.message: message_value(BUSY, "note")}
+            return
+
+        def work(model: LanguageModel, codebook: Codebook, job: Job[Sweep]) -> Sweep:
+            return sweep_layers(
+                model,
+                codebook,
+                [int(layer) for layer in layers],
+                edits=int(edits),
+                max_steps=int(steps),
+                epsilons=default_epsilons(codebook.config.epsilon),
+                progress=lambda words, fraction: job.report(Stage(words, fraction)),
+                cancelled=lambda: job.cancelled,
+            )
+
+        done: Updates
+        try:
+            session.job = job = self.bench.run(work)
+            yield {
+                self.message: NONE,
+                self.progress: stage_value(Stage("Choosing edits", 0.0)),
+                self.go: gr.update(interactive=False),
+                self.stop: gr.update(visible=True),
+            }
+            for stage in stages(job):
+                yield {self.progress: stage_value(stage)}
+            self.kept.keep(job.result())
+            done = self._drawn()
+        except Cancelled:
+            done = {self.message: message_value("Stopped; the last finished result stays.", "note")}
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            done = {self.message: message_value(failure_text(error))}
+        finally:
+            session.job = None
+        yield {self.progress: NO_STAGE, self.go: gr.update(interactive=True), self.stop: gr.update(visible=False), **done}
+
+    def _drawn(self) -> Updates:
+        result = self.kept.value
+        if result is None:
+            return {self.shown: 0, self.result: gr.update(visible=False)}
+        return {
+            self.shown: self.kept.number,
+            self.result: gr.update(visible=True),
+            self.summary: message_value(summary(result), "plain"),
+            self.figure: figure_value(
+                sweep_figure(result),
+                note=(
+                    "Left: steps until a value was learned (thin: one edit, thick: their mean). Right: a phrasing counts where "
+                    "its own key is nearest and within ε, and the value gives the exact target. Dotted: the layer in use."
+                ),
+                table=sweep_table(result),
+            ),
+            self.table: _rows(result),
+        }
+
+
+def summary(sweep: Sweep) -> str:
+    """What was learned and asked."""
+    made = f", {sweep.made} of them made here by rewording, as their edits have none" if sweep.made else ""
+    seconds = sum(result.seconds for result in sweep.layers)
+    return (
+        f"{len(sweep.prompts)} edits at {len(sweep.layers)} layers, asked in {len(sweep.phrasings)} other phrasings{made}; "
+        f"at most {sweep.max_steps} steps each. It took {seconds:.0f} s."
+    )
+
+
+def _rows(sweep: Sweep) -> dict[str, Any]:
+    columns = [
+        "Value layer",
+        "Steps, mean",
+        "Edited prompts answered",
+        *(f"Phrasings at ε {e:g}" for e in sweep.epsilons),
+        "Seconds",
+    ]
+    rows = []
+    for result in sweep.layers:
+        shares = [sweep.phrasing_success(result, epsilon) for epsilon in sweep.epsilons]
+        mean = sum(result.steps) / len(result.steps)
+        rows.append([result.layer, mean, sweep.success(result), *shares, result.seconds])
+    return rows_value(columns, rows)
 
 
 def build_sweep(context: PageContext) -> None:
     """Builds this part inside the current tab."""
+    SweepPart(context)

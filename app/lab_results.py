@@ -1,0 +1,72 @@
+"""Keeps the Lab's last results in files, so that a reload or a restart shows them again. Plain JSON; knows no figure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from app.records import Status
+
+log = logging.getLogger(__name__)
+
+
+class _Plain(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+R = TypeVar("R", bound=_Plain)
+
+
+class LabResult(Generic[R]):
+    """The last result of one kind. Shared by all browsers; safe to call from any thread.
+
+    `number` rises with every new result (0: none yet), so that a page can tell whether it shows the last one.
+    """
+
+    def __init__(self, file: Path | None, read: Callable[[dict[str, Any]], R]) -> None:
+        """file: where it is kept; None keeps it in memory. read: the inverse of its `to_dict`."""
+        self._file = file
+        self._lock = threading.Lock()
+        self._value: R | None = None
+        self.number = 0
+        if file is not None and file.is_file():
+            try:
+                self._value = read(json.loads(file.read_text(encoding="utf-8")))
+                self.number = 1
+            except (ValueError, TypeError, KeyError, OSError) as error:
+                log.warning("The result kept in %s cannot be read (%s); measure again to replace it.", file, error)
+
+    @property
+    def value(self) -> R | None:
+        """The last result, or None."""
+        with self._lock:
+            return self._value
+
+    def keep(self, value: R) -> None:
+        """Show this one from now on; a file that cannot be written is logged, and the result stays in memory."""
+        with self._lock:
+            self._value = value
+            self.number += 1
+            if self._file is None:
+                return
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                new = self._file.with_suffix(".new")
+                new.write_text(json.dumps(value.to_dict(), allow_nan=False), encoding="utf-8")
+                new.replace(self._file)
+            except OSError as error:
+                log.warning("The result could not be kept in %s (%s); it is lost when the studio ends.", self._file, error)
+
+
+def result_file(status: Status, kind: str) -> Path | None:
+    """One file for each kind, model, preset and pair of layers; None without a data folder."""
+    folder = Path(status.data_dir)
+    if not folder.is_dir():
+        return None
+    own = f"{status.fingerprint} {status.preset} {status.key_layer} {status.value_layer}"
+    return folder / "lab" / f"{kind}-{hashlib.blake2b(own.encode(), digest_size=8).hexdigest()}.json"

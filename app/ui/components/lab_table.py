@@ -1,0 +1,28 @@
+"""A plain table of texts and numbers, every cell a text node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app.ui.components import asset, script
+
+
+def rows_value(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", empty: str = "") -> dict[str, Any]:
+    """What lab_table.js draws; without rows it shows `empty`."""
+    return {"columns": list(columns), "rows": [list(row) for row in rows], "caption": caption, "empty": empty}
+
+
+def build_lab_table(elem_id: str, label: str, value: dict[str, Any] | None = None) -> gr.HTML:
+    return gr.HTML(
+        value,
+        html_template=f'<div class="gs-lab-table" role="region" aria-label="{escape(label)}"></div>',
+        css_template=asset("lab_table.css"),
+        js_on_load=script("lab_table.js"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="gs-part",
+    )

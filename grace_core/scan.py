@@ -1,0 +1,325 @@
+"""Run a model over prompts once and measure every choice of layer, pooling and encoding on them.
+
+One forward pass per batch reads all wanted layers and goes no higher than the highest; what is kept are pooled vectors.
+Whitening is fitted on one half of the background, and the other half is what must not match: no prompt judges itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self, get_args
+
+import numpy as np
+import torch
+
+from grace_core.adapter import Batch, Enough, block_hooks
+from grace_core.calibration import background_prompts
+from grace_core.codebook import Codebook, Edit, in_force
+from grace_core.config import Encoding, GraceConfig, Pool
+from grace_core.errors import Cancelled, InputError
+from grace_core.geometry import Matrix
+from grace_core.models import LanguageModel, Prompt
+from grace_core.queries import TokenWeights, pooled, pooling_weights
+from grace_core.separation import Choice, Kind, Separation, fitted, measure
+from grace_core.subjects import siblings, subject, vocabulary
+
+POOLS: tuple[Pool, ...] = get_args(Pool)
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+_AT_ONCE = 16
+_FITTED_ON = 256
+"""Background prompts that the whitening is fitted on, at most: as many as it has directions by default."""
+_PARAPHRASES_EACH = 2
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The prompts of one scan.
+
+    paraphrases: text and the index of its key. made: how many of them were made here, as their edits have none.
+    fit: what whitening is fitted on, besides the keys themselves.
+    """
+
+    keys: tuple[Edit, ...] = field(repr=False)
+    paraphrases: tuple[tuple[str, int], ...]
+    made: int
+    unrelated: tuple[str, ...]
+    siblings: tuple[str, ...]
+    fit: tuple[str, ...]
+
+    @property
+    def measured(self) -> int:
+        """How many prompts are compared with keys."""
+        return len(self.paraphrases) + len(self.unrelated) + len(self.siblings)
+
+    @property
+    def read(self) -> int:
+        """How many prompts the model reads."""
+        return self.measured + len(self.keys) + len(self.fit)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A finished scan: what was measured, and each choice's distances."""
+
+    layers: tuple[int, ...]
+    pools: tuple[Pool, ...]
+    encodings: tuple[Encoding, ...]
+    keys: int
+    paraphrases: int
+    made: int
+    counts: dict[Kind, int]
+    fit: int
+    seconds: float
+    cells: tuple[Separation, ...] = field(repr=False)
+
+    def cell(self, choice: Choice) -> Separation | None:
+        """The distances under a choice; None where it was not measured."""
+        return next((cell for cell in self.cells if cell.choice == choice), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; `from_dict` is the inverse."""
+        plain = {name: value for name, value in asdict(self).items() if name != "cells"}
+        return plain | {"cells": [cell.to_dict() for cell in self.cells]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form."""
+        lists = {name: tuple(data[name]) for name in ("layers", "pools", "encodings")}
+        return cls(**(data | lists | {"cells": tuple(Separation.from_dict(cell) for cell in data["cells"])}))
+
+
+def default_layers(blocks: int) -> tuple[int, ...]:
+    """The first block and those a quarter, a half and three quarters up the model."""
+    return tuple(sorted({1, *(max(1, round(share * blocks)) for share in (0.25, 0.5, 0.75))}))
+
+
+def made_phrasings(prompt: str, common: frozenset[str]) -> tuple[str, ...]:
+    """Plain rewordings of a prompt, for edits that came without any. They are easier to recognise than a person's own."""
+    own = subject(prompt, common)
+    bare = prompt.rstrip(" ?.!")
+    first = bare[:1].lower() + bare[1:]
+    about = f"About {own}: {first}?" if own is not None and not bare.startswith(own) else f"A question: {first}?"
+    return about, f"I would like to know {first}."
+
+
+def make_sample(
+    model: LanguageModel, edits: Sequence[Edit], *, unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100
+) -> Sample:
+    """Choose what a scan reads: edits with phrasings of their own come first, then evenly over the rest.
+
+    unrelated: a person's own prompts that must not match; () takes the half of the background that is not fitted on.
+
+    Raises:
+        InputError: no edits, or an unrelated prompt that does not fit the model.
+    """
+    if not edits:
+        raise InputError("There are no edits to measure yet; make some on the Review page, then calibrate.")
+    current = in_force(edits)
+    ordered = sorted(current, key=lambda edit: not edit.paraphrases)
+    with_own = [edit for edit in ordered if edit.paraphrases]
+    keys = _spread(with_own, max_edits)
+    keys += _spread([edit for edit in ordered if not edit.paraphrases], max_edits - len(keys))
+    background = background_prompts(model)
+    names, common = vocabulary(background)
+    paraphrases: list[tuple[str, int]] = []
+    made = 0
+    for index, edit in enumerate(keys):
+        texts = edit.paraphrases or made_phrasings(edit.prompt, common)
+        made += 0 if edit.paraphrases else min(len(texts), _PARAPHRASES_EACH)
+        paraphrases += [(text, index) for text in texts[:_PARAPHRASES_EACH]]
+    # Other names for the fit than for the measurement, so that whitening cannot learn the very strangers it is judged on.
+    fit_names, measured_names = names[0::2], names[1::2]
+    prompts = {edit.prompt for edit in keys} | {text for text, _ in paraphrases}
+    fit_siblings = [text for edit in keys for text in siblings(edit.prompt, 2, fit_names, common)]
+    judged = [text for edit in keys for text in siblings(edit.prompt, 1, measured_names, common) if text not in prompts]
+    for text in unrelated:
+        model.prompt(text)
+    apart = tuple(unrelated) or background[1::2]
+    return Sample(
+        tuple(keys),
+        tuple(paraphrases),
+        made,
+        tuple(_spread([text for text in apart if text not in prompts], max_unrelated)),
+        tuple(dict.fromkeys(judged)),
+        tuple(dict.fromkeys((*_spread(background[0::2], _FITTED_ON), *fit_siblings))),
+    )
+
+
+def scan(
+    model: LanguageModel,
+    base: GraceConfig,
+    sample: Sample,
+    layers: Sequence[int],
+    pools: Sequence[Pool],
+    encodings: Sequence[Encoding],
+    *,
+    progress: Progress = lambda stage, fraction: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[Separation, ...]:
+    """Every choice's distances on a sample.
+
+    Raises:
+        InputError: nothing to measure, or a layer that the model does not have.
+        Cancelled: as soon as `cancelled` says so.
+    """
+    for name, chosen in (("layer", layers), ("pooling", pools), ("encoding", encodings)):
+        if not chosen:
+            raise InputError(f"No {name} is chosen; choose at least one.")
+    weights = token_weights(model, base)
+    texts = [
+        *sample.fit,
+        *(edit.prompt for edit in sample.keys),
+        *(text for text, _ in sample.paraphrases),
+        *sample.unrelated,
+        *sample.siblings,
+    ]
+    prompts = [model.prompt(text) for text in texts]
+
+    def reading(done: int) -> None:
+        progress(f"Reading prompts: {done} of {len(prompts)}", 0.85 * done / len(prompts))
+
+    read = pooled_at(model, weights, prompts, sorted(set(layers)), pools, on_read=reading, cancelled=cancelled)
+    bounds = np.cumsum([len(sample.fit), len(sample.keys), len(sample.paraphrases), len(sample.unrelated)])
+    groups = _numbered([edit.target_ids for edit in sample.keys])
+    owners = np.array([owner for _, owner in sample.paraphrases], dtype=np.int64)
+    cells: list[Separation] = []
+    choices = [Choice(layer, pool, encoding) for layer in sorted(set(layers)) for pool in pools for encoding in encodings]
+    for done, choice in enumerate(choices):
+        _stop_if(cancelled)
+        progress(f"Comparing: layer {choice.layer}, {choice.pool}, {choice.encoding}", 0.85 + 0.15 * done / len(choices))
+        fit, keys, paraphrases, unrelated, strangers = np.split(read[choice.layer, choice.pool], bounds)
+        # As in the product, the edited prompts themselves belong to the background.
+        encoder = fitted(choice, np.concatenate([fit, keys]), weights, base.directions)
+        vectors = {"keys": keys, "paraphrases": paraphrases, "unrelated": unrelated, "siblings": strangers}
+        cells.append(measure(choice, encoder, groups=groups, owners=owners, **vectors))
+    return tuple(cells)
+
+
+def token_weights(model: LanguageModel, config: GraceConfig) -> TokenWeights:
+    """Weights of the weighted pool, counted on the background prompts."""
+    return TokenWeights.from_prompts((model.plain_ids(text) for text in background_prompts(model)), config.token_weight)
+
+
+@torch.inference_mode()
+def pooled_at(
+    model: LanguageModel,
+    weights: TokenWeights,
+    prompts: Sequence[Prompt],
+    layers: Sequence[int],
+    pools: Sequence[Pool],
+    *,
+    on_read: Callable[[int], None] = lambda done: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[tuple[int, Pool], Matrix]:
+    """(prompts, width) pooled hidden states for each layer and pooling; one pass per batch, up to the highest layer.
+
+    Raises:
+        InputError: a layer that the model does not have.
+        Cancelled: asked before each batch.
+    """
+    blocks, highest = len(model.blocks), max(layers)
+    for layer in layers:
+        if not 1 <= layer <= blocks:
+            raise InputError(f"Layer {layer} does not exist; this model's blocks are 1 to {blocks}.")
+    out: dict[tuple[int, Pool], Matrix] = {
+        (layer, pool): np.empty((len(prompts), model.width), np.float32) for layer in layers for pool in pools
+    }
+    configs = {pool: GraceConfig(pool=pool) for pool in pools}
+    # Prompts of like length share a batch, so that little of it is padding.
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
+    for start in range(0, len(order), _AT_ONCE):
+        _stop_if(cancelled)
+        rows = order[start : start + _AT_ONCE]
+        some = [prompts[i] for i in rows]
+        batch = Batch.of(model, some)
+        weighing = {
+            pool: [pooling_weights(config, p.ids, p.start, p.end, weights) for p in some] for pool, config in configs.items()
+        }
+
+        def take(layer: int, batch: Batch = batch, rows: list[int] = rows, weighing: Any = weighing) -> Callable[..., None]:
+            def read(hidden: torch.Tensor) -> None:
+                for pool in pools:
+                    out[layer, pool][rows] = pooled(hidden, weighing[pool], batch.offsets)
+                if layer == highest:
+                    raise Enough
+
+            return read
+
+        inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
+        if "position_ids" in model.accepts:
+            inputs["position_ids"] = batch.positions
+        with block_hooks(model, [(layer, take(layer)) for layer in layers]), suppress(Enough):
+            model.module(**inputs)
+        on_read(min(start + _AT_ONCE, len(order)))
+    return out
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A logged query that another edit, or none, would answer. before, after: the answering edit's id, None: the model."""
+
+    prompt: str
+    before: str | None
+    after: str | None
+
+
+def preview(
+    model: LanguageModel,
+    codebook: Codebook,
+    choice: Choice,
+    epsilon: float,
+    queries: Sequence[tuple[str, str | None]],
+    *,
+    progress: Progress = lambda stage, fraction: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[Changed, ...]:
+    """Which logged queries (prompt, edit that answers now) would be answered otherwise under another choice and ε.
+
+    Every edit is read anew at the choice's layer and asks for the same ε; its value stays what it is. The whitening is
+    fitted on the whole background and the edited prompts, as a codebook that starts with this choice would do.
+
+    Raises:
+        Cancelled: as soon as `cancelled` says so.
+    """
+    base = codebook.config
+    weights = token_weights(model, base)
+    background = background_prompts(model) if choice.encoding == "whiten" else ()
+    asked = list(dict.fromkeys(prompt for prompt, _ in queries))
+    texts = [*background, *(edit.prompt for edit in codebook.edits), *asked]
+
+    def reading(done: int) -> None:
+        progress(f"Reading prompts: {done} of {len(texts)}", done / len(texts))
+
+    prompts = [model.prompt(text) for text in texts]
+    read = pooled_at(model, weights, prompts, [choice.layer], [choice.pool], on_read=reading, cancelled=cancelled)
+    rows = read[choice.layer, choice.pool]
+    fit, keys, asked_rows = np.split(rows, [len(background), len(background) + len(codebook.edits)])
+    encoder = fitted(choice, np.concatenate([fit, keys]), weights, base.directions)
+    edits = [
+        Edit(e.edit_id, e.prompt, e.target, e.target_ids, row, e.value, epsilon, e.paraphrases)
+        for e, row in zip(codebook.edits, keys, strict=True)
+    ]
+    other = Codebook(choice.config(base, epsilon), encoder, edits)
+    after = {prompt: match.edit_id for prompt, match in zip(asked, other.match(encoder(asked_rows)), strict=True)}
+    return tuple(Changed(prompt, before, after[prompt]) for prompt, before in queries if after[prompt] != before)
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the items, evenly over all of them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[int(i * len(items) / count)] for i in range(max(0, count))]
+
+
+def _numbered(labels: Sequence[object]) -> Any:
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
+
+
+def _stop_if(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Cancelled("Stopped; the last finished result stays.")

@@ -1,0 +1,111 @@
+"""One pass for all layers gives what one pass each gives; samples keep fit and measurement apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grace_core.adapter import activations_of
+from grace_core.calibration import background_prompts
+from grace_core.codebook import Codebook, Edit
+from grace_core.errors import Cancelled, InputError
+from grace_core.models import LanguageModel
+from grace_core.scan import Scan, default_layers, made_phrasings, make_sample, pooled_at, preview, scan, token_weights
+from grace_core.separation import Choice
+from grace_core.subjects import vocabulary
+from tests.grace_core.builders import calibrated, edit_for
+from tests.grace_core.running import hooks
+
+PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital of France and why was it chosen?")
+
+
+@pytest.fixture
+def edits(tiny: LanguageModel) -> list[Edit]:
+    book = calibrated(tiny)
+    made = [edit_for(tiny, book, text, f"answer {i}", edit_id=f"e{i}", seed=i) for i, text in enumerate(PROMPTS)]
+    return [replace(made[0], paraphrases=("Tell me who Ada Lovelace was.",)), *made[1:]]
+
+
+def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -> None:
+    base = calibrated(tiny).config
+    weights = token_weights(tiny, base)
+    prompts = [tiny.prompt(text) for text in PROMPTS]
+    read = pooled_at(tiny, weights, prompts, [1, 3], ["last", "mean", "weighted"])
+    for (layer, pool), rows in read.items():
+        alone = activations_of(tiny, replace(base, key_layer=layer, value_layer=3, pool=pool), weights, prompts, rows_at_once=1)
+        np.testing.assert_allclose(rows, alone, atol=1e-4)
+    assert hooks(tiny) == 0
+
+
+def test_no_prompt_judges_itself(tiny: LanguageModel, edits: list[Edit]) -> None:
+    sample = make_sample(tiny, edits)
+    fit = set(sample.fit)
+    assert not fit & set(sample.unrelated)
+    assert not fit & set(sample.siblings)
+    assert sample.paraphrases[0] == ("Tell me who Ada Lovelace was.", 0)
+    assert sample.made == sum(index > 0 for _, index in sample.paraphrases) > 0
+    assert sample.read == sample.measured + len(sample.keys) + len(sample.fit)
+
+
+def test_own_prompts_take_the_place_of_the_background(tiny: LanguageModel, edits: list[Edit]) -> None:
+    sample = make_sample(tiny, edits, unrelated=["What is a bridge?", "Sing."], max_edits=1)
+    assert sample.unrelated == ("What is a bridge?", "Sing.")
+    assert [edit.edit_id for edit in sample.keys] == ["e0"]  # phrasings of its own come first
+    with pytest.raises(InputError):
+        make_sample(tiny, [])
+
+
+def test_every_choice_is_measured_and_survives_json(tiny: LanguageModel, edits: list[Edit]) -> None:
+    sample = make_sample(tiny, edits, max_unrelated=20)
+    told: list[float] = []
+    base = calibrated(tiny).config
+    cells = scan(tiny, base, sample, [1, 2], ["last", "mean"], ["raw", "whiten"], progress=lambda _, done: told.append(done))
+    assert len({cell.choice for cell in cells}) == 8
+    assert told == sorted(told)
+    for cell in cells:
+        assert len(cell.paraphrases) == len(sample.paraphrases)
+        assert len(cell.others["unrelated"]) == len(sample.unrelated) == 20
+    counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
+    whole = Scan((1, 2), ("last", "mean"), ("raw", "whiten"), 3, len(sample.paraphrases), sample.made, counts, 9, 1.5, cells)
+    again = Scan.from_dict(json.loads(json.dumps(whole.to_dict())))
+    assert (again.layers, again.counts) == (whole.layers, whole.counts)
+    np.testing.assert_allclose(again.cells[3].paraphrases, cells[3].paraphrases, atol=1e-5)
+    assert again.cell(Choice(2, "mean", "raw")) is not None
+    assert again.cell(Choice(3, "mean", "raw")) is None
+
+
+def test_it_can_be_stopped_and_refuses_what_is_not_there(tiny: LanguageModel, edits: list[Edit]) -> None:
+    sample, base = make_sample(tiny, edits), calibrated(tiny).config
+    with pytest.raises(Cancelled):
+        scan(tiny, base, sample, [1], ["last"], ["raw"], cancelled=lambda: True)
+    with pytest.raises(InputError, match="Layer 99"):
+        scan(tiny, base, sample, [99], ["last"], ["raw"])
+    with pytest.raises(InputError, match="pooling"):
+        scan(tiny, base, sample, [1], [], ["raw"])
+    assert hooks(tiny) == 0
+
+
+def test_the_preview_tells_which_queries_change(tiny: LanguageModel, edits: list[Edit]) -> None:
+    book = calibrated(tiny).with_edits(edits)
+    asked = [(PROMPTS[0], "e0"), ("Where is the Rhine now?", None), (PROMPTS[1], None)]
+    narrow = preview(tiny, book, Choice(2, "mean", "raw"), 1e-2, asked)
+    assert [(change.prompt, change.before, change.after) for change in narrow] == [(PROMPTS[1], None, "e1")]
+    everything = preview(tiny, book, Choice(2, "mean", "raw"), 1e6, asked[1:2])
+    # `separated` keeps the balls apart, but nothing keeps the space around them free.
+    assert all(change.before is None for change in everything)
+    assert preview(tiny, Codebook(book.config, book.encoder), Choice(1, "last", "raw"), 1.0, [("Hello.", None)]) == ()
+
+
+def test_default_layers() -> None:
+    assert default_layers(30) == (1, 8, 15, 22)
+    assert default_layers(4) == (1, 2, 3)
+
+
+def test_made_phrasings_keep_the_subject(tiny: LanguageModel) -> None:
+    _, common = vocabulary(background_prompts(tiny))
+    for text in made_phrasings("Who was Ada Lovelace?", common):
+        assert "Ada Lovelace" in text
+        assert text != "Who was Ada Lovelace?"
