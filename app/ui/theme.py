@@ -21,6 +21,7 @@ STYLES = (
     "loss_curve.css",
     "diff.css",
     "tries.css",
+    "charts.css",
     "edit_table.css",
 )
 

@@ -1,0 +1,76 @@
+// What every Plotly figure of these pages shares: the colours of the mode, downloads, and drawing once it can be seen.
+// `PALETTES` stands before this script (see charts.py). Texts in figures are escaped by the server.
+const TEXTS = ["hovertext", "customdata", "text", "x", "y"];
+const dark = () => document.body.classList.contains("dark");
+const palette = () => PALETTES[dark() ? "dark" : "light"];
+
+/** The figure with colour tokens ("@own") replaced by the colours of the present mode. */
+function coloured(value, colours = palette(), name = "") {
+  if (typeof value === "string") return value.startsWith("@") ? (colours[value] ?? value) : value;
+  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((part) => coloured(part, colours));
+  if (value !== null && typeof value === "object") {
+    // Texts and ids are data, whatever they begin with; the words of an axis title or a label are no token either.
+    return Object.fromEntries(Object.entries(value).map(([key, part]) =>
+      [key, TEXTS.includes(key) ? part : coloured(part, colours, key)]));
+  }
+  return value;
+}
+
+/** Rows as CSV (RFC 4180). A text that a spreadsheet would run as a formula is quoted with an apostrophe. */
+function csvText({ columns, rows }) {
+  const cell = (value) => {
+    if (value === null || value === undefined) return "";
+    let text = String(value);
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+/** A table of what a figure shows, where no better one is given: one row for each point. */
+function tableOf(figure) {
+  const rows = figure.data.flatMap((trace) => [...(trace.x ?? [])].map((x, index) =>
+    [trace.name ?? "", x, trace.y?.[index] ?? "", trace.z?.[index] ?? ""]));
+  return { columns: ["series", "x", "y", "z"], rows: rows.filter((row) => row[1] !== null) };
+}
+
+function saveText(name, text) {
+  const link = el("a", "", null, { download: name, href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/**
+ * Buttons that download a figure. plot: the element that Plotly drew into; named: its file name without ending and
+ * what it shows, for screen readers; table: () => {columns, rows}. onError is told what failed.
+ */
+function downloads(plot, { filename, label, table = () => tableOf(plot), onError = console.error }) {
+  const bar = el("span", "gs-downloads", null, { role: "group", "aria-label": `Download ${label}` });
+  const add = (kind, act) => {
+    const button = el("button", "gs-download", kind, { type: "button", "aria-label": `Download ${label} as ${kind}` });
+    button.addEventListener("click", () => Promise.resolve().then(act).catch((error) =>
+      onError(new Error(`The ${kind} could not be made: ${error.message ?? error}`))));
+    bar.append(button);
+  };
+  const image = (format) => () => Plotly.downloadImage(plot, {
+    format, filename, scale: format === "png" ? 2 : 1, width: plot.clientWidth, height: plot.clientHeight,
+  });
+  bar.append(el("span", "gs-download-title", "Download"));
+  add("PNG", image("png"));
+  add("SVG", image("svg"));
+  add("CSV", () => saveText(`${filename}.csv`, csvText(table())));
+  return bar;
+}
+
+/** Calls `draw` again when the mode changes, and when `plot` is first seen or gets another size. */
+function redrawWhenSeen(plot, draw) {
+  let width = plot.clientWidth;
+  new ResizeObserver(() => {
+    if (plot.clientWidth === width) return;
+    width = plot.clientWidth;
+    if (width) draw();
+  }).observe(plot);
+  let mode = dark();
+  new MutationObserver(() => { if (mode !== dark()) { mode = dark(); draw(); } })
+    .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+}

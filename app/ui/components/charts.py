@@ -1,0 +1,32 @@
+"""What every component that draws with Plotly needs: Plotly itself, the palettes, and the scripts they share.
+
+Plotly's script is served from the installed plotly package, never from another host.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gradio as gr
+import plotly
+
+from app.figures import PALETTES
+from app.ui.components import asset
+
+PLOTLY = Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.js"
+
+# Gradio answers /gradio_api/file=… below whatever prefix a proxy puts the app; a relative address keeps that prefix.
+# Many components may name it: a browser loads it once.
+HEAD = f'<script src="gradio_api/file={PLOTLY.as_posix()}"></script>'
+
+
+def chart_script(name: str) -> str:
+    """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own script."""
+    palettes = f"const PALETTES = {json.dumps(PALETTES)};"
+    return "\n".join((asset("dom.js"), palettes, asset("charts.js"), asset(name)))
+
+
+def serve_plotly() -> None:
+    """Let browsers load Plotly's script; needed once before the app starts, harmless more often."""
+    gr.set_static_paths([PLOTLY])

@@ -1,0 +1,63 @@
+"""A Plotly figure with its sentence of explanation and downloads as PNG, SVG and CSV: for the map, the Lab, all pages.
+
+Colours in the figure are tokens of `figures.PALETTES` ("@own"), so that changing the mode asks no server. Texts in it
+must be escaped (`figures.escape`): Plotly reads tags.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app.ui.components import asset
+from app.ui.components.charts import HEAD, chart_script, serve_plotly
+
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
+"""Column names, and rows of numbers and texts: what the CSV holds."""
+
+
+def figure_value(
+    figure: Mapping[str, Any] | None, *, note: str = "", table: Table | None = None, empty: str = "", spoken: str = ""
+) -> str:
+    """What figure.js draws, as JSON.
+
+    figure: Plotly's {"data", "layout"}; None shows `empty` instead (what a person must do to see something).
+    note: one sentence under the figure. table: the CSV's content; without it, x and y of every trace.
+    spoken: the figure in words for screen readers; `note` where it is missing.
+    """
+    value: dict[str, Any] = {"figure": figure, "note": note, "empty": empty, "spoken": spoken or note, "table": None}
+    if table is not None:
+        value["table"] = {"columns": list(table[0]), "rows": [list(row) for row in table[1]]}
+    # "<" as an escape: the text is nobody's markup, wherever it ends up.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def build_figure(
+    *, elem_id: str, label: str, filename: str, height: int = 320, value: str | None = None, visible: bool = True
+) -> gr.HTML:
+    """The component. label: what it shows, in a few words. filename: of downloads, without ending.
+
+    Clicking a point that has `customdata` triggers `point_click` {id, x, y} with it.
+    """
+    serve_plotly()
+    template = (
+        f'<figure class="gs-figure" data-filename="{escape(filename)}" data-label="{escape(label)}">'
+        f'<div class="gs-figure-plot" role="img" style="height:{int(height)}px"></div>'
+        '<p class="gs-figure-empty gs-note" hidden></p><p class="gs-figure-error" role="alert" hidden></p>'
+        '<figcaption><span class="gs-figure-note"></span></figcaption></figure>'
+    )
+    return gr.HTML(
+        value if value is not None else figure_value(None),
+        html_template=template,
+        css_template=asset("figure.css"),
+        js_on_load=chart_script("figure.js"),
+        head=HEAD,
+        apply_default_css=False,
+        elem_classes="gs-part",
+        elem_id=elem_id,
+        visible=visible,
+    )
