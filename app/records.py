@@ -229,3 +229,26 @@ class MapView:
     queries: tuple[MapQuery, ...]
     key_vectors: np.ndarray = field(repr=False)
     query_vectors: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
+
+    activation: (width,) float32, pooled and not encoded, so that it stays true whatever is edited or recalibrated.
+    """
+
+    prompt: str
+    activation: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where a probe lands on the map, and its nearest key (None: there is no key) under the present codebook."""
+
+    prompt: str
+    x: float
+    y: float
+    key: MapKey | None
+    distance: float
+    matched: bool
