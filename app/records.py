@@ -231,7 +231,7 @@ class MapView:
     query_vectors: np.ndarray = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
     """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
 

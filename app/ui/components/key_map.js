@@ -424,15 +424,19 @@ function bind() {
   });
   plot.on("plotly_hover", ({ points }) => {
     const point = points.find((one) => KIND[one.data.meta]);
-    if (point) showTip(KIND[point.data.meta], point.data.rows[point.pointIndex]);
+    if (point) showTip(KIND[point.data.meta], point.data.rows[point.pointNumber]);
   });
   plot.on("plotly_unhover", hideTip);
+  // Plotly also tells of selections when it redraws: only those that a person has drawn count.
+  let drawn = false;
+  plot.on("plotly_selecting", () => { drawn = true; });
   plot.on("plotly_selected", (event) => {
-    if (!event?.points) return;
+    if (!drawn || !event?.points) return;
+    drawn = false;
     const next = { keys: new Set(), queries: new Set(), why: "lasso" };
     for (const point of event.points) {
       const kind = KIND[point.data.meta];
-      if (kind) next[kind].add(scene[kind].id[point.data.rows[point.pointIndex]]);
+      if (kind) next[kind].add(scene[kind].id[point.data.rows[point.pointNumber]]);
     }
     search.value = "";
     mark(next);
