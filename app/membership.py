@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.planar import distances
 from app.records import MapView
 from grace_core.config import Distance
-from grace_core.geometry import pair_distances
+from grace_core.geometry import pair_distances, rough_distances
 
 OUTSIDE, CONTESTED, OWN = 0, 1, 2
 
@@ -56,6 +55,23 @@ def exact_distances(view: MapView, index: int, distance: Distance) -> NDArray[np
     return pair_distances(view.key_vectors[index], view.query_vectors, distance)
 
 
+def distances_to_queries(view: MapView, index: int, distance: Distance, *, nearest: int = 1000) -> NDArray[np.float64]:
+    """(queries,) distances to one key, quickly: exact for all that could be within ε and for the nearest ones.
+
+    The others' are off by what float32 products are off (about 1e-6), which no figure shows and no colour depends on.
+    """
+    if not len(view.queries):
+        return np.zeros(0)
+    rough, slack = rough_distances(view.key_vectors[index][None], view.query_vectors, distance)
+    found: NDArray[np.float64] = rough[0].astype(np.float64)
+    reach = view.keys[index].epsilon
+    if len(found) > nearest:
+        reach = max(reach, float(np.partition(found, nearest)[nearest]))
+    close = np.flatnonzero(found <= reach + 2.0 * float(slack[0, 0]))
+    found[close] = pair_distances(view.key_vectors[index], view.query_vectors[close], distance)
+    return found
+
+
 def membership(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.int8]:
     """For each query, exactly: OWN (this edit answers it now), CONTESTED (in its ε, another key is nearer) or OUTSIDE.
 
@@ -64,12 +80,15 @@ def membership(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.in
     index = key_index(view, edit_id)
     if index is None:
         return np.full(len(view.queries), OUTSIDE, np.int8)
-    return _classes(view, index, distance)[0]
+    return classes_of(view, index, exact_distances(view, index, distance))
 
 
-def groups(view: MapView, chosen: int | None, distance: Distance) -> Groups:
-    """The queries as the map colours them: by what answers them, or by membership of the chosen key."""
-    return _by_answer(view) if chosen is None else _by_membership(view, chosen, distance)
+def groups(view: MapView, chosen: int | None, to_queries: NDArray[np.float64] | None) -> Groups:
+    """The queries as the map colours them: by what answers them, or by membership of the chosen key.
+
+    to_queries: exact distances from the chosen key, see `exact_distances`.
+    """
+    return _by_answer(view) if chosen is None or to_queries is None else _by_membership(view, chosen, to_queries)
 
 
 def key_colours(view: MapView, chosen: int | None, contesting: frozenset[int]) -> list[str]:
@@ -111,8 +130,9 @@ def _by_answer(view: MapView) -> Groups:
     )
 
 
-def _by_membership(view: MapView, chosen: int, distance: Distance) -> Groups:
-    classes, contesting = _classes(view, chosen, distance)
+def _by_membership(view: MapView, chosen: int, to_queries: NDArray[np.float64]) -> Groups:
+    classes = classes_of(view, chosen, to_queries)
+    contesting = _contesting(view, classes)
     return Groups(
         (
             Group("outside its ε", np.flatnonzero(classes == OUTSIDE), "@faint", "@faint", opacity=0.7),
@@ -128,16 +148,23 @@ def _by_membership(view: MapView, chosen: int, distance: Distance) -> Groups:
     )
 
 
-def _classes(view: MapView, index: int, distance: Distance) -> tuple[NDArray[np.int8], frozenset[int]]:
+def classes_of(view: MapView, index: int, to_queries: NDArray[np.float64]) -> NDArray[np.int8]:
+    """For each query: OWN, CONTESTED or OUTSIDE of the key at `index`; to_queries: its exact distances."""
     key = view.keys[index]
     serves = {key.edit_id, *key.edit_ids}
-    own = np.array([query.edit_id in serves for query in view.queries], dtype=bool)
-    contested = np.flatnonzero(~own & (exact_distances(view, index, distance) <= key.epsilon))
-    found = np.where(own, OWN, OUTSIDE).astype(np.int8)
+    found = np.where(to_queries <= key.epsilon, CONTESTED, OUTSIDE).astype(np.int8)
+    found[[row for row, query in enumerate(view.queries) if query.edit_id in serves]] = OWN
+    return found
+
+
+def _contesting(view: MapView, classes: NDArray[np.int8]) -> frozenset[int]:
+    """Positions of the keys that are nearest to the contested queries."""
+    contested = np.flatnonzero(classes == CONTESTED)
     if not len(contested):
-        return found, frozenset()
-    found[contested] = CONTESTED
-    return found, frozenset(distances(view.query_vectors[contested], view.key_vectors).argmin(axis=1).tolist())
+        return frozenset()
+    # Of unit vectors the nearest by one measure is the nearest by the other.
+    rough, _ = rough_distances(view.query_vectors[contested], view.key_vectors, "euclidean")
+    return frozenset(rough.argmin(axis=1).tolist())
 
 
 def _rows(rows: Sequence[int]) -> NDArray[np.intp]:

@@ -200,6 +200,26 @@ class Projection:
                 xy = principal(points.vectors) if method == "pca" else multidimensional(points.vectors)
                 self._install(points, xy, method)
 
+    def locate(self, view: MapView, vector: np.ndarray) -> tuple[float, float]:
+        """Where one more query would stand among the points of `view`; nothing is kept or moved."""
+        with self._lock:
+            self.layout(view)
+            anchors = _Points.of(view)
+            if not len(anchors):
+                return 0.0, 0.0
+            rows = np.ascontiguousarray(vector, np.float32).reshape(1, -1)
+            xy = self._put(_Points(("probe",), ("",), rows), anchors)
+            return float(xy[0, 0]), float(xy[0, 1])
+
+    def _put(self, fresh: _Points, anchors: _Points) -> Array:
+        """Coordinates for new points among placed ones."""
+        xy = self._transform(fresh, anchors)
+        if xy is None:
+            anchor_xy = self._xy(anchors)
+            scale = 1.0 if self._method == "mds" else self._scale(anchors, anchor_xy)
+            xy = place(fresh.vectors, anchors.vectors, anchor_xy, scale=scale)
+        return xy
+
     def _place(self, points: _Points) -> None:
         new: list[int] = []
         old: list[int] = []
@@ -212,12 +232,7 @@ class Projection:
             self._first_layout(points)
             return
         fresh, anchors = points.take(new), points.take(old)
-        xy = self._transform(fresh, anchors)
-        if xy is None:
-            anchor_xy = self._xy(anchors)
-            scale = 1.0 if self._method == "mds" else self._scale(anchors, anchor_xy)
-            xy = place(fresh.vectors, anchors.vectors, anchor_xy, scale=scale)
-        self._remember(fresh, xy)
+        self._remember(fresh, self._put(fresh, anchors))
         self._save()
 
     def _first_layout(self, points: _Points) -> None:

@@ -252,3 +252,26 @@ class LabProgress:
     stage: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
+
+    activation: (width,) float32, pooled and not encoded, so that it stays true whatever is edited or recalibrated.
+    """
+
+    prompt: str
+    activation: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where a probe lands on the map, and its nearest key (None: there is no key) under the present codebook."""
+
+    prompt: str
+    x: float
+    y: float
+    key: MapKey | None
+    distance: float
+    matched: bool

@@ -54,6 +54,7 @@ from app.records import (
     MatchedQuery,
     Neighbor,
     PartialAnswer,
+    Probe,
     Status,
     Verdict,
 )  # fmt: skip
@@ -105,6 +106,7 @@ class Workbench:
         self._codebook = self._refolded()
         self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
         self._read: dict[str, Any] = {}
+        self._view: MapView | None = None
         self._worker = Worker()
 
     @classmethod
@@ -391,6 +393,9 @@ class Workbench:
         with self._lock:
             self._catch_up()
             codebook = self._codebook
+            version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}-{max_queries}"
+            if self._view is not None and self._view.version == version:
+                return self._view
             matched = self._query_matches(codebook)
             matched = matched[max(0, len(matched) - max_queries) :]
             keys = tuple(MapKey(e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon)) for e in codebook.entries)
@@ -403,8 +408,24 @@ class Workbench:
             )  # fmt: skip
             width = codebook.encoder.dimensions
             vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
-            version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}"
-        return MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
+            self._view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
+            return self._view
+
+    def probe(self, prompt: str) -> Job[Probe]:
+        """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
+
+        Raises:
+            InputError: an empty prompt, or one beyond the context window.
+        """
+        read = self._model.prompt(prompt)
+
+        def work(job: Job[Probe]) -> Probe:
+            with self._lock:
+                self._catch_up()
+                weights = self._codebook.encoder.weights
+            return Probe(read.text, activations_of(self._model, self._config, weights, [read])[0])
+
+        return self._worker.submit(work)
 
     # ── what if ε ───────────────────────────────────────────────────────────────────────────────────────────────
 

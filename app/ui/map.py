@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.errors import NotFound
-from app.figures import map_figure
-from app.projection import UMAP_FROM, Activity, Layout, Projection
-from app.records import EditDetail, MapView
+from app.map_desk import MapDesk
+from app.projection import Activity, Projection
+from app.radial import Radial
+from app.radial_figures import radial_figure, radial_note, strip_figure, strip_note, table
+from app.records import Probe
 from app.ui.components.edit_detail import build_edit_detail, edit_detail_value
+from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.key_map import build_key_map, key_map_value
-from app.ui.session import private, warn
+from app.ui.components.message import NONE, build_message, message_value
+from app.ui.session import Waiting, failure_text, private, waiting_text, warn
+from app.ui.session import follow as follow_job
 
 if TYPE_CHECKING:
     from app.workbench import Workbench
 
 # How often a page that waits for a layout asks how far it is.
 _ASK_SECONDS = 0.7
+_NO_KEY = "Select a key: what lies around it appears here at its true distance, which no flat map can keep."
+_WITHDRAWN = "This edit is not in force, so it has no key. Redo brings it back."
 
 
 @dataclass(frozen=True)
@@ -58,13 +64,40 @@ def build_map(
     place = projection
 
     shown = gr.State(False)
+    known = gr.State("")  # The scene whose points this browser has.
+    probe = gr.State(None)  # The prompt of "Where does this land?" (a `Probe`).
     signature = author if author is not None else gr.State("")
     with gr.Row(elem_classes="gs-columns"):
-        with gr.Column(scale=2, min_width=420, elem_classes="gs-panel"):
-            with gr.Row(elem_classes="gs-map-head"):
-                gr.HTML('<h2 class="gs-heading">Map of edits</h2>', apply_default_css=False, elem_classes="gs-part")
-                relayout = gr.Button("New layout", size="sm", elem_id="gs-new-layout", scale=0, min_width=150)
-            key_map = build_key_map()
+        with gr.Column(scale=2, min_width=420):
+            with gr.Column(elem_classes="gs-panel"):
+                with gr.Row(elem_classes="gs-map-head"):
+                    gr.HTML('<h2 class="gs-heading">Map of edits</h2>', apply_default_css=False, elem_classes="gs-part")
+                    relayout = gr.Button("New layout", size="sm", elem_id="gs-new-layout", scale=0, min_width=150)
+                with gr.Row(elem_classes="gs-field-row gs-land"):
+                    prompt = gr.Textbox(
+                        label="Where does this land?",
+                        placeholder="Where does this land? Type a prompt to see what would answer it; nothing is logged.",
+                        show_label=False,
+                        container=False,
+                        max_lines=1,
+                        elem_id="gs-land",
+                    )
+                    land = gr.Button("Show", size="sm", elem_id="gs-land-show")
+                problem = build_message("gs-land-message")
+                key_map = build_key_map()
+            with gr.Row(elem_classes="gs-columns"):
+                with gr.Column(min_width=320, elem_classes="gs-panel"):
+                    gr.HTML('<h2 class="gs-heading">True distances</h2>', apply_default_css=False, elem_classes="gs-part")
+                    around = build_figure(
+                        elem_id="gs-radial", label="Exact radial view of the selected edit", filename="grace-studio-radial",
+                        height=380, value=figure_value(None, empty=_NO_KEY),
+                    )  # fmt: skip
+                with gr.Column(min_width=320, elem_classes="gs-panel"):
+                    gr.HTML('<h2 class="gs-heading">By distance</h2>', apply_default_css=False, elem_classes="gs-part")
+                    strip = build_figure(
+                        elem_id="gs-strip", label="Queries by distance to the selected edit", filename="grace-studio-distances",
+                        height=380, value=figure_value(None, empty=_NO_KEY),
+                    )  # fmt: skip
         with gr.Column(scale=1, min_width=300, elem_classes="gs-panel"):
             with gr.Row(elem_classes="gs-actions gs-map-actions"):
                 undo = gr.Button("Undo this edit", size="sm", visible=False, elem_id="gs-map-undo")
@@ -73,43 +106,58 @@ def build_map(
             detail = build_edit_detail()
     timer = gr.Timer(_ASK_SECONDS, active=False)
 
-    drawn = [key_map, detail, undo, redo, clear, relayout, timer]
+    looking = [selected_edit, known, probe]
+    drawn = [key_map, known, around, strip, detail, undo, redo, clear, relayout, timer]
+    desk = MapDesk(bench, place)
 
-    def draw(selected: str | None, *, opened: bool = False) -> tuple[Any, ...]:
-        view = bench.map_view()
-        layout = place.layout(view, opened=opened)
-        activity = place.activity
-        found, missing = _detail(bench, selected)
-        figure = map_figure(view, layout, selected, distance=bench.codebook.config.distance)
-        about = edit_detail_value(found, any_key=bool(view.keys))
-        if missing:
-            about |= {"title": "Edit not found", "hint": missing}
-        state = found.row.state if found is not None else None
+    def draw(selected: str | None, has: str, probed: Probe | None, *, opened: bool = False) -> tuple[Any, ...]:
+        look = desk.look(selected, probed, opened=opened)
+        state = look.detail.row.state if look.detail is not None else None
+        about = edit_detail_value(look.detail, any_key=bool(look.scene.view.keys))
+        if look.missing:
+            about |= {"title": "Edit not found", "hint": look.missing}
         return (
-            key_map_value(view, figure, selected, status=_status(view, layout, activity)),
+            key_map_value(look.scene, selected, status=look.status, landed=look.landed, known=has),
+            look.scene.scene_id,
+            *_exact(look.radial, in_force=state != "undone"),
             about,
             gr.Button(visible=state in ("active", "superseded")),
             gr.Button(visible=state == "undone"),
             gr.Button(visible=selected is not None),
-            gr.Button(_progress(activity), interactive=activity is None and bool(view.keys or view.queries)),
-            gr.Timer(active=activity is not None),
+            gr.Button(_progress(look.activity), interactive=look.activity is None and bool(look.scene.scene_size)),
+            gr.Timer(active=look.activity is not None),
         )
 
-    def open_page(selected: str | None) -> tuple[Any, ...]:
-        return True, *draw(selected, opened=True)
+    def open_page(selected: str | None, has: str, probed: Probe | None) -> tuple[Any, ...]:
+        return True, *draw(selected, has, probed, opened=True)
 
-    def follow(selected: str | None, has_been_shown: bool) -> tuple[Any, ...]:
-        return True, *draw(selected, opened=not has_been_shown)
+    def follow(selected: str | None, has: str, probed: Probe | None, has_been_shown: bool) -> tuple[Any, ...]:
+        return True, *draw(selected, has, probed, opened=not has_been_shown)
 
-    def refresh(selected: str | None, has_been_shown: bool) -> Any:
-        return draw(selected) if has_been_shown else tuple(gr.skip() for _ in drawn)
+    def refresh(selected: str | None, has: str, probed: Probe | None, has_been_shown: bool) -> Any:
+        return draw(selected, has, probed) if has_been_shown else tuple(gr.skip() for _ in drawn)
+
+    def send_points(selected: str | None, probed: Probe | None) -> tuple[Any, ...]:
+        return draw(selected, "", probed)
 
     def select(event: gr.EventData) -> str:
         return str(event.edit_id)
 
-    def new_layout(selected: str | None) -> tuple[Any, ...]:
+    def select_point(event: gr.EventData) -> Any:
+        return str(event.id) if event.id else gr.skip()
+
+    def new_layout(selected: str | None, has: str, probed: Probe | None) -> tuple[Any, ...]:
         place.refit(bench.map_view())
-        return draw(selected)
+        return draw(selected, has, probed)
+
+    def try_prompt(text: str) -> Iterator[Any]:
+        try:
+            job = bench.probe(text)
+            for waiting in follow_job(job):
+                yield gr.skip(), message_value(waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else "", "plain")
+            yield job.result(), NONE
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            yield None, message_value(failure_text(error))
 
     def withdraw(edit_id: str | None, name: str) -> Any:
         return _change(bench.undo, edit_id, name, bench)
@@ -123,16 +171,34 @@ def build_map(
     # One way in: every gesture only sets the selection or makes the journal grow, and the page follows these two.
     private(key_map.select_edit, select, None, selected_edit)
     private(detail.open_edit, select, None, selected_edit)
+    private(around.point_click, select_point, None, selected_edit)
+    private(strip.point_click, select_point, None, selected_edit)
     private(key_map.clear_edit, lambda: None, None, selected_edit)
     private(clear.click, lambda: None, None, selected_edit)
-    private(selected_edit.change, follow, [selected_edit, shown], [shown, *drawn])
-    private(revision.change, refresh, [selected_edit, shown], drawn)
-    private(timer.tick, refresh, [selected_edit, shown], drawn)
-    private(relayout.click, new_layout, [selected_edit], drawn)
+    private(selected_edit.change, follow, [*looking, shown], [shown, *drawn])
+    private(revision.change, refresh, [*looking, shown], drawn)
+    private(timer.tick, refresh, [*looking, shown], drawn)
+    private(key_map.need_points, send_points, [selected_edit, probe], drawn)
+    private(relayout.click, new_layout, looking, drawn)
+    private(gr.on, [land.click, prompt.submit], try_prompt, prompt, [probe, problem])
+    private(key_map.clear_landing, lambda: None, None, probe)
+    private(probe.change, refresh, [*looking, shown], drawn)
     private(undo.click, withdraw, [selected_edit, signature], revision)
     private(key_map.undo_edit, withdraw_by_key, [signature], revision)
     private(redo.click, restore, [selected_edit, signature], revision)
-    return MapPage(place, open_page, [selected_edit], [shown, *drawn])
+    return MapPage(place, open_page, looking, [shown, *drawn])
+
+
+def _exact(view: Radial | None, *, in_force: bool) -> tuple[str, str]:
+    """The radial view and the strip."""
+    if view is None:
+        empty = figure_value(None, empty=_NO_KEY if in_force else _WITHDRAWN)
+        return empty, empty
+    rows = table(view)
+    return (
+        figure_value(radial_figure(view), note=radial_note(view), table=rows),
+        figure_value(strip_figure(view), note=strip_note(view), table=rows),
+    )
 
 
 def _change(act: Callable[..., Any], edit_id: str | None, author: str, bench: Workbench) -> Any:
@@ -144,30 +210,6 @@ def _change(act: Callable[..., Any], edit_id: str | None, author: str, bench: Wo
     except Exception as error:  # noqa: BLE001 - `warn` shows our own errors as they are and logs all others.
         warn(error)
     return bench.revision()
-
-
-def _detail(bench: Workbench, selected: str | None) -> tuple[EditDetail | None, str]:
-    """The selected edit, or why there is none (a permalink may name an edit of another codebook)."""
-    if selected is None:
-        return None, ""
-    try:
-        return bench.detail(selected), ""
-    except NotFound as error:
-        return None, str(error)
-
-
-def _status(view: MapView, layout: Layout, activity: Activity | None) -> str:
-    """What to know about this layout right now; usually nothing."""
-    parts = []
-    if activity is not None:
-        done = "" if activity.fraction is None else f" {activity.fraction:.0%}"
-        meanwhile = " This preliminary layout is shown meanwhile." if layout.provisional else ""
-        parts.append(f"{activity.text}…{done}{meanwhile}")
-    elif layout.method != "umap" and not layout.problem and len(view.keys) + len(view.queries) >= UMAP_FROM:
-        parts.append("Made when there were few points. “New layout” arranges all of them with UMAP.")
-    if layout.problem:
-        parts.append(layout.problem)
-    return " ".join(parts)
 
 
 def _progress(activity: Activity | None) -> str:

@@ -32,6 +32,7 @@ function table(caption, heads, rows, open = null) {
         cell.append(button);
       } else {
         cell.append(el("span", index === 0 ? "gs-detail-text" : "", value, index === 0 ? { title: cells.title } : {}));
+        if (index === 0 && cells.below) cell.append(...cells.below);
       }
     });
   });
@@ -76,7 +77,10 @@ function draw() {
 
   const matched = value.matched.length
     ? table("Queries this edit answers", [["Query", ""], ["Distance", "num"]],
-      value.matched.map((one) => ({ values: [one.prompt, number(one.distance)], title: `${one.prompt}\n→ ${one.text}` })))
+      value.matched.map((one) => ({
+        values: [one.prompt, number(one.distance)], title: one.prompt,
+        below: [el("span", "gs-detail-answer", one.text, { title: one.text }), when(one.at)],
+      })))
     : el("p", "gs-note", "None yet. Ask the edited prompt, or a rephrasing of it, on the Review page.");
   const neighbors = value.neighbors.length
     ? table("Nearest keys", [["Key", ""], ["Distance", "num"], ["Gap", "num"]],
@@ -91,7 +95,7 @@ function draw() {
     list,
     section(`Queries it answers (${value.matched_total.toLocaleString("en")})`, matched, ...more),
     section("Nearest keys", neighbors, el("p", "gs-note", value.neighbors.length
-      ? "Gap is the distance less both radii: below 0 the balls overlap." : "")),
+      ? "Gap is the true distance less both radii: the room before the balls touch; below 0 they overlap." : "")),
   );
 }
 

@@ -55,7 +55,8 @@ def edit_detail_value(detail: EditDetail | None, *, any_key: bool = True) -> dic
             "text_before": detail.text_before,
         },
         "matched": [
-            {"prompt": query.prompt, "text": query.text, "distance": query.distance} for query in nearest_first[:SHOWN_QUERIES]
+            {"prompt": query.prompt, "text": query.text, "distance": query.distance, "at": query.at.isoformat()}
+            for query in nearest_first[:SHOWN_QUERIES]
         ],
         "matched_total": len(detail.matched),
         "matched_more": max(0, len(detail.matched) - SHOWN_QUERIES),

@@ -1,41 +1,56 @@
-"""The clickable map: a Plotly figure in a `gr.HTML`, with its legend, its note and its empty state.
-
-Plotly's script is served from the installed plotly package, never from another host.
-"""
+"""The clickable map: a Plotly figure in a `gr.HTML`, with its legend, search, list, note and empty state."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import plotly
 
-from app.figures import PALETTES, MapFigure
-from app.membership import key_index
-from app.records import MapView
-from app.ui.components import asset, script
-
-_PLOTLY = Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.js"
-
-# Gradio answers /gradio_api/file=… below whatever prefix a proxy puts the app; a relative address keeps that prefix.
-_HEAD = f'<script src="gradio_api/file={_PLOTLY.as_posix()}"></script>'
+from app.map_figure import MapScene
+from app.records import Landed
+from app.ui.components import asset
+from app.ui.components.charts import HEAD, chart_script, serve_plotly
 
 TEMPLATE = """
 <section class="gs-map" aria-label="Map of edits">
+  <label class="gs-map-search"><span class="gs-sr">Search keys and queries on the map</span>
+    <input type="search" placeholder="Search keys and queries" autocomplete="off" spellcheck="false"></label>
   <ul class="gs-map-legend" aria-label="Legend, with counts"></ul>
-  <div class="gs-map-frame">
-    <div class="gs-map-plot" tabindex="0" role="application" aria-roledescription="map"
-         aria-label="Map of keys and queries. N and P, or the arrow keys, go to the next and the previous key;
-         U withdraws the selected edit; Escape clears the selection."></div>
-    <div class="gs-map-empty" hidden></div>
-    <p class="gs-map-status" role="status" hidden></p>
+  <p class="gs-map-landing" role="status" hidden></p>
+  <div class="gs-map-stage">
+    <div class="gs-map-frame">
+      <div class="gs-map-plot" tabindex="0" role="application" aria-roledescription="map"
+           aria-label="Map of keys and queries. J and K, or the arrow keys, go to the next and the previous key;
+           U withdraws the selected edit; Escape clears the selection; slash searches; question mark helps."></div>
+      <div class="gs-map-tip" role="tooltip" hidden></div>
+      <div class="gs-map-empty" hidden></div>
+      <p class="gs-map-status" role="status" hidden></p>
+    </div>
+    <aside class="gs-map-marked" aria-label="Picked out on the map" hidden></aside>
   </div>
   <p class="gs-map-note"></p>
-  <p class="gs-map-keys">Click a key, or focus the map: <kbd>N</kbd> next, <kbd>P</kbd> previous, <kbd>U</kbd> undo,
-    <kbd>Esc</kbd> clear. Scroll to zoom, drag to move, double-click to see everything.</p>
+  <div class="gs-map-foot">
+    <p class="gs-map-keys">Click a key. <kbd>J</kbd> next, <kbd>K</kbd> previous, <kbd>/</kbd> search,
+      <kbd>U</kbd> undo, <kbd>Esc</kbd> clear, <button type="button" class="gs-link gs-map-help">all keys</button></p>
+    <span class="gs-map-downloads"></span>
+  </div>
   <p class="gs-map-live gs-sr" aria-live="polite"></p>
+  <dialog class="gs-map-dialog" aria-labelledby="gs-map-dialog-title">
+    <h3 id="gs-map-dialog-title">On the map</h3>
+    <dl>
+      <dt><kbd>J</kbd> <kbd>N</kbd> <kbd>↓</kbd> <kbd>→</kbd></dt><dd>next key</dd>
+      <dt><kbd>K</kbd> <kbd>P</kbd> <kbd>↑</kbd> <kbd>←</kbd></dt><dd>previous key</dd>
+      <dt><kbd>U</kbd></dt><dd>undo the selected edit</dd>
+      <dt><kbd>/</kbd></dt><dd>search; <kbd>Enter</kbd> selects the first key found</dd>
+      <dt><kbd>Esc</kbd></dt><dd>clear what is picked out, then the selection</dd>
+      <dt><kbd>?</kbd></dt><dd>this help</dd>
+      <dt>Click</dt><dd>a key, or a query: the edit that answers it</dd>
+      <dt>Lasso, box</dt><dd>pick out many (tools above the map); they are listed beside it</dd>
+      <dt>Scroll, drag</dt><dd>zoom and move; double-click shows everything</dd>
+    </dl>
+    <button type="button" class="gs-btn">Close</button>
+  </dialog>
 </section>
 """
 
@@ -49,35 +64,75 @@ _TEACH = {
 }
 
 
-def key_map_value(view: MapView, drawn: MapFigure, selected: str | None, *, status: str = "") -> str:
-    """What key_map.js draws, as JSON. `selected` may be an edit without a key in force."""
-    index = key_index(view, selected)
-    key = None if index is None else view.keys[index]
+def key_map_value(
+    scene: MapScene, selected: str | None, *, status: str = "", landed: Landed | None = None, known: str = ""
+) -> str:
+    """What key_map.js draws, as JSON. `selected` may be an edit without a key in force.
+
+    known: the `scene_id` that the browser has: its points are not sent again.
+    """
+    view = scene.view
+    row = None if selected is None else scene.row_of.get(selected)
+    key = None if row is None else view.keys[row]
+    painted = scene.paint(selected)
     value: dict[str, Any] = {
-        "figure": drawn.figure,
-        "palettes": PALETTES,
-        "legend": [vars(item) for item in drawn.legend],
-        "note": drawn.note if view.keys else "",
+        "scene_id": scene.scene_id,
+        "paint": painted.value,
+        "legend": [vars(item) for item in painted.legend],
+        "note": painted.note if view.keys else "",
         "status": status,
         "selected": selected,
         "selected_key": None if key is None else key.edit_id,
-        "key_ids": [one.edit_id for one in view.keys],
         "spoken": "" if key is None else f"Selected: {key.prompt}. Target: {key.target}. Epsilon {key.epsilon:.2f}.",
         "empty": None if view.keys else _TEACH,
+        "landing": None if landed is None else landing_value(landed),
     }
+    text = _json(value)
+    if known != scene.scene_id:
+        text = f'{text[:-1]},"points":{_points(scene)}}}'
+    return text
+
+
+def landing_value(landed: Landed) -> dict[str, Any]:
+    """Where a prompt lands and what would answer it, in words."""
+    if landed.key is None:
+        words = "There is no key yet: the model itself would answer."
+    else:
+        near = f"nearest key “{landed.key.prompt}” at distance {landed.distance:.2f}"
+        if landed.matched:
+            words = f"Would be answered by an edit: {near}, within its ε {landed.key.epsilon:.2f}."
+        else:
+            words = f"Would be answered by the model itself: {near}, outside its ε {landed.key.epsilon:.2f}."
+    return {
+        "x": round(landed.x, 4),
+        "y": round(landed.y, 4),
+        "key": None if landed.key is None else landed.key.edit_id,
+        "matched": landed.matched,
+        "words": f"“{landed.prompt}” {words[0].lower()}{words[1:]} Not logged.",
+    }
+
+
+def _points(scene: MapScene) -> str:
+    """The points as JSON, made once for all browsers."""
+    if "json" not in scene.kept:
+        scene.kept["json"] = _json(scene.points)
+    return scene.kept["json"]
+
+
+def _json(value: Any) -> str:
     # "<" as an escape: the text is nobody's markup, wherever it ends up.
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def build_key_map() -> gr.HTML:
-    """The component; it triggers `select_edit` {edit_id}, `undo_edit` {edit_id} and `clear_edit` {}."""
-    gr.set_static_paths([_PLOTLY])
+    """The component; it triggers `select_edit` and `undo_edit` {edit_id}, `clear_edit`, `clear_landing`, `need_points`."""
+    serve_plotly()
     return gr.HTML(
         None,
         html_template=TEMPLATE,
         css_template=asset("key_map.css"),
-        js_on_load=script("key_map.js"),
-        head=_HEAD,
+        js_on_load=chart_script("key_map.js"),
+        head=HEAD,
         apply_default_css=False,
         elem_classes="gs-part",
         elem_id="gs-key-map",

@@ -1,0 +1,107 @@
+"""What the map page shows at one moment: scene, selected edit, its surroundings and where a probe lands.
+
+One per app: browsers share the scene, so a click costs what the selection changes and not what the map holds. Knows no
+widget.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.errors import NotFound
+from app.map_figure import MapScene
+from app.projection import UMAP_FROM, Activity, Layout, Projection
+from app.radial import Radial, radial
+from app.records import EditDetail, Landed, MapView, Probe
+
+if TYPE_CHECKING:
+    from app.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Look:
+    """missing: why there is no detail though an edit is selected (a permalink may name another codebook's)."""
+
+    scene: MapScene
+    detail: EditDetail | None
+    missing: str
+    radial: Radial | None
+    landed: Landed | None
+    activity: Activity | None
+    status: str
+
+
+class MapDesk:
+    """Looks things up for the map page. Thread-safe."""
+
+    def __init__(self, bench: Workbench, projection: Projection) -> None:
+        self._bench = bench
+        self._projection = projection
+        self._scene: MapScene | None = None
+        self._lock = threading.Lock()
+
+    def look(self, selected: str | None, probe: Probe | None = None, *, opened: bool = False) -> Look:
+        """Everything with this edit selected. opened: see `Projection.layout`."""
+        scene = self.scene(opened=opened)
+        activity = self._projection.activity
+        detail, missing = self._detail(selected)
+        return Look(
+            scene, detail, missing, self._radial(scene, selected), self._landed(scene, probe), activity,
+            _status(scene.view, scene.layout, activity),
+        )  # fmt: skip
+
+    def scene(self, *, opened: bool = False) -> MapScene:
+        """All points as they are now; the same object until one of them changes."""
+        view = self._bench.map_view()
+        layout = self._projection.layout(view, opened=opened)
+        with self._lock:
+            kept = self._scene
+            if kept is None or kept.view is not view or kept.layout is not layout:
+                kept = self._scene = MapScene(view, layout, self._bench.codebook.config.distance)
+            return kept
+
+    def _radial(self, scene: MapScene, selected: str | None) -> Radial | None:
+        row = None if selected is None else scene.row_of.get(selected)
+        if row is None:
+            return None
+        config = self._bench.codebook.config
+        return radial(
+            scene.view, scene.layout, row, distance=scene.distance, rule=config.rule, asked=config.epsilon,
+            to_queries=scene.to_queries(row),
+        )  # fmt: skip
+
+    def _landed(self, scene: MapScene, probe: Probe | None) -> Landed | None:
+        """Under the codebook as it is now: an edit may have come or gone since the prompt was typed."""
+        if probe is None:
+            return None
+        codebook = self._bench.codebook
+        vector = codebook.encoder(probe.activation[None])
+        (match,) = codebook.match(vector)
+        x, y = self._projection.locate(scene.view, vector[0])
+        row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
+        key = None if row is None else scene.view.keys[row]
+        return Landed(probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched))
+
+    def _detail(self, selected: str | None) -> tuple[EditDetail | None, str]:
+        if selected is None:
+            return None, ""
+        try:
+            return self._bench.detail(selected), ""
+        except NotFound as error:
+            return None, str(error)
+
+
+def _status(view: MapView, layout: Layout, activity: Activity | None) -> str:
+    """What to know about this layout right now; usually nothing."""
+    parts = []
+    if activity is not None:
+        done = "" if activity.fraction is None else f" {activity.fraction:.0%}"
+        meanwhile = " This preliminary layout is shown meanwhile." if layout.provisional else ""
+        parts.append(f"{activity.text}…{done}{meanwhile}")
+    elif layout.method != "umap" and not layout.problem and len(view.keys) + len(view.queries) >= UMAP_FROM:
+        parts.append("Made when there were few points. “New layout” arranges all of them with UMAP.")
+    if layout.problem:
+        parts.append(layout.problem)
+    return " ".join(parts)

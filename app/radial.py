@@ -1,0 +1,137 @@
+"""What lies around one key at its true distance: the data of the exact radial view and of the sorted-distance strip.
+
+Distances are those of the query space. Only the angle of a point comes from the map, so that a point seen above its
+key there is above it here, and stays there as long as the layout does. Pure functions of a `MapView` and its `Layout`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.membership import CONTESTED, OWN, classes_of, exact_distances
+from app.projection import Layout
+from app.records import MapView
+from grace_core.config import Distance, Rule
+from grace_core.geometry import pair_distances
+
+Kind = Literal["key", "query"]
+Standing = Literal["own", "contested", "outside", "same target", "other target"]
+
+# More points than these would hide each other; the nearest matter.
+SHOWN_KEYS = 24
+SHOWN_QUERIES = 240
+_GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A key or a query as seen from the selected key.
+
+    edit_id: what a click selects (for a query: the edit that answers it now; None: the model itself does).
+    angle: radians, as on the map. gap: for a key, its distance less both ε; below 0 the balls overlap.
+    """
+
+    kind: Kind
+    name: str
+    edit_id: str | None
+    prompt: str
+    says: str
+    distance: float
+    angle: float
+    standing: Standing
+    gap: float | None = None
+
+
+@dataclass(frozen=True)
+class Radial:
+    """The surroundings of one key. spots: keys, then queries, each nearest first.
+
+    ring: a new edit with another target nearer than this takes from this key's ε; see `taking_ring`.
+    cap: half way to the nearest key with another target, the largest ε this key can have (None: no such key).
+    keys, queries: how many there are at all; more than are shown.
+    """
+
+    edit_id: str
+    prompt: str
+    epsilon: float
+    ring: float
+    rule: Rule
+    cap: float | None
+    keys: int
+    queries: int
+    spots: tuple[Spot, ...] = field(repr=False)
+
+    def of(self, kind: Kind) -> tuple[Spot, ...]:
+        """Spots of one kind, nearest first."""
+        return tuple(spot for spot in self.spots if spot.kind == kind)
+
+
+def taking_ring(epsilon: float, rule: Rule, asked: float) -> float:
+    """How near a new edit with another target must come to take from a radius ε.
+
+    `separated` leaves each key half the way to the nearest other target, so nearer than 2ε; `published` splits where
+    the new ball, of the radius asked for, would overlap.
+    """
+    return 2.0 * epsilon if rule == "separated" else epsilon + asked
+
+
+def radial(
+    view: MapView, layout: Layout, chosen: int, *, distance: Distance, rule: Rule, asked: float,
+    to_queries: NDArray[np.float64] | None = None,
+    max_keys: int = SHOWN_KEYS, max_queries: int = SHOWN_QUERIES,
+) -> Radial:  # fmt: skip
+    """The surroundings of the key at position `chosen`. rule, asked: the codebook's rule and the ε new edits ask for.
+
+    to_queries: `exact_distances` of the key, where they are known already.
+    """
+    own = view.keys[chosen]
+    to_keys = pair_distances(view.key_vectors[chosen], view.key_vectors, distance)
+    others = np.array([key.target != own.target for key in view.keys], dtype=bool)
+    cap = float(to_keys[others].min()) / 2.0 if others.any() else None
+    near_keys = [row for row in _nearest(to_keys, max_keys + 1) if row != chosen][:max_keys]
+    spots = [
+        Spot(
+            "key", key.edit_id, key.edit_id, key.prompt, key.target, float(to_keys[row]),
+            _angle(layout.keys[row] - layout.keys[chosen], key.edit_id),
+            "other target" if others[row] else "same target",
+            float(to_keys[row]) - own.epsilon - key.epsilon,
+        )
+        for row in near_keys
+        for key in (view.keys[row],)
+    ]  # fmt: skip
+    if to_queries is None:
+        to_queries = exact_distances(view, chosen, distance)
+    standing = classes_of(view, chosen, to_queries)
+    names: dict[int, Standing] = {OWN: "own", CONTESTED: "contested"}
+    spots += [
+        Spot(
+            "query", query.query_id, query.edit_id, query.prompt, query.text, float(to_queries[row]),
+            _angle(layout.queries[row] - layout.keys[chosen], query.query_id),
+            names.get(int(standing[row]), "outside"),
+        )
+        for row in _nearest(to_queries, max_queries)
+        for query in (view.queries[row],)
+    ]  # fmt: skip
+    return Radial(
+        own.edit_id, own.prompt, own.epsilon, taking_ring(own.epsilon, rule, asked), rule, cap,
+        len(view.keys), len(view.queries), tuple(spots),
+    )  # fmt: skip
+
+
+def _nearest(distances: NDArray[np.float64], count: int) -> list[int]:
+    """Positions of the `count` smallest, smallest first."""
+    some = np.arange(len(distances)) if count >= len(distances) else np.argpartition(distances, count)[:count]
+    order: list[int] = some[np.argsort(distances[some], kind="stable")].tolist()
+    return order
+
+
+def _angle(offset: NDArray[np.float64], name: str) -> float:
+    """The direction on the map; for a point that lies on the key itself, one that depends on its id alone."""
+    if float(np.hypot(*offset)) < 1e-9:
+        return float((zlib.crc32(name.encode()) % 1024) * _GOLDEN_ANGLE % (2 * np.pi))
+    return float(np.arctan2(offset[1], offset[0]))

@@ -1,0 +1,199 @@
+"""The exact radial view and the sorted-distance strip as Plotly figures, their sentences and their CSV tables.
+
+Pure functions of a `Radial`. Colours are tokens of `figures.PALETTES`; texts are escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from app.figures import Figure, escape, frame, wrapped
+from app.radial import Radial, Spot, Standing
+
+# Drawing order: what matters lies on top. (colour, words for the hover text)
+_LOOKS: dict[Standing, tuple[str, str]] = {
+    "outside": ("@grey", "outside its ε"),
+    "contested": ("@contested", "inside its ε, nearer to another key"),
+    "own": ("@own", "answered by this edit"),
+    "other target": ("@text", "key with another target"),
+    "same target": ("@own", "key with the same target"),
+}
+_CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 121))
+_HEIGHT_ABOVE = 1.09
+
+COLUMNS = ("kind", "id", "prompt", "target or answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
+
+
+def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Every point of both figures, for the CSV: the selected key first."""
+    rows: list[tuple[Any, ...]] = [("key", view.edit_id, view.prompt, "", 0.0, None, "selected", view.epsilon, None)]
+    rows += [
+        (s.kind, s.name, s.prompt, s.says, round(s.distance, 6), None if s.gap is None else round(s.gap, 6), s.standing,
+         None, round(s.angle, 4))
+        for s in view.spots
+    ]  # fmt: skip
+    return COLUMNS, rows
+
+
+def ring_name(view: Radial) -> str:
+    return "2ε" if view.rule == "separated" else "ε + ε of a new edit"
+
+
+def _reach(view: Radial) -> float:
+    """The largest distance that the figures show."""
+    return max([view.ring, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
+
+
+def _step(reach: float) -> float:
+    """A round distance between the faint circles: three to six of them."""
+    base = 10.0 ** np.floor(np.log10(reach))
+    return float(next(base * part for part in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if reach / (base * part) <= 6))
+
+
+def radial_figure(view: Radial) -> Figure:
+    """Distance to the centre is the true distance, so the ε circle is exact."""
+    reach = _reach(view)
+    step = _step(reach)
+    rings = [step * count for count in range(1, int(reach / step) + 1)]
+    data = [_ring(radius, "@line", 0.75, "solid", "distance") for radius in rings]
+    data.append(_ring(view.ring, "@muted", 1.25, "dot", ring_name(view)))
+    data.append(_ring(view.epsilon, "@own", 1.75, "solid", "ε") | {"fill": "toself", "fillcolor": "@own-soft"})
+    for standing in _LOOKS:
+        spots = [spot for spot in view.spots if spot.standing == standing]
+        if spots:
+            xy = np.array([spot.distance * np.exp(1j * spot.angle) for spot in spots]).round(5)
+            data.append(_marks(spots, standing, xy.real.tolist(), xy.imag.tolist()))
+    data.append(_centre())
+    span = reach * _HEIGHT_ABOVE
+    ticks = [*(-value for value in reversed(rings)), 0.0, *rings]
+    figure = frame(data)
+    figure["layout"] |= {
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 40},
+        "xaxis": {
+            "range": [-span, span], "zeroline": False, "showgrid": False, "tickvals": ticks,
+            "ticktext": [f"{abs(value):g}" for value in ticks], "ticks": "outside", "tickcolor": "@line",
+            "title": {"text": "true distance to the selected key", "font": {"size": 12}}, "constrain": "domain",
+        },
+        "yaxis": {"range": [-span, span], "visible": False, "scaleanchor": "x", "constrain": "domain"},
+        "annotations": [
+            _tag(0.0, view.epsilon, f"ε {view.epsilon:.2f}", "@own"),
+            _tag(0.0, -view.ring, f"{ring_name(view)} {view.ring:.2f}", "@muted"),
+        ],
+    }  # fmt: skip
+    return figure
+
+
+def strip_figure(view: Radial) -> Figure:
+    """Queries by rank along the true distance, keys in a lane below; vertical lines are exact."""
+    queries = view.of("query")
+    rank = {spot.name: place for place, spot in enumerate(queries, 1)}
+    top = max(len(queries), 4)
+    lane = -0.14 * top
+    data: list[dict[str, Any]] = []
+    for standing in _LOOKS:
+        spots = [spot for spot in view.spots if spot.standing == standing]
+        if spots:
+            x = [round(spot.distance, 5) for spot in spots]
+            data.append(_marks(spots, standing, x, [rank[s.name] if s.kind == "query" else lane for s in spots]))
+    lines = [
+        (view.epsilon, "@own", "solid", f"ε {view.epsilon:.2f}"),
+        (view.ring, "@muted", "dot", f"{ring_name(view)} {view.ring:.2f}"),
+    ]
+    if view.cap is not None and abs(view.cap - view.epsilon) > 0.02 * _reach(view):
+        lines.append((view.cap, "@contested", "dash", f"ε at most {view.cap:.2f}"))
+    lines.sort()
+    figure = frame(data)
+    reach = _reach(view)
+    figure["layout"] |= {
+        "margin": {"l": 52, "r": 10, "t": 14 + 16 * len(lines), "b": 40},
+        "xaxis": {
+            "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line",
+            "title": {"text": "true distance to the selected key", "font": {"size": 12}},
+        },
+        "yaxis": {
+            "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line",
+            "title": {"text": "queries no farther", "font": {"size": 12}}, "tickformat": "d", "nticks": 5,
+            **({} if queries else {"showticklabels": False}),
+        },
+        "shapes": [
+            {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
+             "line": {"color": colour, "width": 1.75, "dash": dash}}
+            for x, colour, dash, _ in lines
+        ],
+        # One line of the upper margin for each label: they may stand as near to each other as they like.
+        "annotations": [
+            {"x": x, "xanchor": "left" if x < 0.6 * reach else "right", "yref": "paper", "y": 1, "yanchor": "bottom",
+             "yshift": 2 + 16 * (len(lines) - 1 - place), "text": words, "showarrow": False,
+             "font": {"size": 12, "color": colour}}
+            for place, (x, colour, _, words) in enumerate(lines)
+        ],
+    }  # fmt: skip
+    return figure
+
+
+def radial_note(view: Radial) -> str:
+    """What the radial view says, in a sentence or two."""
+    taking = f"A new edit with another target inside the dotted ring ({ring_name(view)}) would take from this ε."
+    shown = len(view.of("query"))
+    part = f" The nearest {shown:,} of {view.queries:,} queries are shown." if shown < view.queries else ""
+    return f"Exact: the distance to the centre is the true distance; directions are those of the map. {taking}{part}"
+
+
+def strip_note(view: Radial) -> str:
+    """What the strip says, in a sentence or two."""
+    inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
+    cap = ""
+    if view.cap is not None:
+        cap = f" Half way to the nearest key with another target is {view.cap:.2f}: ε cannot grow beyond that."
+        if view.rule == "published":
+            cap = f" Half way to the nearest key with another target is {view.cap:.2f}."
+    return (
+        f"Queries in order of their true distance; left of the ε line {inside:,} {'is' if inside == 1 else 'are'} within reach."
+        f" Diamonds are keys.{cap}"
+    )
+
+
+def _ring(radius: float, colour: str, width: float, dash: str, name: str) -> dict[str, Any]:
+    circle = (radius * _CIRCLE).round(5)
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": circle.real.tolist(), "y": circle.imag.tolist(),
+        "hoverinfo": "skip", "line": {"color": colour, "width": width, "dash": dash},
+    }  # fmt: skip
+
+
+def _centre() -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": "selected key", "x": [0], "y": [0], "hoverinfo": "skip",
+        "marker": {"symbol": "diamond", "size": 15, "color": "@own", "line": {"width": 2, "color": "@text"}},
+    }  # fmt: skip
+
+
+def _marks(spots: list[Spot], standing: Standing, x: list[float], y: list[float]) -> dict[str, Any]:
+    colour, words = _LOOKS[standing]
+    key = spots[0].kind == "key"
+    return {
+        "type": "scatter", "mode": "markers", "name": words, "x": x, "y": y, "hoverinfo": "text",
+        "hovertext": [_hover(spot, words) for spot in spots],
+        "customdata": [spot.edit_id or "" for spot in spots],
+        "cliponaxis": False,
+        "marker": {
+            "symbol": "diamond" if key else "circle", "size": 11 if key else 7, "color": colour,
+            "opacity": 0.6 if standing == "outside" else 0.95, "line": {"width": 1, "color": "@surface"},
+        },
+    }  # fmt: skip
+
+
+def _hover(spot: Spot, words: str) -> str:
+    lines = [f"<b>{wrapped(spot.prompt, 160)}</b>", f"→ {wrapped(spot.says, 160)}", f"distance {spot.distance:.3f}, {words}"]
+    if spot.gap is not None:
+        lines.append(f"gap {spot.gap:.3f}" + (" (the balls overlap)" if spot.gap < 0 else ""))
+    return "<br>".join(lines)
+
+
+def _tag(x: float, y: float, words: str, colour: str) -> dict[str, Any]:
+    return {
+        "x": x, "y": y, "text": escape(words), "showarrow": False, "bgcolor": "@veil", "borderpad": 1,
+        "font": {"size": 12, "color": colour},
+    }  # fmt: skip
