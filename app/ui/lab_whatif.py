@@ -123,7 +123,8 @@ class WhatIfPage:
 
     def on_revision(self, choice: str, tried: float | None, probes: Probes | None) -> tuple[Any, ...]:
         """The journal has grown: keep what this browser is trying, on the new state."""
-        return self._drawn(choice, tried, probes)
+        # What the page said of its own last action stays.
+        return *self._drawn(choice, tried, probes)[:-1], gr.skip()
 
     def on_try(self, choice: str, epsilon: float | None, probes: Probes | None) -> tuple[Any, ...]:
         """The slider moves: predict."""

@@ -77,5 +77,10 @@ function draw() {
   part.caps.replaceChildren(...caps(value));
 }
 
+// The name of the present choice stands in its search box: select it, so that typing searches.
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches?.("#gs-whatif-choice input")) setTimeout(() => event.target.select(), 0);
+});
+
 draw();
 watch("value", draw);

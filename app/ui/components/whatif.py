@@ -10,7 +10,7 @@ from app.ui.components import asset, script
 from app.whatif import Cap, ChangedAnswer, WhatIf
 
 SHOWN = 200
-CAPS_SHOWN = 20
+CAPS_SHOWN = 8
 KINDS = {"gained": "gained", "lost": "lost", "switched": "another edit"}
 MODEL = "the model itself"
 
