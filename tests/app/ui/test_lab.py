@@ -19,7 +19,10 @@ from grace_core.models import LanguageModel
 from grace_core.separation import KINDS
 from tests.app.test_workbench import OTHER, PROMPT, Studio, edited
 
-MEASURED: Any = ([1, 2], ["mean", "last"], ["whiten", "raw"], 5, 20, (), "recall1", list(KINDS))
+MEASURED: dict[str, Any] = {
+    "layers": [1, 2], "pools": ["mean", "last"], "encodings": ["whiten", "raw"], "edits": 5, "unrelated": 20, "own": (),
+    "measure": "recall1", "kinds": list(KINDS),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench)
     session = Session(job=bench.run(lambda model, codebook, job: None))
     for part, updates in (
         (one := AnatomyPart(context), one.on_go(PROMPT, session)),
-        (two := CalibratePart(context), two.on_measure(*MEASURED, session)),
+        (two := CalibratePart(context), two.on_measure(**MEASURED, session=session)),
         (three := SweepPart(context), three.on_sweep([3], 1, 20, session)),
     ):
         assert last(updates)[part.message]["text"] == BUSY
@@ -77,7 +80,7 @@ def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench)
 
 def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workbench) -> None:
     part, before = CalibratePart(context), bench.revision()
-    end = last(part.on_measure(*MEASURED, Session()))
+    end = last(part.on_measure(**MEASURED, session=Session()))
     assert not end[part.message]["text"]
     heat = json.loads(end[part.heat])
     assert len(heat["table"]["rows"]) == 8
@@ -108,7 +111,7 @@ def test_own_prompts_are_checked_when_they_are_given(context: PageContext, tmp_p
 
 def test_a_stopped_measurement_leaves_the_last_result(context: PageContext) -> None:
     part, session = CalibratePart(context), Session()
-    updates = part.on_measure(*MEASURED, session)
+    updates = part.on_measure(**MEASURED, session=session)
     out = next(updates)
     session.cancel()
     out = last(updates)
