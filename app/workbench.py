@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from app.errors import JournalConflict, NotFound, StudioError
-from app.jobs import Job, Worker
+from app.jobs import Job, R, Worker
 from app.journal.events import (
     Calibrated,
     Edited,
@@ -62,7 +62,6 @@ from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 
 NEIGHBORS_SHOWN = 5
-R = TypeVar("R")
 
 
 class Workbench:
@@ -119,6 +118,17 @@ class Workbench:
     def blocks(self) -> int:
         """How many blocks the model has; layers are numbered from 1 to this."""
         return len(self._model.blocks)
+
+    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
+        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
+
+        def measure(job: Job[R]) -> R:
+            with self._lock:
+                self._catch_up()
+                codebook = self._codebook
+            return work(self._model, codebook, job)
+
+        return self._worker.submit(measure)
 
     def status(self) -> Status:
         """What is open and how much is in it."""
@@ -394,17 +404,6 @@ class Workbench:
             vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
             version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}"
         return MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
-
-    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
-        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
-
-        def measure(job: Job[R]) -> R:
-            with self._lock:
-                self._catch_up()
-                codebook = self._codebook
-            return work(self._model, codebook, job)
-
-        return self._worker.submit(measure)
 
     # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 
