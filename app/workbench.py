@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from app.errors import JournalConflict, NotFound, StudioError
-from app.jobs import Job, Worker
+from app.jobs import Job, R, Worker
 from app.journal.events import (
     FOLDED,
     Calibrated,
@@ -73,7 +73,6 @@ from grace_core.models import LanguageModel
 NEIGHBORS_SHOWN = 5
 # So many prompts are read between two looks at whether the job was called off.
 _READ_AT_ONCE = 32
-R = TypeVar("R")
 
 
 class Workbench:
@@ -132,6 +131,17 @@ class Workbench:
     def blocks(self) -> int:
         """How many blocks the model has; layers are numbered from 1 to this."""
         return len(self._model.blocks)
+
+    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
+        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
+
+        def measure(job: Job[R]) -> R:
+            with self._lock:
+                self._catch_up()
+                codebook = self._codebook
+            return work(self._model, codebook, job)
+
+        return self._worker.submit(measure)
 
     def status(self) -> Status:
         """What is open and how much is in it."""
@@ -553,17 +563,6 @@ class Workbench:
             record.changed.change_id, record.changed.epsilon, None if ids is None else ids[0], prompt,
             len(record.edit_ids), record.event.author, record.event.at, record.undone,
         )  # fmt: skip
-
-    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
-        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
-
-        def measure(job: Job[R]) -> R:
-            with self._lock:
-                self._catch_up()
-                codebook = self._codebook
-            return work(self._model, codebook, job)
-
-        return self._worker.submit(measure)
 
     # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
 

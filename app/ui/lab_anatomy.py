@@ -85,6 +85,7 @@ class AnatomyPart:
         asking = [self.prompt, context.session]
         private(gr.on, [self.go.click, self.prompt.submit], self.on_go, asking, outputs)
         private(self.pick.input, lambda text: text or "", self.pick, self.prompt)
+        private(self.prompt.input, lambda: None, None, self.pick)
         private(self.stop.click, lambda session: session.cancel(), context.session, queue=False)
         private(context.revision.change, self.offered, None, self.pick)
         private(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])

@@ -161,6 +161,7 @@ class CalibratePart:
                 self.epsilon = gr.Number(
                     label="ε for every key (suggested by the histogram)", minimum=0, elem_id="gs-calibrate-epsilon", scale=1
                 )
+                self.preview_stop = gr.Button("Stop", visible=False, elem_id="gs-calibrate-preview-stop", scale=0)
                 self.preview = gr.Button("Show what would change", elem_id="gs-calibrate-preview", scale=0)
             self.use_message = build_message("gs-calibrate-use-message")
             self.use_progress = build_lab_progress("gs-calibrate-use-progress", "Progress of the preview")
@@ -185,7 +186,8 @@ class CalibratePart:
         )
         private(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
         private(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
-        private(self.stop.click, lambda own: own.cancel(), session, queue=False)
+        for button in (self.stop, self.preview_stop):
+            private(button.click, lambda own: own.cancel(), session, queue=False)
         private(self.context.revision.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
         private(gr.on, [self.measure.input, self.kinds.input], self.on_view, views, drawn)
         private(self.choice.input, self.on_view, views, [*drawn, *fresh])
@@ -195,7 +197,7 @@ class CalibratePart:
             self.preview.click,
             self.on_preview,
             [self.choice, self.epsilon, session],
-            [self.use_message, self.use_progress, self.changed, self.preview, self.go, self.stop],
+            [self.use_message, self.use_progress, self.changed, self.preview, self.go, self.preview_stop],
         )
 
     def on_file(self, file: str) -> Updates:
@@ -307,7 +309,7 @@ class CalibratePart:
                 self.use_progress: stage_value(Stage("Reading prompts", 0.0)),
                 self.preview: gr.update(interactive=False),
                 self.go: gr.update(interactive=False),
-                self.stop: gr.update(visible=True),
+                self.preview_stop: gr.update(visible=True),
             }
             for stage in stages(job):
                 yield {self.use_progress: stage_value(stage)}
@@ -322,7 +324,7 @@ class CalibratePart:
             self.use_progress: NO_STAGE,
             self.preview: gr.update(interactive=True),
             self.go: gr.update(interactive=True),
-            self.stop: gr.update(visible=False),
+            self.preview_stop: gr.update(visible=False),
             **done,
         }
 
@@ -442,6 +444,8 @@ def distances_note(cell: Separation, kinds: Sequence[Kind], epsilon: float | Non
     if epsilon is None:
         return words
     reached, touched = cell.shares(epsilon, kinds)
+    if not reached:
+        return f"{words} No paraphrase is nearer than what must not match, so no ε separates them."
     return f"{words} At the suggested ε of {epsilon:.3g}, {reached:.0%} of the paraphrases and {touched:.1%} of the rest match."
 
 

@@ -164,7 +164,8 @@ def _rows(sweep: Sweep) -> dict[str, Any]:
     for result in sweep.layers:
         shares = [sweep.phrasing_success(result, epsilon) for epsilon in sweep.epsilons]
         mean = sum(result.steps) / len(result.steps)
-        rows.append([result.layer, mean, sweep.success(result), *shares, result.seconds])
+        percents = [None if share is None else f"{share:.0%}" for share in (sweep.success(result), *shares)]
+        rows.append([result.layer, mean, *percents, result.seconds])
     return rows_value(columns, rows)
 
 

@@ -15,7 +15,8 @@ function draw() {
   }
   const table = el("table");
   if (value.caption) table.append(el("caption", "", value.caption));
-  const numeric = value.columns.map((_, at) => value.rows.every((row) => typeof row[at] === "number" || row[at] === null));
+  const isNumber = (cell) => cell === null || typeof cell === "number" || /^[\d.]+ ?%$/.test(cell);
+  const numeric = value.columns.map((_, at) => value.rows.every((row) => isNumber(row[at])));
   const line = (cells, tag) => {
     const row = el("tr");
     row.append(...cells.map((cell, at) =>
