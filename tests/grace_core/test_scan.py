@@ -40,6 +40,18 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -
     assert hooks(tiny) == 0
 
 
+def test_one_prompt_alone_and_prompts_that_begin_alike(tiny: LanguageModel) -> None:
+    base = calibrated(tiny).config
+    weights = token_weights(tiny, base)
+    for texts in (PROMPTS[:1], (PROMPTS[0], PROMPTS[0] + " And why?"), (PROMPTS[0], PROMPTS[0])):
+        prompts = [tiny.prompt(text) for text in texts]
+        read = pooled_at(tiny, weights, prompts, [2], ["last", "weighted"])
+        for (layer, pool), rows in read.items():
+            config = replace(base, key_layer=layer, value_layer=3, pool=pool)
+            alone = activations_of(tiny, config, weights, prompts, rows_at_once=1)
+            np.testing.assert_allclose(rows, alone, atol=1e-4)
+
+
 def test_no_prompt_judges_itself(tiny: LanguageModel, edits: list[Edit]) -> None:
     sample = make_sample(tiny, edits)
     fit = set(sample.fit)
@@ -96,7 +108,9 @@ def test_the_preview_tells_which_queries_change(tiny: LanguageModel, edits: list
     everything = preview(tiny, book, Choice(2, "mean", "raw"), 1e6, asked[1:2])
     # `separated` keeps the balls apart, but nothing keeps the space around them free.
     assert all(change.before is None for change in everything)
-    assert preview(tiny, Codebook(book.config, book.encoder), Choice(1, "last", "raw"), 1.0, [("Hello.", None)]) == ()
+    empty = Codebook(book.config, book.encoder)
+    assert preview(tiny, empty, Choice(1, "last", "raw"), 1.0, [("Hello.", None)]) == ()
+    assert preview(tiny, empty, Choice(1, "last", "raw"), 1.0, []) == ()
 
 
 def test_default_layers() -> None:

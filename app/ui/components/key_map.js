@@ -225,7 +225,7 @@ function draw() {
       for (const axis of ["xaxis", "yaxis"]) figure.layout[axis].range = [...plot.layout[axis].range];
     }
     return react(figure);
-  }).then(bind).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
+  }).then(bind).then(renewTip).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
 }
 
 // -- A new layout is shown as a movement ------------------------------------------------------------------------------
@@ -266,7 +266,10 @@ async function showEverything() {
 
 // -- Words at a point -------------------------------------------------------------------------------------------------
 
+let tip = null; // The point whose words are shown.
+
 function showTip(kind, row) {
+  tip = { kind, id: scene[kind].id[row] };
   const value = data();
   const column = scene[kind];
   const lines = [el("strong", "", column.prompt[row])];
@@ -294,7 +297,15 @@ function showTip(kind, row) {
   parts.tip.style.top = `${y + 14 + height > plot.clientHeight ? Math.max(4, y - 14 - height) : y + 14}px`;
 }
 
-const hideTip = () => { parts.tip.hidden = true; };
+const hideTip = () => { tip = null; parts.tip.hidden = true; };
+
+/** After a redrawing the words may have changed, and the point may be elsewhere or gone. */
+function renewTip() {
+  if (!tip) return;
+  const row = scene[tip.kind].id.indexOf(tip.id);
+  if (row < 0) hideTip();
+  else showTip(tip.kind, row);
+}
 
 // -- Picking out many: lasso, box and search --------------------------------------------------------------------------
 

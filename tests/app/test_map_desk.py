@@ -1,0 +1,72 @@
+"""What the map page shows: one scene for all, the selected edit's surroundings, and where a prompt lands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.journal.events import Calibrated
+from app.journal.store import JournalStore
+from app.map_desk import MapDesk
+from app.projection import Projection
+from app.workbench import Workbench
+from grace_core.config import GraceConfig
+from grace_core.errors import InputError
+from grace_core.models import LanguageModel
+from tests.grace_core.builders import first_step
+
+PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
+
+
+@pytest.fixture
+def bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
+    config = GraceConfig.robust(siblings=0, contexts=0, directions=16, epsilon=0.1).resolved(len(taught.blocks))
+    with JournalStore(f"sqlite:///{tmp_path / 'journal.db'}") as store:
+        own = store.codebook_id(fingerprint=taught.fingerprint, model_name=taught.name, config=config.to_dict())
+        step = first_step(taught, config)
+        store.append(own, Calibrated(step.version, step.reason, step.prompts, step.activations))
+        workbench = Workbench.open(taught, config, store, max_new_tokens=8)
+        yield workbench
+        workbench.close()
+
+
+def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: Workbench) -> None:
+    desk = MapDesk(bench, Projection())
+    before = bench.revision()
+    probe = bench.probe(PROMPT).result(60)
+    nowhere = desk.look(None, probe).landed
+    assert nowhere is not None
+    assert nowhere.key is None
+    assert (bench.revision(), bench.status().queries) == (before, 0)
+
+    edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
+    assert edit_id is not None
+    landed = desk.look(None, probe).landed
+    assert landed is not None
+    assert landed.key is not None
+    assert (landed.key.edit_id, landed.matched) == (edit_id, True)
+    assert landed.distance == pytest.approx(0.0, abs=1e-6)
+    assert bench.generate(PROMPT).result(60).edit_id == edit_id
+
+    bench.undo(edit_id)
+    after = desk.look(edit_id, probe)
+    assert after.landed is not None
+    assert after.landed.key is None
+    assert after.radial is None
+    assert after.detail is not None
+
+
+def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:
+    with pytest.raises(InputError):
+        bench.probe("  ")
+
+
+def test_the_scene_is_shared_until_something_changes(bench: Workbench) -> None:
+    desk = MapDesk(bench, Projection())
+    first = desk.scene()
+    assert desk.scene() is first
+    bench.generate(PROMPT).result(60)
+    assert desk.scene() is not first
+    assert desk.look("unknown").missing.startswith("There is no edit 'unknown'")
