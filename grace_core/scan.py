@@ -7,28 +7,22 @@ Whitening is fitted on one half of the background, and the other half is what mu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self, get_args
 
 import numpy as np
-import torch
-from transformers import DynamicCache
 
-from grace_core.adapter import Batch, Enough, block_hooks
 from grace_core.calibration import background_prompts
 from grace_core.codebook import Codebook, Edit, in_force
 from grace_core.config import Encoding, GraceConfig, Pool
-from grace_core.errors import Cancelled, InputError
-from grace_core.geometry import Matrix
-from grace_core.models import LanguageModel, Prompt
-from grace_core.queries import TokenWeights, pooled, pooling_weights
+from grace_core.errors import InputError
+from grace_core.layers import pooled_at, stop_if, token_weights
+from grace_core.models import LanguageModel
 from grace_core.separation import Choice, Kind, Separation, fitted, measure
 from grace_core.subjects import siblings, subject, vocabulary
 
 POOLS: tuple[Pool, ...] = get_args(Pool)
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-_AT_ONCE = 16
 _FITTED_ON = 256
 """Background prompts that the whitening is fitted on, at most: as many as it has directions by default."""
 _PARAPHRASES_EACH = 2
@@ -190,7 +184,7 @@ def scan(
     cells: list[Separation] = []
     choices = [Choice(layer, pool, encoding) for layer in sorted(set(layers)) for pool in pools for encoding in encodings]
     for done, choice in enumerate(choices):
-        _stop_if(cancelled)
+        stop_if(cancelled)
         progress(f"Comparing: layer {choice.layer}, {choice.pool}, {choice.encoding}", 0.85 + 0.15 * done / len(choices))
         fit, keys, paraphrases, unrelated, strangers = np.split(read[choice.layer, choice.pool], bounds)
         # As in the product, the edited prompts themselves belong to the background.
@@ -198,100 +192,6 @@ def scan(
         vectors = {"keys": keys, "paraphrases": paraphrases, "unrelated": unrelated, "siblings": strangers}
         cells.append(measure(choice, encoder, groups=groups, owners=owners, **vectors))
     return tuple(cells)
-
-
-def token_weights(model: LanguageModel, config: GraceConfig) -> TokenWeights:
-    """Weights of the weighted pool, counted on the background prompts."""
-    return TokenWeights.from_prompts((model.plain_ids(text) for text in background_prompts(model)), config.token_weight)
-
-
-@torch.inference_mode()
-def pooled_at(
-    model: LanguageModel,
-    weights: TokenWeights,
-    prompts: Sequence[Prompt],
-    layers: Sequence[int],
-    pools: Sequence[Pool],
-    *,
-    on_read: Callable[[int], None] = lambda done: None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> dict[tuple[int, Pool], Matrix]:
-    """(prompts, width) pooled hidden states for each layer and pooling; one pass per batch, up to the highest layer.
-
-    What all prompts begin with (a chat template, mostly) is run once, and its keys and values are kept.
-
-    Raises:
-        InputError: a layer that the model does not have.
-        Cancelled: asked before each batch.
-    """
-    blocks, highest = len(model.blocks), max(layers)
-    for layer in layers:
-        if not 1 <= layer <= blocks:
-            raise InputError(f"Layer {layer} does not exist; this model's blocks are 1 to {blocks}.")
-    out: dict[tuple[int, Pool], Matrix] = {
-        (layer, pool): np.empty((len(prompts), model.width), np.float32) for layer in layers for pool in pools
-    }
-    if not prompts:
-        return out
-    configs = {pool: GraceConfig(pool=pool) for pool in pools}
-    begin = _common_start(prompts)
-    past = _kept(model, prompts[0].ids[:begin]) if begin else []
-    prompts = [Prompt(p.text, p.ids[begin:], p.start - begin, p.end - begin) for p in prompts]
-    # Prompts of like length share a batch, so that little of it is padding.
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
-    for start in range(0, len(order), _AT_ONCE):
-        _stop_if(cancelled)
-        rows = order[start : start + _AT_ONCE]
-        some = [prompts[i] for i in rows]
-        batch = Batch.of(model, some)
-        weighing = {
-            pool: [pooling_weights(config, p.ids, p.start, p.end, weights) for p in some] for pool, config in configs.items()
-        }
-
-        def take(layer: int, batch: Batch = batch, rows: list[int] = rows, weighing: Any = weighing) -> Callable[..., None]:
-            def read(hidden: torch.Tensor) -> None:
-                for pool in pools:
-                    out[layer, pool][rows] = pooled(hidden, weighing[pool], batch.offsets)
-                if layer == highest:
-                    raise Enough
-
-            return read
-
-        inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-        if past:
-            mask = torch.cat([batch.mask.new_ones(len(some), begin), batch.mask], dim=1)
-            inputs |= {"attention_mask": mask, "past_key_values": _continued(model, past, len(some)), "use_cache": True}
-        if "position_ids" in model.accepts:
-            inputs["position_ids"] = batch.positions + begin
-        with block_hooks(model, [(layer, take(layer)) for layer in layers]), suppress(Enough):
-            model.module(**inputs)
-        on_read(min(start + _AT_ONCE, len(order)))
-    return out
-
-
-def _common_start(prompts: Sequence[Prompt]) -> int:
-    """How many tokens all prompts begin with, the user's own never among them."""
-    first, last = min(p.ids for p in prompts), max(p.ids for p in prompts)
-    alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return min(alike, *(p.start for p in prompts), *(len(p.ids) - 1 for p in prompts))
-
-
-def _kept(model: LanguageModel, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Keys and values of these tokens, one pair per block."""
-    cache = DynamicCache(config=model.module.config)
-    model.module(input_ids=torch.tensor([list(ids)], device=model.device), past_key_values=cache, use_cache=True)
-    layers: list[Any] = cache.layers
-    return [(layer.keys, layer.values) for layer in layers]
-
-
-def _continued(model: LanguageModel, past: Sequence[tuple[torch.Tensor, torch.Tensor]], rows: int) -> DynamicCache:
-    """A new cache of so many rows that all begin with the same tokens; blocks append to it, so each pass needs its own."""
-    cache = DynamicCache(config=model.module.config)
-    layers: list[Any] = cache.layers
-    for layer, (keys, values) in zip(layers, past, strict=True):
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = (kept.expand(rows, -1, -1, -1) for kept in (keys, values))
-    return cache
 
 
 @dataclass(frozen=True)
@@ -354,8 +254,3 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
 def _numbered(labels: Sequence[object]) -> Any:
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
-
-
-def _stop_if(cancelled: Callable[[], bool]) -> None:
-    if cancelled():
-        raise Cancelled("Stopped; the last finished result stays.")
