@@ -38,7 +38,7 @@ def test_both_shares_with_the_present_and_the_tried_epsilon() -> None:
     assert "4 shipped background prompts and 1 answers" in drawn.note
     assert drawn.spoken == "At the present ε of 0.40, 50% of 10 phrasings are reached, 25.0% of 5 unrelated prompts are touched."
     for mode in ("light", "dark"):
-        assert '"@' not in json.dumps(themed(drawn.figure, mode))  # type: ignore[arg-type]
+        assert '"@' not in json.dumps(themed(drawn.figure, mode))
 
 
 def test_names_at_the_ends_of_close_lines_stay_apart() -> None:
