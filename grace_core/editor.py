@@ -167,7 +167,7 @@ class Editor:
         if not texts:
             return codebook, None, max(config.epsilon, self._furthest(codebook, activation, phrased))
         step = None
-        if _SHARE * self._nearest(codebook, activation, others) < config.epsilon:
+        if _SHARE * self._nearest(codebook, activation, others) < _ROOM * config.epsilon:
             rows = np.concatenate([others, activation[None]])
             step = Calibration(codebook.encoder.version + 1, f"siblings of “{prompt.text}”", (*texts, prompt.text), rows)
             codebook = codebook.recalibrated(codebook.encoder.joined(rows, config.directions))
@@ -213,9 +213,11 @@ class Editor:
         return edit if all(_answers(self.model, codebook.with_edit(edit), row, target_ids) for row in rows) else None
 
 
-_SHARE = 0.8
-"""How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 7 % of its
+_SHARE = 0.7
+"""How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
 paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
+_ROOM = 0.8
+"""A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
 _SMALLEST = 0.02
 """A radius below which rounding in a batch could lose the edited prompt itself (cosine distance)."""
 

@@ -282,7 +282,7 @@ def test_near_siblings_bring_a_calibration_and_a_radius_that_spares_them(taught:
     assert result.codebook.encoder.version == 2
     assert codebook.encoder.version == 1
     nearest = distances(result.codebook, edit.activation, step.activations[:-1]).min()
-    assert edit.epsilon == pytest.approx(max(0.02, min(0.9, 0.8 * nearest)))
+    assert edit.epsilon == pytest.approx(max(0.02, min(0.9, 0.7 * nearest)))
     assert all(g.edit_id is None for g in generate_batch(taught, result.codebook, step.prompts[:-1], max_new_tokens=1))
 
 
