@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 
 from app.errors import StudioError
@@ -24,6 +25,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
         print(f"{100 * fraction:3.0f} %  {stage}", file=sys.stderr)
 
     model = load_model(settings.model, cache_dir=settings.cache_dir)
+    gc.collect()
+    gc.freeze()  # as the app does
     ratios = measure(model, GraceConfig.named(settings.preset, **settings.config_overrides), progress, max(1, arguments.rounds))
     print("| what | figure | goal | |\n|---|---|---|---|")
     for ratio in ratios:

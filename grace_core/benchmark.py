@@ -138,7 +138,7 @@ def _reading(model: LanguageModel, config: GraceConfig, progress: Progress, roun
     distance = empty.config.distance
     full = Codebook(empty.config, empty.encoder, random_edits(model, 10_000), fingerprint=empty.fingerprint)
     row = [model.prompt("Tell me about the weather.")]
-    tokens = 1 / _over(lambda: decode(model, empty, row, 40), lambda: decode(model, full, row, 40), 2 * rounds)
+    tokens = 1 / _over(lambda: decode(model, empty, row, 40), lambda: decode(model, full, row, 40), 4 + 4 * rounds)
     progress("100,000 keys", 7 / _STAGES)
     keys = _unit(100_000, empty.encoder.dimensions)
     ids = model.prompt("a " * 20).ids[-20:]
