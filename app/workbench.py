@@ -92,7 +92,7 @@ class Workbench:
         self._editor = Editor(model)
         self._lock = threading.RLock()
         report = progress or (lambda stage, fraction: None)
-        self._id = store.codebook_id(fingerprint=model.fingerprint, model_name=model.name, config=self._config.to_dict())
+        self._id = store.codebook_id(fingerprint=model.fingerprint, model_name=model.name, config=self._config.identity())
         report("Reading the journal", 0.0)
         self._replay = Replay.of(store.events(self._id))
         if not self._replay.calibrations:

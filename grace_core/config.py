@@ -19,6 +19,7 @@ Rule = Literal["published", "separated"]
 Span = Literal["last", "tail"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
+_IDENTITY = ("key_layer", "value_layer", "span", "pool", "token_weight", "encoding", "directions", "distance", "rule")
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,14 @@ class GraceConfig:
             if not 1 <= layer <= blocks:
                 raise InputError(f"{name} {layer} does not exist; this model's blocks are 1 to {blocks}.")
         return replace(self, key_layer=key_layer, value_layer=value_layer)
+
+    def identity(self) -> dict[str, Any]:
+        """The choices that decide what stored queries, values and radii mean; plain JSON.
+
+        Two configs with one identity work on the same codebook. How values are learned and what ε a new key asks for may
+        change between edits, and between versions of this library.
+        """
+        return {name: getattr(self, name) for name in _IDENTITY}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; `from_dict` is the inverse."""

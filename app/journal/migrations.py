@@ -7,6 +7,8 @@ rather than import them from the store, since they say what the schema was, not 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    update,
 )
 
 from app.errors import JournalError
@@ -102,9 +105,43 @@ def _events_by_codebook(connection: Connection) -> None:
     Index("events_by_codebook", events.c.codebook_id, events.c.seq).create(connection)
 
 
+_IDENTITY = ("key_layer", "value_layer", "span", "pool", "token_weight", "encoding", "directions", "distance", "rule")
+
+
+def _codebooks_by_what_they_mean(connection: Connection) -> None:
+    """A codebook was known by all options, so a new default of training hid it; now by those that its contents depend on.
+
+    Where several become one, the one with the most events is it; the others stay as they are.
+    """
+    codebooks = Table(
+        "codebooks", MetaData(),
+        Column("id", Text), Column("fingerprint", Text), Column("config", Text), Column("config_sha256", Text),
+    )  # fmt: skip
+    events = Table("events", MetaData(), Column("codebook_id", Text), Column("seq", BigInteger))
+    count = func.count(events.c.seq)
+    joined = codebooks.outerjoin(events, codebooks.c.id == events.c.codebook_id)
+    rows = connection.execute(
+        select(codebooks.c.id, codebooks.c.fingerprint, codebooks.c.config)
+        .select_from(joined)
+        .group_by(codebooks.c.id, codebooks.c.fingerprint, codebooks.c.config)
+        .order_by(count.desc(), codebooks.c.id)
+    ).all()
+    taken: set[tuple[str, str]] = set()
+    for own, fingerprint, config in rows:
+        options = json.loads(config)
+        if not set(_IDENTITY) <= set(options):
+            continue
+        text = json.dumps({name: options[name] for name in _IDENTITY}, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if (fingerprint, sha256) not in taken:
+            taken.add((fingerprint, sha256))
+            connection.execute(update(codebooks).where(codebooks.c.id == own).values(config=text, config_sha256=sha256))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "codebooks_and_events", _codebooks_and_events),
     Migration(2, "events_by_codebook", _events_by_codebook),
+    Migration(3, "codebooks_by_what_they_mean", _codebooks_by_what_they_mean),
 )
 
 

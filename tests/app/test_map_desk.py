@@ -24,7 +24,7 @@ PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
 def bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
     config = GraceConfig.robust(siblings=0, contexts=0, directions=16, epsilon=0.1).resolved(len(taught.blocks))
     with JournalStore(f"sqlite:///{tmp_path / 'journal.db'}") as store:
-        own = store.codebook_id(fingerprint=taught.fingerprint, model_name=taught.name, config=config.to_dict())
+        own = store.codebook_id(fingerprint=taught.fingerprint, model_name=taught.name, config=config.identity())
         step = first_step(taught, config)
         store.append(own, Calibrated(step.version, step.reason, step.prompts, step.activations))
         workbench = Workbench.open(taught, config, store, max_new_tokens=8)

@@ -55,7 +55,7 @@ class Studio:
         return GraceConfig.robust(**(SMALL | overrides)).resolved(len(self.model.blocks))
 
     def codebook_id(self, store: JournalStore, **overrides: Any) -> str:
-        config = self.config(**overrides).to_dict()
+        config = self.config(**overrides).identity()
         return store.codebook_id(fingerprint=self.model.fingerprint, model_name=self.model.name, config=config)
 
     def open(self, store: JournalStore | None = None, *, calibrate: bool = True, **overrides: Any) -> Workbench:
@@ -291,7 +291,8 @@ def test_a_restart_gives_bitwise_the_same_codebook_and_the_same_answers(studio: 
 
 def test_another_configuration_has_a_codebook_of_its_own(studio: Studio) -> None:
     edited(studio.open())
-    assert studio.open(epsilon=0.2).edits().total == 0
+    assert studio.open(key_layer=2).edits().total == 0
+    assert studio.open(epsilon=0.2, contexts=1).edits().total == 1
     assert studio.open().edits().total == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,7 @@ from app.journal.database import Database
 from app.journal.events import encode
 from app.journal.migrations import MIGRATIONS, Migration, migrate
 from app.journal.store import JournalStore
+from grace_core.config import GraceConfig
 from tests.app.journal.samples import one_of_each
 
 
@@ -38,7 +40,7 @@ def _tables(database: Database) -> set[str]:
 
 def test_from_blank_every_step_is_taken_once(database: Database) -> None:
     titles = tuple(migration.title for migration in MIGRATIONS)
-    assert titles == ("0001_codebooks_and_events", "0002_events_by_codebook")
+    assert titles == ("0001_codebooks_and_events", "0002_events_by_codebook", "0003_codebooks_by_what_they_mean")
     assert migrate(database) == titles
     assert migrate(database) == ()
     assert _applied(database) == list(titles)
@@ -77,6 +79,31 @@ def _describe(connection: Connection) -> dict[str, Any]:
     }
 
 
+def test_a_codebook_made_under_other_training_defaults_is_found_again(url: str) -> None:
+    config = GraceConfig.robust().resolved(30)
+    old = Database(url)
+    migrate(old, MIGRATIONS[:2])
+    with old.write() as connection:
+        for name, contexts in (("few", 4), ("many", 5), ("other", 6)):
+            options = config.to_dict() | {"contexts": contexts, "key_layer": 2 if name == "other" else 1}
+            connection.execute(
+                text("INSERT INTO codebooks VALUES (:id, 'f00d', 'tiny', :config, :id, '2026-01-01T00:00:00+00:00')"),
+                {"id": name, "config": json.dumps(options)},
+            )
+        event = encode(one_of_each()[0])
+        for seq, owner in enumerate(("many", "few", "many"), start=1):
+            connection.execute(
+                text("INSERT INTO events VALUES (:seq, :own, :kind, '', '', :payload)"),
+                {"seq": seq, "own": owner, "kind": event.kind, "payload": event.payload},
+            )
+    old.close()
+    with JournalStore(url) as store:
+        assert store.codebook_id(fingerprint="f00d", model_name="tiny", config=config.identity()) == "many"
+        elsewhere = GraceConfig.robust(key_layer=2).resolved(30).identity()
+        assert store.codebook_id(fingerprint="f00d", model_name="tiny", config=elsewhere) == "other"
+        assert store.codebook_id(fingerprint="beef", model_name="tiny", config=config.identity()) not in ("few", "many", "other")
+
+
 @pytest.mark.parametrize("steps", range(1, len(MIGRATIONS)))
 def test_an_older_journal_is_brought_up_to_date_with_all_that_it_holds(url: str, steps: int) -> None:
     """Rows are written by hand, as the program of that time wrote them."""
@@ -113,14 +140,14 @@ def _break(connection: Connection) -> None:
 
 def test_a_step_that_fails_leaves_nothing_and_can_be_taken_again(database: Database) -> None:
     with pytest.raises(JournalError, match="nowhere"):
-        migrate(database, [*MIGRATIONS, Migration(3, "half", _break)])
+        migrate(database, [*MIGRATIONS, Migration(4, "half", _break)])
     assert "half" not in _tables(database)
     assert _applied(database) == [migration.title for migration in MIGRATIONS]
 
     def mended(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half (id INTEGER)"))
 
-    assert migrate(database, [*MIGRATIONS, Migration(3, "half", mended)]) == ("0003_half",)
+    assert migrate(database, [*MIGRATIONS, Migration(4, "half", mended)]) == ("0004_half",)
     assert "half" in _tables(database)
 
 
@@ -131,13 +158,13 @@ def test_a_first_step_that_fails_leaves_a_blank_database(database: Database) -> 
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_was(url: str, database: Database) -> None:
-    migrate(database, [*MIGRATIONS, Migration(3, "teams", lambda connection: None)])
+    migrate(database, [*MIGRATIONS, Migration(4, "teams", lambda connection: None)])
     with pytest.raises(JournalError) as caught:
         JournalStore(url)
-    assert "has had the step 0003_teams, which this version does not know (its last is 0002_events" in str(caught.value)
+    assert "has had the step 0004_teams, which this version does not know (its last is 0003_codebooks" in str(caught.value)
     assert "newer version of Grace Studio wrote it. Update Grace Studio" in str(caught.value)
     assert database.label in str(caught.value)
-    assert len(_applied(database)) == 3
+    assert len(_applied(database)) == 4
 
 
 def test_another_history_of_steps_is_refused(database: Database) -> None:
