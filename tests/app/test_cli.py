@@ -208,7 +208,7 @@ def test_the_app_takes_over_from_the_loading_page_and_stops_cleanly(
             # What the loading page takes as the sign to load itself again.
             assert not ask(free_port, "/progress")[1].startswith('{"loading": true')
             app.send_signal(number)
-            assert app.wait(timeout=30) == 0
+            assert app.wait(timeout=120) == 0
             assert "Traceback" not in app.stderr.read()
         finally:
             app.kill()

@@ -76,7 +76,7 @@ class Reviewer:
 
     def open(self) -> None:
         self.page.goto(self.url)
-        expect(self.page.locator("#gs-status .gs-count")).not_to_be_empty()
+        expect(self.page.locator("#gs-status .gs-count")).not_to_be_empty(timeout=60_000)
 
     def tab(self, name: str) -> None:
         self.page.locator(f"#gs-tab-{name}-button").click()

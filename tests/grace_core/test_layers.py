@@ -16,6 +16,7 @@ PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital o
 
 
 def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -> None:
+    before = hooks(tiny)
     base = calibrated(tiny).config
     weights = token_weights(tiny, base)
     prompts = [tiny.prompt(text) for text in PROMPTS]
@@ -23,7 +24,7 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -
     for (layer, pool), rows in read.items():
         alone = activations_of(tiny, replace(base, key_layer=layer, value_layer=3, pool=pool), weights, prompts, rows_at_once=1)
         np.testing.assert_allclose(rows, alone, atol=1e-4)
-    assert hooks(tiny) == 0
+    assert hooks(tiny) == before
 
 
 def test_one_prompt_alone_and_prompts_that_begin_alike(tiny: LanguageModel) -> None:
