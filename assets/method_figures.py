@@ -99,7 +99,14 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
         shown = x <= 5
         first.add_scatter(x=x[shown], y=y[shown], mode="lines", line={"color": colour, "width": 3})
         first.add_annotation(
-            x=5.1, y=y[shown][-1], text=name, showarrow=False, xanchor="left", font={"color": colour}, yshift=_apart(name)
+            x=0.63,
+            xref="paper",
+            y=y[shown][-1],
+            text=name,
+            showarrow=False,
+            xanchor="left",
+            font={"color": colour},
+            yshift=_apart(name),
         )
     first.update_xaxes(title="unrelated prompts inside some ball (%)", range=[-0.1, 5], domain=[0, 0.62])
     first.update_yaxes(title="paraphrases that find their own key (%)", range=[0, 101])
