@@ -136,7 +136,7 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
 
 
 def _apart(name: str) -> int:
-    return {"mean, block 1, whitened": -16, "weighted mean, block 1, whitened (robust)": 8}.get(name, 0)
+    return {"mean, block 1, whitened": -6, "weighted mean, block 1, whitened (robust)": 11, "mean, block 1, raw": -3}.get(name, 0)
 
 
 def _write(drawn: dict[str, go.Figure]) -> None:
