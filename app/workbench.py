@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -92,7 +92,10 @@ class Workbench:
         self._editor = Editor(model)
         self._lock = threading.RLock()
         report = progress or (lambda stage, fraction: None)
-        self._id = store.codebook_id(fingerprint=model.fingerprint, model_name=model.name, config=self._config.identity())
+        self._id = store.codebook_id(
+            fingerprint=model.fingerprint, model_name=model.name, config=self._config.identity(), kept=("directions",)
+        )
+        self._config = replace(self._config, directions=store.config_of(self._id)["directions"])
         report("Reading the journal", 0.0)
         self._replay = Replay.of(store.events(self._id))
         if not self._replay.calibrations:

@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "mean, block 1, whitened": {"pool": "mean", "key_layer": 1},
     "weighted mean, block 1, whitened (robust)": {"key_layer": 1},
 }
-STOPS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
+STOPS = (1.0, 0.3, 0.1, 0.05, 0.02)
 COLOURS = ("#999999", "#666666", "#e69f00", "#56b4e9", "#0072b2")
 
 
@@ -65,30 +65,40 @@ def reach(model: LanguageModel, cases: Sequence[Case], unrelated: Sequence[str])
     return out
 
 
-def stops(model: LanguageModel, cases: Sequence[Case]) -> dict[str, list[float]]:
+def stops(model: LanguageModel, answers: Sequence[Case], sentences: Sequence[Case]) -> dict[str, list[float]]:
     """Paraphrases that get exactly the target, and steps, against the loss at which training stopped; routing taken as given."""
     out: dict[str, list[float]] = {"stop": list(STOPS)}
-    for name, contexts in (("own prompt only", 0), ("8 more phrasings", 8)):
+    for name, (cases, chosen) in {
+        "answers, one position, own prompt": (answers, {"contexts": 0, "span": "last"}),
+        "answers, own prompt": (answers, {"contexts": 0}),
+        "sentences, own prompt": (sentences, {"contexts": 0}),
+        "sentences, 8 more prompts": (sentences, {"contexts": 8}),
+    }.items():
         exact, steps = [], []
         for stop in STOPS:
-            config = GraceConfig.robust(contexts=contexts, stop_loss=stop).resolved(len(model.blocks))
+            config = GraceConfig.robust(stop_loss=stop, **chosen).resolved(len(model.blocks))
             found = [_one(model, config, case) for case in cases]
             exact.append(float(np.mean([right for right, _ in found])))
             steps.append(float(np.mean([taken for _, taken in found])))
+            print(name, stop, exact[-1], steps[-1], flush=True)
         out[name], out[f"{name}, steps"] = exact, steps
     return out
 
 
-def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[bool, int]:
+def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[float, int]:
+    """Share of a case's paraphrases that decode exactly with the value learned for its prompt, and the steps that it took."""
     own, ids = model.prompt(case.prompt), model.target_ids(case.prompt, case.target)
     trained = train_values(model, config, [Task((own, *training_contexts(model, config, own)), ids)])[0]
-    other = model.prompt(case.paraphrases[0])
-    tokens = torch.tensor([[*other.ids, *ids[:-1]]])
-    assert config.value_layer is not None  # resolved
-    put = block_hooks(model, [(config.value_layer, lambda h: replaced(h, {0: trained.value}, [len(other.ids) - 1]))])
-    with torch.inference_mode(), put:
-        logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(other.ids) - 1 :]
-    return bool((logits.argmax(-1) == torch.tensor(ids)).all()), trained.steps
+    right = []
+    for text in case.paraphrases:
+        other = model.prompt(text)
+        tokens = torch.tensor([[*other.ids, *ids[:-1]]])
+        assert config.value_layer is not None  # resolved
+        put = block_hooks(model, [(config.value_layer, lambda h, at=len(other.ids) - 1: replaced(h, {0: trained.value}, [at]))])
+        with torch.inference_mode(), put:
+            logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(other.ids) - 1 :]
+        right.append(bool((logits.argmax(-1) == torch.tensor(ids)).all()))
+    return float(np.mean(right)), trained.steps
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
@@ -111,7 +121,8 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
     first.update_xaxes(title="unrelated prompts inside some ball (%)", range=[-0.1, 5], domain=[0, 0.62])
     first.update_yaxes(title="paraphrases that find their own key (%)", range=[0, 101])
     second = go.Figure()
-    for name, colour in (("own prompt only", "#e69f00"), ("8 more phrasings", "#0072b2")):
+    lines = [name for name in numbers["stops"] if name != "stop" and not name.endswith(", steps")]
+    for name, colour in zip(lines, COLOURS[1:], strict=True):
         y = 100 * np.array(numbers["stops"][name])
         second.add_scatter(x=numbers["stops"]["stop"], y=y, mode="lines+markers", line={"color": colour, "width": 3})
         second.add_annotation(
@@ -124,7 +135,7 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
             font={"color": colour},
         )
     second.update_xaxes(
-        title="mean loss at which training stops (nats per token)", type="log", autorange="reversed", domain=[0, 0.75]
+        title="mean loss at which training stops (nats per token)", type="log", autorange="reversed", domain=[0, 0.66]
     )
     second.update_xaxes(tickvals=list(STOPS), ticktext=[f"{stop:g}" for stop in STOPS])
     second.update_yaxes(title="paraphrases answered exactly (%)", range=[0, 101])
@@ -159,6 +170,8 @@ def main() -> None:
     parser.add_argument("--unrelated", type=Path, help="prompts")
     parser.add_argument("--cache", type=Path, help="where the model is kept")
     parser.add_argument("--trained", type=int, default=24, help="rows that values are learned for")
+    parser.add_argument("--sentences", type=Path, help="biographies")
+    parser.add_argument("--people", type=int, default=8, help="biographies that values are learned for")
     arguments = parser.parse_args()
     kept = HERE / "method.json"
     if arguments.data is not None:
@@ -166,7 +179,7 @@ def main() -> None:
         cases = read_dataset("zsre", arguments.data, None).cases
         numbers = {
             "reach": reach(model, cases, read_prompts(arguments.unrelated)[:500]),
-            "stops": stops(model, cases[-arguments.trained :]),
+            "stops": stops(model, cases[-arguments.trained :], read_dataset("bios", arguments.sentences, arguments.people).cases),
         }
         kept.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
     _write(figures(json.loads(kept.read_text(encoding="utf-8"))))

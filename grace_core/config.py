@@ -44,7 +44,7 @@ class GraceConfig:
     """`a` in the weight a / (a + p(token)) of the weighted pool (smooth inverse frequency, Arora et al. 2017)."""
     encoding: Encoding = "whiten"
     """Whether hidden states are compared as they are, or centred, scaled along their leading directions and made unit length."""
-    directions: int = 256
+    directions: int = 384
     """How many leading principal directions the whitened query keeps, at most."""
     distance: Distance = "cosine"
     """cosine: 1 - cos, 0 same and 1 unrelated. euclidean: the paper's."""

@@ -216,7 +216,7 @@ class Editor:
 _SHARE = 0.7
 """How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
 paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
-_ROOM = 0.8
+_ROOM = 0.9
 """A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
 _SMALLEST = 0.02
 """A radius below which rounding in a batch could lose the edited prompt itself (cosine distance)."""

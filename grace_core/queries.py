@@ -121,10 +121,10 @@ class Encoder:
 
     @classmethod
     def whitened(cls, background: Background, directions: int, version: int, weights: TokenWeights) -> Encoder:
-        """Calibrate on prompts that stand for what people ask; at most half as many directions as there are prompts."""
+        """Calibrate on prompts that stand for what people ask; at most 3/5 as many directions as there are prompts."""
         mean = background.total / background.count
         variances, axes = np.linalg.eigh(background.outer / background.count - np.outer(mean, mean))
-        order = np.argsort(variances)[::-1][: max(1, min(directions, background.count // 2))]
+        order = np.argsort(variances)[::-1][: max(1, min(directions, 3 * background.count // 5))]
         order = order[variances[order] > 1e-9 * variances.max()]
         projection = np.ascontiguousarray(axes[:, order] / np.sqrt(variances[order]), dtype=np.float32)
         return cls(projection.shape[1], version, weights, background, mean.astype(np.float32), projection)

@@ -99,10 +99,12 @@ class JournalStore:
         """The file's path, or the URL without its secrets."""
         return self._database.label
 
-    def codebook_id(self, *, fingerprint: str, model_name: str, config: dict[str, Any]) -> str:
+    def codebook_id(self, *, fingerprint: str, model_name: str, config: dict[str, Any], kept: Collection[str] = ()) -> str:
         """The id of the codebook with this model fingerprint and equal config, made where there is none.
 
         model_name is what people call the model: kept from the first time, and not part of the identity.
+        kept: names in config that a codebook keeps as it began with them (`config_of`): where none is equal, the oldest
+        one that differs in these alone is taken, so that a new default does not hide what was made under the old one.
         """
         text = json.dumps(config, sort_keys=True, allow_nan=False, separators=(",", ":"))
         sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -116,10 +118,22 @@ class JournalStore:
         }
         same = select(codebooks.c.id).where(codebooks.c.fingerprint == fingerprint, codebooks.c.config_sha256 == sha256)
         with self._database.write() as connection:
+            if kept and connection.execute(same).first() is None:
+                rows = select(codebooks.c.id, codebooks.c.config).where(codebooks.c.fingerprint == fingerprint)
+                for known_id, known in connection.execute(rows.order_by(codebooks.c.at, codebooks.c.id)):
+                    if config == json.loads(known) | {name: config[name] for name in kept}:
+                        return str(known_id)
             # Insert first: whoever is second, in whichever process, finds the first one's row.
             dialect_insert = sqlite.insert if self._database.dialect == "sqlite" else postgresql.insert
             connection.execute(dialect_insert(codebooks).values(row).on_conflict_do_nothing())
             return str(connection.execute(same).scalar_one())
+
+    def config_of(self, codebook_id: str) -> dict[str, Any]:
+        """The config that a codebook was made with."""
+        with self._database.read() as connection:
+            text = connection.execute(select(codebooks.c.config).where(codebooks.c.id == codebook_id)).scalar_one()
+        config: dict[str, Any] = json.loads(text)
+        return config
 
     def append(
         self,

@@ -1041,3 +1041,15 @@ def test_reading_probes_can_be_called_off(bench: Workbench) -> None:
     job.cancel()
     with pytest.raises(Cancelled):
         job.result(SOON)
+
+
+def test_a_journal_keeps_its_number_of_directions_under_another_default(studio: Studio, bench: Workbench) -> None:
+    made = id_of(edited(bench))
+    with JournalStore(studio.url) as store:
+        again = Workbench.open(studio.model, studio.config(directions=12), store)
+        try:
+            assert again.codebook.config.directions == bench.codebook.config.directions == 16
+            assert [row.edit_id for row in again.edits().rows] == [made]
+            assert again.codebook.keys.tobytes() == bench.codebook.keys.tobytes()
+        finally:
+            again.close()

@@ -88,9 +88,10 @@ def test_a_query_has_the_same_bits_in_any_company() -> None:
     assert encoder(rows[:0]).shape == (0, 6)
 
 
-def test_directions_are_the_leading_ones_and_at_most_half_as_many_as_prompts() -> None:
+def test_directions_are_the_leading_ones_and_fewer_than_prompts() -> None:
     assert whitened(directions=2).dimensions == 2
     assert whitened(rows=8).dimensions == 4
+    assert whitened(rows=5).dimensions == 3
     projection = whitened(directions=1).projection
     assert projection is not None
     assert int(np.abs(projection[:, 0]).argmax()) == 5

@@ -259,3 +259,17 @@ def test_after_closing_it_says_so(store: JournalStore, codebook_id: str) -> None
         store.append(codebook_id, generated())
     with pytest.raises(JournalError, match="was closed; open it again"):
         store.events(codebook_id)
+
+
+def test_a_codebook_keeps_what_it_began_with_under_another_default(store: JournalStore) -> None:
+    def found(**config: int) -> str:
+        return store.codebook_id(fingerprint="f00d", model_name="tiny", config=config, kept=("directions",))
+
+    began = found(key_layer=1, directions=256)
+    assert found(key_layer=1, directions=384) == began
+    assert store.config_of(began) == {"key_layer": 1, "directions": 256}
+    assert found(key_layer=2, directions=384) != began
+    exact = store.codebook_id(fingerprint="f00d", model_name="tiny", config={"key_layer": 1, "directions": 384})
+    assert exact != began
+    assert found(key_layer=1, directions=384) == exact
+    assert store.config_of(exact)["directions"] == 384
