@@ -80,7 +80,6 @@ def stops(model: LanguageModel, answers: Sequence[Case], sentences: Sequence[Cas
             found = [_one(model, config, case) for case in cases]
             exact.append(float(np.mean([right for right, _ in found])))
             steps.append(float(np.mean([taken for _, taken in found])))
-            print(name, stop, exact[-1], steps[-1], flush=True)
         out[name], out[f"{name}, steps"] = exact, steps
     return out
 
@@ -94,7 +93,8 @@ def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[float, 
         other = model.prompt(text)
         tokens = torch.tensor([[*other.ids, *ids[:-1]]])
         assert config.value_layer is not None  # resolved
-        put = block_hooks(model, [(config.value_layer, lambda h, at=len(other.ids) - 1: replaced(h, {0: trained.value}, [at]))])
+        last = [len(other.ids) - 1]
+        put = block_hooks(model, [(config.value_layer, lambda h: replaced(h, {0: trained.value}, last))])  # noqa: B023
         with torch.inference_mode(), put:
             logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(other.ids) - 1 :]
         right.append(bool((logits.argmax(-1) == torch.tensor(ids)).all()))
