@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from grace_core.adapter import activations_of, attached, block_hooks, hidden_after
 from grace_core.codebook import Codebook
@@ -141,6 +143,41 @@ def test_a_row_does_not_depend_on_its_neighbours(tiny: LanguageModel, side: str,
         assert reading.matches[row].edit_id == own.matches[0].edit_id == ("e" if row == edited else None)
         assert reading.activations[row] == pytest.approx(own.activations[0], abs=1e-4)
         torch.testing.assert_close(found[row], want, atol=2e-4, rtol=1e-4)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=50).map(str.strip)
+
+
+@given(
+    texts=st.lists(TEXT.filter(bool), min_size=1, max_size=4, unique=True),
+    edited=st.integers(0, 3),
+    side=st.sampled_from(["left", "right"]),
+    span=st.sampled_from(["last", "tail"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_in_any_company_and_padding_a_row_is_answered_as_alone_and_a_deferred_one_keeps_its_bits(
+    tiny: LanguageModel, texts: list[str], edited: int, side: str, span: str
+) -> None:
+    own = texts[edited % len(texts)]
+    codebook = with_edit_of(tiny, own, span=span)
+    epsilon = codebook.entries[0].epsilon
+    batch = batch_of(tiny, texts, side)
+    bare = logits(tiny, batch)
+    with attached(tiny, codebook, batch) as reading:
+        found = logits(tiny, batch)
+    for row, text in enumerate(texts):
+        alone = batch_of(tiny, [text])
+        with attached(tiny, codebook, alone) as by_itself:
+            want = own_last(logits(tiny, alone), alone)[0]
+        distance = by_itself.matches[0].distance
+        assert distance is not None
+        assume(abs(distance - epsilon) > 1e-3)  # on the rim, rounding decides
+        matched = reading.matches[row].matched
+        assert matched == by_itself.matches[0].matched
+        assert matched or text != own
+        torch.testing.assert_close(own_last(found, batch)[row], want, atol=5e-4, rtol=1e-3)
+        if not matched:
+            assert torch.equal(found[row], bare[row])
 
 
 # With and without a KV cache, by transformers' own generate
