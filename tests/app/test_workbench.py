@@ -81,8 +81,9 @@ class Studio:
     def folded(self, **overrides: Any) -> Codebook:
         """The codebook that a fresh reader of the journal gets."""
         replay = Replay.of(self.events(**overrides))
-        steps = [Calibration(c.version, c.reason, c.prompts, c.activations) for c in replay.calibrations]
-        config = self.config(**overrides)
+        weighed = len(replay.reading.weighed)
+        steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in replay.calibrations]
+        config = replay.reading.config(self.config(**overrides))
         encoder = encoder_of(self.model, config, steps)
         return Codebook(config, encoder, replay.active_edits(), fingerprint=self.model.fingerprint)
 

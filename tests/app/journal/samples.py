@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from app.journal.events import (
     Unmarked,
 )
 from app.records import VERDICTS
+from grace_core.config import Encoding
 
 WIDTH = 8
 
@@ -184,10 +185,13 @@ def matrix(rows: Sequence[Float32]) -> Float32:
     return np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32)
 
 
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+
+
 @st.composite
 def anything_reread(draw: st.DrawFn, reading_id: str, version: int, prompts: tuple[str, ...]) -> EventData:
     background = tuple(draw(st.lists(texts, max_size=3)))
-    encoding = draw(st.sampled_from(["raw", "whiten"]))
+    encoding = draw(st.sampled_from(ENCODINGS))
     rows = 0 if encoding == "raw" else len(background)
     return Reread(
         reading_id, draw(st.integers(1, 30)), draw(st.sampled_from(["last", "mean", "weighted"])), encoding,

@@ -91,10 +91,10 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     wanted = "2-last-raw"
     seen = part.on_view("recall0", list(KINDS), wanted)
     assert seen[part.choice]["value"] == wanted
-    assert "distance='euclidean'" in seen[part.command]["value"]
-    shown = last(part.on_preview(wanted, 1e-6, Session()))
-    assert "would be answered otherwise" in shown[part.use_message]["text"]
-    assert last(part.on_preview("no such", 1.0, Session()))[part.use_message]["tone"] == "error"
+    assert "distance='euclidean'" in seen[part.use.command]["value"]
+    shown = last(part.use.on_preview(wanted, 1e-6, Session()))
+    assert "would be answered otherwise" in shown[part.use.message]["text"]
+    assert last(part.use.on_preview("no such", 1.0, Session()))[part.use.message]["tone"] == "error"
     assert bench.revision() == before
 
 
