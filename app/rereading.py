@@ -1,8 +1,8 @@
 """Read all that a journal knows under another choice of layer, pooling and encoding: makes the event, writes nothing.
 
 Each distinct text is read once, and not at all where its activation is stored: only the encoding changes, say, or the
-same place was read before. An edited prompt is read alone, without padding, as an edit reads it, so that its own
-question is at distance 0 exactly; all other texts are read in batches.
+same place was read before. An edited prompt is read alone, without padding, as an edit reads it; all other texts are
+read in batches, whose rounding may differ in the last bits.
 """
 
 from __future__ import annotations
