@@ -210,7 +210,7 @@ class CalibratePart:
         yield from run_job(
             session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing prompts",
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
-            ended={self.go: on, self.use.preview: on, self.stop: gr.update(visible=False)},
+            ended=lambda: {self.go: on, self.use.preview: on, self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
     def on_revision(self, shown: int, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:

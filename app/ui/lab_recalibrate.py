@@ -94,7 +94,7 @@ class RecalibratePart:
             session, lambda: self.bench.recalibrate(seen=seen, author=author), finish,
             message=self.message, progress=self.progress, first="Recalibrating",
             running={self.look: off, self.go: off, self.stop: gr.update(visible=True)},
-            ended={self.look: gr.update(interactive=True), self.stop: gr.update(visible=False)},
+            ended=lambda: {self.look: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
     def on_revision(self) -> Updates:

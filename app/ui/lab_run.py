@@ -40,12 +40,13 @@ def run_job(
     progress: Any,
     first: str,
     running: Updates,
-    ended: Updates,
+    ended: Callable[[], Updates],
 ) -> Iterator[Updates]:
     """One event of a page that runs a job: what to update, from its start to its end.
 
     message, progress: the components that tell of it; first: its first stage in words. running, ended: how buttons are
-    meanwhile, and afterwards whatever came of it. finish: what its result changes.
+    meanwhile, and afterwards whatever came of it. finish: what its result changes. The last update holds all that is to
+    stay: of two in quick succession a page may see only the last.
     """
     if session.job is not None:
         yield {message: message_value(BUSY, "note")}
@@ -62,7 +63,7 @@ def run_job(
         done = {message: message_value(failure_text(error))}
     finally:
         session.job = None
-    yield {progress: NO_STAGE, **ended, **done}
+    yield {progress: NO_STAGE, **ended(), **done}
 
 
 def _stage(event: LabProgress) -> Stage:

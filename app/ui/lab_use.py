@@ -144,10 +144,12 @@ class UsePart:
         yield from run_job(
             session, lambda: self.bench.return_to(reading_id, author=author), finish,
             message=self.back_message, progress=self.back_progress, first="Reading prompts",
-            running={self.back_stop: gr.update(visible=True)}, ended={self.back_stop: gr.update(visible=False)},
+            running={self.back_stop: gr.update(visible=True)},
+            # Also where it was refused: drawing the list anew frees its buttons.
+            ended=lambda: {
+                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.bench.readings()),
+            },
         )  # fmt: skip
-        # Also where it was refused: drawing the list anew frees its buttons.
-        yield {self.readings: readings_value(self.bench.readings())}
 
     def on_revision(self, chosen: str | None) -> Updates:
         """Somebody may have changed how prompts are read."""
@@ -212,7 +214,7 @@ class UsePart:
         yield from run_job(
             session, start, finish, message=self.message, progress=self.progress, first="Reading prompts",
             running={self.preview: off, self.use: off, self.stop: gr.update(visible=True)},
-            ended={self.preview: on, self.stop: gr.update(visible=False)},
+            ended=lambda: {self.preview: on, self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
     def _chosen(self, chosen: str | None) -> Choice | None:
