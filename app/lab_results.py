@@ -64,9 +64,8 @@ class LabResult(Generic[R]):
 
 
 def result_file(status: Status, kind: str) -> Path | None:
-    """One file for each kind, model, preset and pair of layers; None without a data folder."""
+    """One file for each kind and codebook, however that reads its prompts now; None without a data folder."""
     folder = Path(status.data_dir)
     if not folder.is_dir():
         return None
-    own = f"{status.fingerprint} {status.preset} {status.key_layer} {status.value_layer}"
-    return folder / "lab" / f"{kind}-{hashlib.blake2b(own.encode(), digest_size=8).hexdigest()}.json"
+    return folder / "lab" / f"{kind}-{hashlib.blake2b(status.codebook_id.encode(), digest_size=8).hexdigest()}.json"

@@ -74,7 +74,7 @@ class MapDesk:
 
     def _landed(self, scene: MapScene, probe: Probe | None) -> Landed | None:
         """Under the codebook as it is now: an edit may have come or gone since the prompt was typed."""
-        if probe is None:
+        if probe is None or probe.reading != self._bench.reading:
             return None
         codebook = self._bench.codebook
         vector = codebook.encoder(probe.activation[None])

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from grace_core.config import Encoding, Pool
+
 Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
 VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
 
@@ -20,7 +22,10 @@ ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
 @dataclass(frozen=True)
 class Status:
-    """The line at the top of every page: which model, which codebook, how much is in it."""
+    """The line at the top of every page: which model, which codebook, how much is in it.
+
+    Layers, pool, encoding and epsilon are those in force; reread: they are not those that the codebook began with.
+    """
 
     model_name: str
     fingerprint: str
@@ -31,6 +36,10 @@ class Status:
     active_edits: int
     queries: int
     data_dir: str
+    codebook_id: str = ""
+    pool: Pool = "weighted"
+    encoding: Encoding = "whiten"
+    reread: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,6 +255,23 @@ class EpsilonRow:
 
 
 @dataclass(frozen=True)
+class ReadingRow:
+    """One way of reading prompts that this codebook has had. author, at: None for the one that it began with.
+
+    epsilon: what its edits were given with it. in_force: prompts are read so now.
+    """
+
+    reading_id: str
+    key_layer: int
+    pool: Pool
+    encoding: Encoding
+    epsilon: float
+    author: str | None
+    at: datetime | None
+    in_force: bool
+
+
+@dataclass(frozen=True)
 class LabProgress:
     """Where a job of the lab stands: `done` of `total`."""
 
@@ -259,10 +285,12 @@ class Probe:
     """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
 
     activation: (width,) float32, pooled and not encoded, so that it stays true whatever is edited or recalibrated.
+    reading: the id of the one that it was read in; in another one it says nothing.
     """
 
     prompt: str
     activation: np.ndarray = field(repr=False)
+    reading: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,17 @@ class LoggedQuery:
 
 @dataclass(frozen=True, eq=False)
 class LabView:
-    """One moment: a codebook, all logged queries, their vectors (queries, dimensions) and what the codebook says of each."""
+    """One moment: a codebook, all logged queries, their vectors (queries, dimensions) and what the codebook says of each.
+
+    reading: the id of the one that the vectors are of.
+    """
 
     codebook: Codebook
     queries: tuple[LoggedQuery, ...]
     vectors: Matrix = field(repr=False)
     matches: tuple[Match, ...] = field(repr=False)
     revision: int
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,13 +135,7 @@ def what_if(view: LabView, epsilon: float, edit_id: str | None) -> WhatIf:
     """
     before, after = view.codebook, changed_codebook(view.codebook, epsilon, edit_id)
     then = after.match_again(view.vectors, before, view.matches)
-    changed = [
-        _changed(query, one, other)
-        for query, one, other in zip(view.queries, view.matches, then, strict=True)
-        if not same_answer(one, other)
-    ]
-    order = {"gained": 0, "switched": 1, "lost": 2}
-    changed.sort(key=lambda change: (order[change.kind], change.distance))
+    changed = changed_answers(view.queries, view.matches, then)
     old = {entry.edit_id: entry.epsilon for entry in before.entries}
     moved = sum(old.get(entry.edit_id) != entry.epsilon for entry in after.entries)
     asked = set(served(before, edit_id))
@@ -145,7 +143,16 @@ def what_if(view: LabView, epsilon: float, edit_id: str | None) -> WhatIf:
     edits = {edit.edit_id: edit for edit in after.edits}
     caps = sorted((cap for entry in touched if (cap := _cap(after, entry, edits)) is not None), key=lambda cap: cap.epsilon)
     room = _rival(after, touched[0], edits) if edit_id is not None and len(touched) == 1 else None
-    return WhatIf(epsilon, after, tuple(changed), len(view.queries), moved, tuple(caps), room)
+    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room)
+
+
+def changed_answers(queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match]) -> tuple[ChangedAnswer, ...]:
+    """The queries that get another answer, from what one codebook and another one say of each; by kind, nearest first."""
+    found = [
+        _changed(query, one, other) for query, one, other in zip(queries, now, then, strict=True) if not same_answer(one, other)
+    ]
+    order = {"gained": 0, "switched": 1, "lost": 2}
+    return tuple(sorted(found, key=lambda change: (order[change.kind], change.distance)))
 
 
 def same_answer(one: Match, other: Match) -> bool:
@@ -205,6 +212,7 @@ class Probes:
 
     phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
     given, marked: how many phrasings came with the edits, and how many are logged answers that a reviewer marked fine.
+    reading: the id of the one that they were read in; in another one they say nothing.
     """
 
     phrasings: tuple[tuple[str, str], ...]
@@ -214,6 +222,7 @@ class Probes:
     given: int
     marked: int
     background: int
+    reading: str = ""
 
 
 @dataclass(frozen=True, eq=False)

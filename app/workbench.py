@@ -1,12 +1,11 @@
-"""One method for each thing that a person can do; owns the journal's state and the current codebook.
+"""One method for each thing that a person can do: here prompting, marking, editing and looking; the Lab's are in the desks.
 
-Append first, then swap: what the journal did not take did not happen. The model's thread runs generations and edits one
-at a time; everything else is a short look at the replayed state under one lock.
+The model's thread runs generations and edits one at a time; everything else is a short look at the replayed state under
+one lock.
 """
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,25 +15,21 @@ from typing import Any, get_args
 
 import numpy as np
 
-from app.errors import JournalConflict, NotFound, StudioError
-from app.jobs import Job, R, Worker
+from app.errors import NotFound, StudioError
+from app.jobs import Job
 from app.journal.events import (
-    FOLDED,
     Calibrated,
     Edited,
-    EpsilonChanged,
-    EpsilonRedone,
-    EpsilonUndone,
     EventData,
     Generated,
     Marked,
     Redone,
-    StoredEvent,
     Undone,
     Unmarked,
 )  # fmt: skip
-from app.journal.replay import EditRecord, EpsilonRecord, QueryRecord, Replay
+from app.journal.replay import EditRecord, QueryRecord
 from app.journal.store import JournalStore
+from app.reading_desk import ReadingDesk
 from app.records import (
     VERDICTS,
     Answer,
@@ -45,8 +40,6 @@ from app.records import (
     EditProgress,
     EditRow,
     EditState,
-    EpsilonRow,
-    LabProgress,
     MapKey,
     MapQuery,
     MapView,
@@ -58,11 +51,9 @@ from app.records import (
     Status,
     Verdict,
 )  # fmt: skip
-from app.whatif import LabView, LoggedQuery, Probes, known_phrasings, known_unrelated, served
 from grace_core.adapter import activations_of
-from grace_core.calibration import Calibration, background_prompts, encoder_of, first_calibration
 from grace_core.codebook import Change as CoreChange
-from grace_core.codebook import Codebook, Entry, Match, checked_epsilon
+from grace_core.codebook import Codebook, Entry
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor, EditResult
 from grace_core.errors import Cancelled, InputError
@@ -71,11 +62,9 @@ from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 
 NEIGHBORS_SHOWN = 5
-# So many prompts are read between two looks at whether the job was called off.
-_READ_AT_ONCE = 32
 
 
-class Workbench:
+class Workbench(ReadingDesk):
     """The product without a page: prompt, mark, edit, look, undo. Safe to call from any thread."""
 
     def __init__(
@@ -84,32 +73,11 @@ class Workbench:
         progress: Callable[[str, float], None] | None = None,
     ) -> None:  # fmt: skip
         """Replay the journal of this model and these layers, or begin one. `config` need not be resolved."""
-        self._model = model
-        self._config = config.resolved(len(model.blocks))
-        self._store = store
+        super().__init__(model, config, store, progress)
         self._data_dir = data_dir
         self._max_new_tokens = max_new_tokens
         self._editor = Editor(model)
-        self._lock = threading.RLock()
-        report = progress or (lambda stage, fraction: None)
-        self._id = store.codebook_id(
-            fingerprint=model.fingerprint, model_name=model.name, config=self._config.identity(), kept=("directions",)
-        )
-        self._config = replace(self._config, directions=store.config_of(self._id)["directions"])
-        report("Reading the journal", 0.0)
-        self._replay = Replay.of(store.events(self._id))
-        if not self._replay.calibrations:
-            first = first_calibration(model, self._config, report)
-            if first is not None:
-                try:
-                    self._append(_calibrated(first))
-                except JournalConflict:
-                    self._catch_up()  # another process began the same codebook meanwhile; its calibration counts
-        self._codebook = self._refolded()
-        self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
-        self._read: dict[str, Any] = {}
         self._view: MapView | None = None
-        self._worker = Worker()
 
     @classmethod
     def open(
@@ -120,55 +88,28 @@ class Workbench:
         """The same as the constructor, under the name that says what happens."""
         return cls(model, config, store, data_dir=data_dir, max_new_tokens=max_new_tokens, progress=progress)
 
-    def close(self) -> None:
-        """Call off what runs and end the model's thread; the store stays open, it is its opener's."""
-        self._worker.close()
-
-    @property
-    def codebook(self) -> Codebook:
-        """The current snapshot; immutable."""
-        with self._lock:
-            return self._codebook
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks the model has; layers are numbered from 1 to this."""
-        return len(self._model.blocks)
-
-    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
-        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
-
-        def measure(job: Job[R]) -> R:
-            with self._lock:
-                self._catch_up()
-                codebook = self._codebook
-            return work(self._model, codebook, job)
-
-        return self._worker.submit(measure)
-
     def status(self) -> Status:
         """What is open and how much is in it."""
         with self._lock:
             self._catch_up()
-            assert self._config.key_layer is not None  # resolved
-            assert self._config.value_layer is not None
+            config = self._codebook.config
+            assert config.key_layer is not None  # resolved
+            assert config.value_layer is not None
             return Status(
                 model_name=self._model.name,
                 fingerprint=self._model.fingerprint,
-                preset=self._config.preset,
-                key_layer=self._config.key_layer,
-                value_layer=self._config.value_layer,
-                epsilon=self._config.epsilon,
+                preset=config.preset,
+                key_layer=config.key_layer,
+                value_layer=config.value_layer,
+                epsilon=config.epsilon,
                 active_edits=sum(len(entry.edit_ids) for entry in self._codebook.entries),
                 queries=len(self._replay.queries),
                 data_dir=str(self._data_dir or self._store.label),
+                codebook_id=self._id,
+                pool=config.pool,
+                encoding=config.encoding,
+                reread=self._replay.reading.reread is not None,
             )
-
-    def revision(self) -> int:
-        """Rises with every event of the journal, whoever wrote it."""
-        with self._lock:
-            self._catch_up()
-            return self._replay.revision
 
     # ── prompt ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,12 +124,12 @@ class Workbench:
         def work(job: Job[Answer]) -> Answer:
             with self._lock:
                 self._catch_up()
-                codebook = self._codebook
+                codebook, reading = self._codebook, self._replay.reading.reading_id
             answer = generate(
                 self._model, codebook, prompt, max_new_tokens=self._max_new_tokens,
                 on_text=lambda text: job.report(PartialAnswer(text)), cancelled=lambda: job.cancelled,
             )  # fmt: skip
-            return self._log(answer, author)
+            return self._log(answer, reading, author)
 
         return self._worker.submit(work)
 
@@ -197,20 +138,26 @@ class Workbench:
         with self._lock:
             return _answer(self._query(query_id))
 
-    def _log(self, answer: Generation, author: str) -> Answer:
-        match = answer.match
-        data = Generated(
-            query_id=uuid.uuid4().hex,
-            prompt=answer.prompt,
-            text=answer.text,
-            edit_id=match.edit_id,
-            nearest_edit_id=match.entry.edit_id if match.entry is not None else None,
-            distance=match.distance,
-            epsilon=float(match.entry.epsilon) if match.entry is not None else None,
-            truncated=answer.truncated,
-            activation=answer.activation,
-        )
+    def _log(self, answer: Generation, reading: str, author: str) -> Answer:
+        match, activation = answer.match, answer.activation
         with self._lock:
+            self._catch_up()
+            if self._replay.reading.reading_id != reading:
+                # Another process changed how prompts are read while the model answered.
+                config, weights = self._codebook.config, self._codebook.encoder.weights
+                activation = activations_of(self._model, config, weights, [self._model.prompt(answer.prompt)])[0]
+            data = Generated(
+                query_id=uuid.uuid4().hex,
+                prompt=answer.prompt,
+                text=answer.text,
+                edit_id=match.edit_id,
+                nearest_edit_id=match.entry.edit_id if match.entry is not None else None,
+                distance=match.distance,
+                epsilon=float(match.entry.epsilon) if match.entry is not None else None,
+                truncated=answer.truncated,
+                activation=activation,
+                reading=self._replay.reading.reading_id,
+            )
             self._commit(data, author=author)
             return _answer(self._replay.queries[data.query_id])
 
@@ -279,18 +226,18 @@ class Workbench:
     ) -> EditOutcome:  # fmt: skip
         with self._lock:
             self._catch_up()
-            before = self._codebook
+            before, reading = self._codebook, self._replay.reading.reading_id
         losses: list[float] = []
         stage = "Starting"
 
         def on_stage(words: str) -> None:
             nonlocal stage
             stage = words
-            job.report(EditProgress(stage, len(losses), self._config.max_steps, tuple(losses)))
+            job.report(EditProgress(stage, len(losses), before.config.max_steps, tuple(losses)))
 
         def on_step(step: int, loss: float) -> None:
             losses.append(loss)
-            job.report(EditProgress(stage, step, self._config.max_steps, tuple(losses)))
+            job.report(EditProgress(stage, step, before.config.max_steps, tuple(losses)))
 
         result = self._editor.edit(
             before, prompt, target, paraphrases=paraphrases, text_before=self._said(before, query_id, prompt),
@@ -306,6 +253,7 @@ class Workbench:
             text_before=result.text_before, text_after=result.text_after,
             change={**asdict(change), "sentence": change.sentence()}, requested_epsilon=float(result.edit.epsilon),
             losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
+            reading=reading,
         )  # fmt: skip
         if job.cancelled:
             raise Cancelled("Stopped; nothing was kept.")
@@ -313,7 +261,9 @@ class Workbench:
             self._catch_up()
             if self._codebook.encoder is not before.encoder:
                 raise StudioError("The codebook was recalibrated meanwhile; nothing was kept. Edit once more.")
-            events: list[EventData] = [_calibrated(result.calibration)] if result.calibration is not None else []
+            events: list[EventData] = []
+            if (step := result.calibration) is not None:
+                events = [Calibrated(self._replay.next_version, step.reason, step.prompts, step.activations, reading)]
             self._commit(*events, data, author=author)
             # The snapshot comes from the journal's own record, as after a restart; without another's edit in between
             # it is the one that was checked above.
@@ -328,8 +278,9 @@ class Workbench:
         if query_id is None:
             return None
         with self._lock:
-            logged = self._query(query_id).generated
-        match = codebook.match(codebook.encoder(logged.activation[None]))[0]
+            record = self._query(query_id)
+        logged = record.generated
+        match = codebook.match(codebook.encoder(record.activation[None]))[0]
         return logged.text if logged.prompt == prompt and match.edit_id == logged.edit_id else None
 
     def undo(self, edit_id: str, *, author: str = "") -> EditRow:
@@ -435,207 +386,11 @@ class Workbench:
         def work(job: Job[Probe]) -> Probe:
             with self._lock:
                 self._catch_up()
-                weights = self._codebook.encoder.weights
-            return Probe(read.text, activations_of(self._model, self._config, weights, [read])[0])
+                codebook, reading = self._codebook, self._replay.reading.reading_id
+            (activation,) = activations_of(self._model, codebook.config, codebook.encoder.weights, [read])
+            return Probe(read.text, activation, reading)
 
         return self._worker.submit(work)
-
-    # ── what if ε ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def lab_view(self) -> LabView:
-        """The present codebook and what it says of every logged query: all that predicting another ε needs."""
-        with self._lock:
-            self._catch_up()
-            codebook = self._codebook
-            matched = self._query_matches(codebook)
-            queries = tuple(self._logged(record) for record, _, _ in matched)
-            revision = self._replay.revision
-        width = codebook.encoder.dimensions
-        vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
-        return LabView(codebook, queries, vectors, tuple(match for _, _, match in matched), revision)
-
-    def set_epsilon(self, epsilon: float, edit_id: str | None = None, *, author: str = "") -> EpsilonRow:
-        """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
-
-        Raises:
-            InputError: a radius that cannot be, an edit without a key, or no edit at all.
-        """
-        checked_epsilon(epsilon, self._config)
-        with self._lock:
-            if edit_id is not None:
-                self._edit_record(edit_id)
-            self._catch_up()
-            if edit_id is None and not self._replay.active_edits():
-                raise InputError("No edit is in force, so there is no ε to change; make an edit on the Review page first.")
-            about = None if edit_id is None else served(self._codebook, edit_id)
-            data = EpsilonChanged(uuid.uuid4().hex, about, float(epsilon))
-            self._commit(data, author=author)
-            return self._epsilon_row(self._replay.epsilon_changes[data.change_id])
-
-    def undo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
-        """Withdraw a change of ε; the codebook becomes the one that never saw it.
-
-        Raises:
-            NotFound: an unknown change.
-            InputError: it is undone already.
-        """
-        with self._lock:
-            if self._epsilon_change(change_id).undone:
-                raise InputError("This change of ε is undone already; Redo brings it back.")
-            self._commit(EpsilonUndone(change_id), author=author)
-            return self._epsilon_row(self._replay.epsilon_changes[change_id])
-
-    def redo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
-        """Restore a withdrawn change of ε, at its old place in the order.
-
-        Raises:
-            NotFound: an unknown change.
-            InputError: it is not undone.
-        """
-        with self._lock:
-            if not self._epsilon_change(change_id).undone:
-                raise InputError("This change of ε is not undone; there is nothing to restore.")
-            self._commit(EpsilonRedone(change_id), author=author)
-            return self._epsilon_row(self._replay.epsilon_changes[change_id])
-
-    def epsilon_changes(self) -> tuple[EpsilonRow, ...]:
-        """Every change of ε, newest first."""
-        with self._lock:
-            self._catch_up()
-            return tuple(self._epsilon_row(record) for record in reversed(self._replay.epsilon_changes.values()))
-
-    def probes(self) -> Job[Probes]:
-        """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
-
-        The job reports `LabProgress`; what was read once is kept.
-        """
-
-        def work(job: Job[Probes]) -> Probes:
-            view = self.lab_view()
-            phrasings, given = known_phrasings(view)
-            background = self._background()
-            unrelated = known_unrelated(view, background)
-            self._read_prompts(job, view.codebook, [*(text for text, _ in phrasings), *unrelated])
-            rows = np.zeros((0, self._model.width), np.float32)
-            return Probes(
-                phrasings, unrelated,
-                np.stack([self._read[text] for text, _ in phrasings]) if phrasings else rows,
-                np.stack([self._read[text] for text in unrelated]) if unrelated else rows,
-                given, len(phrasings) - given, len(background),
-            )  # fmt: skip
-
-        return self._worker.submit(work)
-
-    def _background(self) -> tuple[str, ...]:
-        """The prompts that the encoder was calibrated on, whose activations the journal has; else those that are shipped."""
-        with self._lock:
-            first = self._replay.calibrations[:1]
-            for step in first:
-                self._read.update(zip(step.prompts, step.activations, strict=True))
-        return first[0].prompts if first else background_prompts(self._model)
-
-    def _read_prompts(self, job: Job[Any], codebook: Codebook, texts: Sequence[str]) -> None:
-        """Fill `_read`: pooled activations by text. They depend on the model and the first calibration alone."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._read]
-        for start in range(0, len(missing), _READ_AT_ONCE):
-            if job.cancelled:
-                raise Cancelled("Stopped; nothing was changed.")
-            job.report(LabProgress("Reading phrasings", start, len(missing)))
-            some = missing[start : start + _READ_AT_ONCE]
-            prompts = [self._model.prompt(text) for text in some]
-            self._read.update(
-                zip(some, activations_of(self._model, self._config, codebook.encoder.weights, prompts), strict=True)
-            )
-
-    def _logged(self, record: QueryRecord) -> LoggedQuery:
-        q = record.generated
-        verdicts = {mark.verdict for mark in self._replay.marks(q.query_id)}
-        return LoggedQuery(q.query_id, q.prompt, q.text, q.edit_id, fine=verdicts == {"fine"})
-
-    def _epsilon_change(self, change_id: str) -> EpsilonRecord:
-        self._catch_up()
-        record = self._replay.epsilon_changes.get(change_id)
-        if record is None:
-            raise NotFound(f"There is no change of ε {change_id!r} in this codebook; the Lab page lists those that are.")
-        return record
-
-    def _epsilon_row(self, record: EpsilonRecord) -> EpsilonRow:
-        ids = record.changed.edit_ids
-        prompt = None if ids is None else self._replay.edits[ids[0]].edit.prompt
-        return EpsilonRow(
-            record.changed.change_id, record.changed.epsilon, None if ids is None else ids[0], prompt,
-            len(record.edit_ids), record.event.author, record.event.at, record.undone,
-        )  # fmt: skip
-
-    # ── state ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _append(self, *data: EventData, author: str = "") -> tuple[StoredEvent, ...]:
-        stored = self._store.append(self._id, *data, author=author, expected_seq=self._replay.revision)
-        for event in stored:
-            self._replay.apply(event)
-        return stored
-
-    def _commit(self, *data: EventData, author: str = "") -> None:
-        """Append, apply, swap. Another process's events are taken in first, and once more where one comes between."""
-        for attempt in range(3):
-            self._catch_up()
-            for item in data:
-                self._replay.check(item)
-            try:
-                self._append(*data, author=author.strip())
-                break
-            except JournalConflict:
-                if attempt == 2:
-                    raise
-        if any(isinstance(item, FOLDED) for item in data):
-            self._codebook = self._refolded()
-
-    def _catch_up(self) -> None:
-        """Take in what another process wrote to the same journal."""
-        if self._store.last_seq(self._id) == self._replay.revision:
-            return
-        refold = False
-        for event in self._store.events(self._id, after=self._replay.revision):
-            self._replay.apply(event)
-            refold = refold or isinstance(event.data, FOLDED)
-        if refold:
-            self._codebook = self._refolded()
-
-    def _refolded(self) -> Codebook:
-        edits = self._replay.active_edits()
-        current: Codebook | None = getattr(self, "_codebook", None)
-        calibrations = self._replay.calibrations
-        version = calibrations[-1].version if calibrations else 0
-        if current is not None and current.encoder.version == version:
-            return current.with_edits(edits)
-        steps = [Calibration(c.version, c.reason, c.prompts, c.activations) for c in calibrations]
-        encoder = encoder_of(self._model, self._config, steps)
-        return Codebook(self._config, encoder, edits, fingerprint=self._model.fingerprint)
-
-    def _query(self, query_id: str) -> QueryRecord:
-        self._catch_up()
-        record = self._replay.queries.get(query_id)
-        if record is None:
-            raise NotFound(f"There is no logged answer {query_id!r}; prompt the model again.")
-        return record
-
-    def _edit_record(self, edit_id: str) -> EditRecord:
-        self._catch_up()
-        record = self._replay.edits.get(edit_id)
-        if record is None:
-            raise NotFound(f"There is no edit {edit_id!r} in this codebook; the Edits page lists those that are.")
-        return record
-
-    def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Match]]:
-        """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes."""
-        if self._matched is None or self._matched[0] is not codebook:
-            self._matched = (codebook, [])
-        known = self._matched[1]
-        new = list(self._replay.queries.values())[len(known) :]
-        if new:
-            vectors = codebook.encoder(np.stack([item.generated.activation for item in new]))
-            known.extend(zip(new, vectors, codebook.match(vectors), strict=True))
-        return list(known)
 
     def _answered_by(self, entry: Entry, codebook: Codebook) -> list[MatchedQuery]:
         """Logged queries that this entry answers now, nearest first."""
@@ -703,10 +458,6 @@ def _neighbors(codebook: Codebook, query: Any, own: Entry | None, epsilon: float
     distances = pair_distances(query, np.stack([entry.key for entry in others]), codebook.config.distance)
     order = np.argsort(distances, kind="stable")[:NEIGHBORS_SHOWN]
     return tuple(_neighbor(codebook, others[i], float(distances[i]), epsilon) for i in order)
-
-
-def _calibrated(step: Calibration) -> Calibrated:
-    return Calibrated(step.version, step.reason, step.prompts, step.activations)
 
 
 def _failed(result: EditResult) -> EditOutcome:

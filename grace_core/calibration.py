@@ -7,7 +7,7 @@ steps, so a journal that keeps them can rebuild it, and undoing an edit never ch
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from grace_core.adapter import Batch, activations_of
-from grace_core.codebook import Codebook, Edit
+from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.errors import ModelError
 from grace_core.generation import forward
@@ -43,13 +43,15 @@ _SAMPLED_AT_ONCE = 64
 class Calibration:
     """Rows that joined the background and the encoder version that this made.
 
-    prompts: their texts. activations: (prompts, width) float32.
+    prompts: their texts. activations: (prompts, width) float32; (0, width) where the encoding is raw.
+    weighed: on so many of the first step's prompts, its first, token weights are counted; None: on all of them.
     """
 
     version: int
     reason: str
     prompts: tuple[str, ...]
     activations: NDArray[np.float32] = field(repr=False)
+    weighed: int | None = None
 
 
 def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
@@ -63,7 +65,7 @@ def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progr
     prompts = shipped_background(model.name) or sample_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
-    weights = _weights(model, config, prompts)
+    weights = weights_of(model, config, prompts)
     activations = activations_of(model, config, weights, encoded)
     return Calibration(1, "background", prompts, activations)
 
@@ -74,16 +76,23 @@ def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence
     Raises:
         ModelError: a whitened encoding without a first calibration.
     """
-    if config.encoding == "raw":
+    if config.encoding == "raw" and not calibrations:
         return Encoder.raw(model.width)
     if not calibrations:
         raise ModelError("A whitened codebook needs a calibration; make one with `first_calibration`.")
     first = calibrations[0]
-    weights = _weights(model, config, first.prompts)
+    weights = weights_of(model, config, first.prompts[: first.weighed])
+    if config.encoding == "raw":
+        return Encoder(model.width, calibrations[-1].version, weights)
     background = Background.of(first.activations)
     for step in calibrations[1:]:
         background = background.joined(step.activations)
     return Encoder.whitened(background, config.directions, calibrations[-1].version, weights)
+
+
+def weights_of(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]) -> TokenWeights:
+    """Weights of the weighted pool, counted on these prompts."""
+    return TokenWeights.from_prompts((model.plain_ids(text) for text in prompts), config.token_weight)
 
 
 def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, progress: Progress | None = None) -> Codebook:
@@ -119,12 +128,18 @@ def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -
     return texts, activations_of(model, codebook.config, codebook.encoder.weights, prompts)
 
 
-def edits_calibration(codebook: Codebook, edits: Sequence[Edit], reason: str) -> Calibration | None:
-    """A step that joins the given edits' own prompts, from their stored activations; None where there is nothing to join."""
-    if codebook.encoder.background is None or not edits:
-        return None
-    rows = np.stack([edit.activation for edit in edits])
-    return Calibration(codebook.encoder.version + 1, reason, tuple(edit.prompt for edit in edits), rows)
+def joining_calibration(
+    version: int, reason: str, known: Collection[str], rows: Iterable[tuple[str, NDArray[np.float32]]]
+) -> Calibration | None:
+    """A step that joins prompts (text, activation (width,)) which the background does not hold yet; None: it holds them all.
+
+    known: the texts that it holds. Of a text that comes twice the first activation counts.
+    """
+    new: dict[str, NDArray[np.float32]] = {}
+    for text, activation in rows:
+        if text not in known:
+            new.setdefault(text, activation)
+    return Calibration(version, reason, tuple(new), np.stack(list(new.values()))) if new else None
 
 
 @torch.inference_mode()
@@ -172,7 +187,3 @@ def _tidied(text: str) -> str:
     line = text.strip().split("\n")[0].strip()
     ends = [at for mark in "?.!" if (at := line.find(mark)) >= 0]
     return line[: min(ends) + 1] if ends else line
-
-
-def _weights(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]) -> TokenWeights:
-    return TokenWeights.from_prompts((model.plain_ids(text) for text in prompts), config.token_weight)

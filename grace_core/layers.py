@@ -14,7 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from grace_core.adapter import Batch, Enough, block_hooks
-from grace_core.calibration import background_prompts
+from grace_core.calibration import background_prompts, weights_of
 from grace_core.config import GraceConfig, Pool
 from grace_core.errors import Cancelled, InputError
 from grace_core.geometry import Matrix
@@ -26,7 +26,7 @@ _AT_ONCE = 16
 
 def token_weights(model: LanguageModel, config: GraceConfig) -> TokenWeights:
     """Weights of the weighted pool, counted on the background prompts."""
-    return TokenWeights.from_prompts((model.plain_ids(text) for text in background_prompts(model)), config.token_weight)
+    return weights_of(model, config, background_prompts(model))
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from typing import Any, Self, get_args
 import numpy as np
 
 from grace_core.calibration import background_prompts
-from grace_core.codebook import Codebook, Edit, in_force
+from grace_core.codebook import Edit, in_force
 from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.errors import InputError
 from grace_core.layers import pooled_at, stop_if, token_weights
@@ -192,56 +192,6 @@ def scan(
         vectors = {"keys": keys, "paraphrases": paraphrases, "unrelated": unrelated, "siblings": strangers}
         cells.append(measure(choice, encoder, groups=groups, owners=owners, **vectors))
     return tuple(cells)
-
-
-@dataclass(frozen=True)
-class Changed:
-    """A logged query that another edit, or none, would answer. before, after: the answering edit's id, None: the model."""
-
-    prompt: str
-    before: str | None
-    after: str | None
-
-
-def preview(
-    model: LanguageModel,
-    codebook: Codebook,
-    choice: Choice,
-    epsilon: float,
-    queries: Sequence[tuple[str, str | None]],
-    *,
-    progress: Progress = lambda stage, fraction: None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[Changed, ...]:
-    """Which logged queries (prompt, edit that answers now) would be answered otherwise under another choice and ε.
-
-    Every edit is read anew at the choice's layer and asks for the same ε; its value stays what it is. The whitening is
-    fitted on the whole background and the edited prompts, as a codebook that starts with this choice would do.
-
-    Raises:
-        Cancelled: as soon as `cancelled` says so.
-    """
-    base = codebook.config
-    weights = token_weights(model, base)
-    background = background_prompts(model) if choice.encoding == "whiten" else ()
-    asked = list(dict.fromkeys(prompt for prompt, _ in queries))
-    texts = [*background, *(edit.prompt for edit in codebook.edits), *asked]
-
-    def reading(done: int) -> None:
-        progress(f"Reading prompts: {done} of {len(texts)}", done / len(texts))
-
-    prompts = [model.prompt(text) for text in texts]
-    read = pooled_at(model, weights, prompts, [choice.layer], [choice.pool], on_read=reading, cancelled=cancelled)
-    rows = read[choice.layer, choice.pool]
-    fit, keys, asked_rows = np.split(rows, [len(background), len(background) + len(codebook.edits)])
-    encoder = fitted(choice, np.concatenate([fit, keys]), weights, base.directions)
-    edits = [
-        Edit(e.edit_id, e.prompt, e.target, e.target_ids, row, e.value, epsilon, e.paraphrases)
-        for e, row in zip(codebook.edits, keys, strict=True)
-    ]
-    other = Codebook(choice.config(base, epsilon), encoder, edits)
-    after = {prompt: match.edit_id for prompt, match in zip(asked, other.match(encoder(asked_rows)), strict=True)}
-    return tuple(Changed(prompt, before, after[prompt]) for prompt, before in queries if after[prompt] != before)
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:

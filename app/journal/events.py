@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from app.errors import JournalError
 from app.records import Verdict
+from grace_core.config import Distance, Encoding, Pool
 
 DTYPE = "<f4"
 
@@ -65,7 +66,10 @@ class _Event:
 
 @dataclass(frozen=True, eq=False)
 class Generated(_Event):
-    """The model answered a prompt. activation: (width,) pooled hidden states before encoding."""
+    """The model answered a prompt.
+
+    activation: (width,) pooled hidden states before encoding, read as the reading `reading` says (see `Reread`).
+    """
 
     KIND: ClassVar[str] = "generated"
     query_id: str
@@ -77,6 +81,7 @@ class Generated(_Event):
     epsilon: float | None
     truncated: bool
     activation: Vector = field(repr=False)
+    reading: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,7 @@ class Edited(_Event):
 
     change: what the edit did to the codebook then, as JSON (tuples come back as lists).
     requested_epsilon: the radius asked for; the one in force is the fold's to say.
-    activation: (width,). value: (positions, width).
+    activation: (width,), read as the reading `reading` says; the radius is in its unit. value: (positions, width).
     """
 
     KIND: ClassVar[str] = "edited"
@@ -125,6 +130,7 @@ class Edited(_Event):
     seconds: float
     activation: Vector = field(repr=False)
     value: Matrix = field(repr=False)
+    reading: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,23 +151,28 @@ class Redone(_Event):
 
 @dataclass(frozen=True, eq=False)
 class Calibrated(_Event):
-    """The encoder got a new version. activations: (rows, width), raw, joining the encoder's background."""
+    """The encoder got a new version. activations: (rows, width), raw, joining the background of the reading's encoder."""
 
     KIND: ClassVar[str] = "calibrated"
     version: int
     reason: str
     prompts: tuple[str, ...]
     activations: Matrix = field(repr=False)
+    reading: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class EpsilonChanged(_Event):
-    """Another radius was asked for. edit_ids: for these edits; None: for every edit made so far, withdrawn or not."""
+    """Another radius was asked for, in the unit of the reading `reading`, and while that is in force.
+
+    edit_ids: for these edits; None: for every edit made so far, withdrawn or not.
+    """
 
     KIND: ClassVar[str] = "epsilon_changed"
     change_id: str
     edit_ids: tuple[str, ...] | None
     epsilon: float
+    reading: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +191,67 @@ class EpsilonRedone(_Event):
     change_id: str
 
 
+@dataclass(frozen=True, eq=False)
+class Reread(_Event):
+    """From here on queries are read otherwise: a new reading, in which everything known so far was read anew.
+
+    Values stay what they are. What an event holds that depends on the reading (activations, radii, calibrations) is of
+    the reading that it names; "" is the one that the codebook began with. Nothing of a reading is lost: see `Returned`.
+
+    version: of the encoder that this makes; above that of any encoder before it, in whichever reading.
+    epsilon: what every edit made so far asks for in this reading, and what a later one begins with.
+    background: what the encoder is calibrated on; token weights are counted on the first `weighed` of them.
+    background_activations: (background, width); (0, width) where the encoding is raw, which has nothing to calibrate.
+    prompts: the distinct texts of all edits, withdrawn or not, and of all logged queries. activations: (prompts, width).
+    """
+
+    KIND: ClassVar[str] = "reread"
+    reading_id: str
+    key_layer: int
+    pool: Pool
+    encoding: Encoding
+    distance: Distance
+    epsilon: float
+    version: int
+    background: tuple[str, ...]
+    weighed: int
+    prompts: tuple[str, ...]
+    background_activations: Matrix = field(repr=False)
+    activations: Matrix = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Returned(_Event):
+    """A former reading is in force again, with its encoder, its activations and its changes of ε as they were left.
+
+    Only what was made since is new to it. epsilon: what those edits ask for there. prompts: the texts of the edits and
+    logged queries that the reading has not seen. activations: (prompts, width).
+    """
+
+    KIND: ClassVar[str] = "returned"
+    reading_id: str
+    epsilon: float
+    prompts: tuple[str, ...]
+    activations: Matrix = field(repr=False)
+
+
 EventData: TypeAlias = (
-    Generated | Marked | Unmarked | Edited | Undone | Redone | Calibrated | EpsilonChanged | EpsilonUndone | EpsilonRedone
+    Generated
+    | Marked
+    | Unmarked
+    | Edited
+    | Undone
+    | Redone
+    | Calibrated
+    | EpsilonChanged
+    | EpsilonUndone
+    | EpsilonRedone
+    | Reread
+    | Returned
 )
 EVENT_TYPES: tuple[type[EventData], ...] = get_args(EventData)
 # After one of these the codebook is another one.
-FOLDED = (Edited, Undone, Redone, Calibrated, EpsilonChanged, EpsilonUndone, EpsilonRedone)
+FOLDED = (Edited, Undone, Redone, Calibrated, EpsilonChanged, EpsilonUndone, EpsilonRedone, Reread, Returned)
 
 
 class _Fields(NamedTuple):

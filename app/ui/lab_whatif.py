@@ -20,6 +20,8 @@ from grace_core.codebook import Codebook
 from grace_core.errors import Cancelled, GraceError
 
 ALL = ""
+Tried = tuple[float, str]
+"""The ε that a browser tries, and the id of the reading in whose unit it is."""
 _LABEL = 90
 _STEPS = 200.0
 
@@ -121,7 +123,7 @@ class WhatIfPage:
         """Another key, or back to how it is: nothing is tried."""
         return self._drawn(choice, None, probes)
 
-    def on_revision(self, choice: str, tried: float | None, probes: Probes | None) -> tuple[Any, ...]:
+    def on_revision(self, choice: str, tried: Tried | None, probes: Probes | None) -> tuple[Any, ...]:
         """The journal has grown: keep what this browser is trying, on the new state."""
         # What the page said of its own last action stays.
         return *self._drawn(choice, tried, probes)[:-1], gr.skip()
@@ -137,14 +139,14 @@ class WhatIfPage:
             off = gr.Button(interactive=False)
             return gr.skip(), gr.skip(), gr.Button(interactive=True), off, None, message_value(failure_text(error))
         able = gr.Button(interactive=bool(view.codebook.entries))
-        return result, self._figure(view, choice, epsilon, probes), able, able, epsilon, NONE
+        return result, self._figure(view, choice, epsilon, probes), able, able, (epsilon, view.reading), NONE
 
-    def on_apply(self, choice: str, tried: float | None, probes: Probes | None, author: str) -> tuple[Any, ...]:
+    def on_apply(self, choice: str, tried: Tried | None, probes: Probes | None, author: str) -> tuple[Any, ...]:
         """One event in the journal; other browsers see it at once."""
         if tried is None:
             return *(gr.skip() for _ in range(9)), gr.skip()
         try:
-            row = self.bench.set_epsilon(tried, choice or None, author=author)
+            row = self.bench.set_epsilon(tried[0], choice or None, reading=tried[1], author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             *rest, _ = self._drawn(choice, tried, probes)
             return *rest, message_value(failure_text(error)), gr.skip()
@@ -154,17 +156,17 @@ class WhatIfPage:
         return *rest, message_value(done, "note"), self.bench.revision()
 
     def on_undo(
-        self, choice: str, tried: float | None, probes: Probes | None, author: str, event: gr.EventData
+        self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
         return self._acted(self.bench.undo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def on_redo(
-        self, choice: str, tried: float | None, probes: Probes | None, author: str, event: gr.EventData
+        self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
         return self._acted(self.bench.redo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def _acted(
-        self, act: Any, change_id: str, choice: str, tried: float | None, probes: Probes | None, author: str
+        self, act: Any, change_id: str, choice: str, tried: Tried | None, probes: Probes | None, author: str
     ) -> tuple[Any, ...]:
         try:
             act(change_id, author=author)
@@ -172,7 +174,7 @@ class WhatIfPage:
             warn(error)
         return *self._drawn(choice, tried, probes), self.bench.revision()
 
-    def on_draw(self, choice: str, tried: float | None, session: Session) -> Iterator[tuple[Any, ...]]:
+    def on_draw(self, choice: str, tried: Tried | None, session: Session) -> Iterator[tuple[Any, ...]]:
         """Read the prompts that the curves are about (once), then draw."""
         same = (gr.skip(), gr.skip())
         if session.job is not None:
@@ -192,7 +194,8 @@ class WhatIfPage:
                     yield *same, message_value(words, "plain"), *busy
             probes = job.result()
             view = self.bench.lab_view()
-            yield self._figure(view, choice, tried, probes), probes, NONE, *idle
+            epsilon = None if tried is None else tried[0]
+            yield self._figure(view, choice, epsilon, probes), probes, NONE, *idle
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             tone = "note" if isinstance(error, Cancelled) else "error"
             yield *same, message_value(failure_text(error), tone), *idle  # type: ignore[arg-type]
@@ -207,9 +210,11 @@ class WhatIfPage:
 
     # --- drawing --------------------------------------------------------------------------------------------------
 
-    def _drawn(self, choice: str, tried: float | None, probes: Probes | None) -> tuple[Any, ...]:
-        """Everything but the progress of a job. A key that is gone gives way to all."""
+    def _drawn(self, choice: str, tried: Tried | None, probes: Probes | None) -> tuple[Any, ...]:
+        """Everything but the progress of a job. A key that is gone gives way to all, an ε in another unit to the present one."""
         view = self.bench.lab_view()
+        if tried is not None and tried[1] != view.reading:
+            tried = None
         if choice and view.codebook.entry_of(choice) is None:
             choice, tried = ALL, None
         some = bool(view.codebook.entries)
@@ -221,13 +226,14 @@ class WhatIfPage:
             value = asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon
             slider = gr.Slider(minimum=step, maximum=max(end, value), step=step, value=round(value, 4), interactive=some)
         able = gr.Button(interactive=tried is not None)
+        epsilon = None if tried is None else tried[0]
         return (
             gr.Dropdown(choices=self._choices(view), value=choice, interactive=some),
             slider,
             able,
             able,
-            self._result(view, choice, tried),
-            self._figure(view, choice, tried, probes),
+            self._result(view, choice, epsilon),
+            self._figure(view, choice, epsilon, probes),
             history_value(self.bench.epsilon_changes()),
             tried,
             NONE,
@@ -248,7 +254,7 @@ class WhatIfPage:
         return whatif_value(sentence=tried_sentence(found, choice or None), found=found, empty=empty)
 
     def _figure(self, view: LabView, choice: str, tried: float | None, probes: Probes | None) -> str:
-        if probes is None or not view.codebook.entries:
+        if probes is None or probes.reading != view.reading or not view.codebook.entries:
             return figure_value(None, empty=TEACH_CURVES)
         kept = self._curves
         if kept is None or kept[0] is not view.codebook or kept[1] != choice or kept[2] is not probes:

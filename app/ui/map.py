@@ -219,9 +219,9 @@ def _progress(activity: Activity | None) -> str:
 
 
 def _layout_file(bench: Workbench) -> Path | None:
-    """One file for each model and key layer (their query spaces have nothing in common); None without a data dir."""
+    """One file for each codebook; None without a data dir. A point whose vector changes (another reading) is placed anew."""
     status = bench.status()
     if not Path(status.data_dir).is_dir():
         return None
-    name = hashlib.blake2b(f"{status.fingerprint} {status.key_layer}".encode(), digest_size=8).hexdigest()
+    name = hashlib.blake2b(status.codebook_id.encode(), digest_size=8).hexdigest()
     return Path(status.data_dir) / "map" / f"{name}.npz"

@@ -52,6 +52,7 @@ def test_without_a_folder_it_stays_in_memory(tmp_path: Path) -> None:
 
 def test_each_codebook_has_its_own_file(tmp_path: Path) -> None:
     here = replace(STATUS, data_dir=str(tmp_path))
-    files = {result_file(here, "scan"), result_file(here, "sweep"), result_file(replace(here, key_layer=2), "scan")}
+    files = {result_file(here, "scan"), result_file(here, "sweep"), result_file(replace(here, codebook_id="2"), "scan")}
     assert len(files) == 3
+    assert result_file(replace(here, key_layer=2), "scan") in files  # the same codebook, read otherwise
     assert result_file(replace(STATUS, data_dir="postgresql://…"), "scan") is None

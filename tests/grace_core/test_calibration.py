@@ -9,9 +9,9 @@ from grace_core import calibration
 from grace_core.adapter import activations_of
 from grace_core.calibration import (
     Calibration,
-    edits_calibration,
     encoder_of,
     first_calibration,
+    joining_calibration,
     new_codebook,
     sample_background,
     shipped_background,
@@ -98,7 +98,6 @@ def test_a_raw_encoding_needs_no_calibration(tiny: LanguageModel) -> None:
     config = GraceConfig.paper().resolved(len(tiny.blocks))
     assert first_calibration(tiny, config) is None
     assert encoder_of(tiny, config, []).mean is None
-    assert edits_calibration(new_codebook(tiny, config), [], "x") is None
 
 
 def test_a_whitened_encoding_without_one_says_what_to_do(tiny: LanguageModel) -> None:
@@ -126,14 +125,25 @@ def test_token_weights_are_fixed_by_the_first_step(tiny: LanguageModel) -> None:
     assert encoder_of(tiny, config, [first, later]).weights == encoder_of(tiny, config, [first]).weights
 
 
-def test_edits_join_with_their_own_stored_activations(tiny: LanguageModel) -> None:
+def test_prompts_that_the_background_does_not_hold_join_it_once_with_their_own_activations(tiny: LanguageModel) -> None:
     codebook = calibrated(tiny)
-    edits = [edit_for(tiny, codebook, prompt, "Paris.", edit_id=prompt) for prompt in BACKGROUND[:3]]
-    step = edits_calibration(codebook, edits, "edits so far")
+    edits = [edit_for(tiny, codebook, prompt, "Paris.", edit_id=prompt) for prompt in ("Who?", "What?", BACKGROUND[0])]
+    rows = [(edit.prompt, edit.activation) for edit in (*edits, edits[0])]
+    step = joining_calibration(2, "edits so far", set(BACKGROUND), rows)
     assert step is not None
-    assert (step.version, step.reason, step.prompts) == (2, "edits so far", BACKGROUND[:3])
-    assert step.activations.tobytes() == np.stack([e.activation for e in edits]).tobytes()
-    assert edits_calibration(codebook, [], "none") is None
+    assert (step.version, step.reason, step.prompts) == (2, "edits so far", ("Who?", "What?"))
+    assert step.activations.tobytes() == np.stack([e.activation for e in edits[:2]]).tobytes()
+    assert joining_calibration(2, "none", set(BACKGROUND), rows[2:3]) is None
+
+
+def test_a_raw_encoder_keeps_token_weights_and_version(tiny: LanguageModel) -> None:
+    """Token weights are counted on the first prompts that a step says; another reading has no activations to calibrate."""
+    whitened = first_step(tiny, config_of(tiny))
+    config = config_of(tiny, encoding="raw", distance="euclidean")
+    step = Calibration(7, "reread", (*BACKGROUND, "Who else?"), whitened.activations[:0], len(BACKGROUND))
+    encoder = encoder_of(tiny, config, [step])
+    assert (encoder.version, encoder.mean, encoder.width) == (7, None, tiny.width)
+    assert encoder.weights == encoder_of(tiny, config_of(tiny), [whitened]).weights
 
 
 # New codebooks and siblings

@@ -1,4 +1,4 @@
-"""Samples keep fit and measurement apart; every choice is measured; a preview says what would change."""
+"""Samples keep fit and measurement apart; every choice is measured."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from grace_core.calibration import background_prompts
-from grace_core.codebook import Codebook, Edit
+from grace_core.codebook import Edit
 from grace_core.errors import Cancelled, InputError
 from grace_core.models import LanguageModel
-from grace_core.scan import Scan, default_layers, made_phrasings, make_sample, preview, scan
+from grace_core.scan import Scan, default_layers, made_phrasings, make_sample, scan
 from grace_core.separation import Choice
 from grace_core.subjects import vocabulary
 from tests.grace_core.builders import calibrated, edit_for
@@ -75,19 +75,6 @@ def test_it_can_be_stopped_and_refuses_what_is_not_there(tiny: LanguageModel, ed
     with pytest.raises(InputError, match="pooling"):
         scan(tiny, base, sample, [1], [], ["raw"])
     assert hooks(tiny) == before
-
-
-def test_the_preview_tells_which_queries_change(tiny: LanguageModel, edits: list[Edit]) -> None:
-    book = calibrated(tiny).with_edits(edits)
-    asked = [(PROMPTS[0], "e0"), ("Where is the Rhine now?", None), (PROMPTS[1], None)]
-    narrow = preview(tiny, book, Choice(2, "mean", "raw"), 1e-2, asked)
-    assert [(change.prompt, change.before, change.after) for change in narrow] == [(PROMPTS[1], None, "e1")]
-    everything = preview(tiny, book, Choice(2, "mean", "raw"), 1e6, asked[1:2])
-    # `separated` keeps the balls apart, but nothing keeps the space around them free.
-    assert all(change.before is None for change in everything)
-    empty = Codebook(book.config, book.encoder)
-    assert preview(tiny, empty, Choice(1, "last", "raw"), 1.0, [("Hello.", None)]) == ()
-    assert preview(tiny, empty, Choice(1, "last", "raw"), 1.0, []) == ()
 
 
 def test_default_layers() -> None:

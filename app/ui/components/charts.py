@@ -24,7 +24,7 @@ HEAD = f'<script src="gradio_api/file={PLOTLY.as_posix()}"></script>'
 def chart_script(name: str) -> str:
     """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own script."""
     palettes = f"const PALETTES = {json.dumps(PALETTES)};"
-    return "\n".join((asset("dom.js"), palettes, asset("charts.js"), asset(name)))
+    return "\n".join((asset("dom.js"), palettes, asset("csv.js"), asset("charts.js"), asset(name)))
 
 
 def serve_plotly() -> None:

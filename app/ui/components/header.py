@@ -25,8 +25,9 @@ MODE_TEMPLATE = """
 
 def header_value(status: Status) -> dict[str, Any]:
     """What header.js draws."""
+    changed = ", read otherwise since (Lab, Calibrate)" if status.reread else ""
     detail = (
-        f"Preset {status.preset}: key after block {status.key_layer}, value after block {status.value_layer}, "
+        f"Preset {status.preset}{changed}: key after block {status.key_layer}, value after block {status.value_layer}, "
         f"ε {status.epsilon:g}. {status.queries} queries logged in {status.data_dir}."
     )
     return {"model": status.model_name, "edits": status.active_edits, "detail": detail}

@@ -1,7 +1,7 @@
 const root = element.querySelector(".gs-lab-table");
 
 /** A number in a narrow column, anything else as it is. */
-function shown(cell) {
+function cellText(cell) {
   return typeof cell === "number" && !Number.isInteger(cell) ? String(Number(cell.toPrecision(3))) : String(cell ?? "–");
 }
 
@@ -20,15 +20,26 @@ function draw() {
   const line = (cells, tag) => {
     const row = el("tr");
     row.append(...cells.map((cell, at) =>
-      el(tag, numeric[at] ? "gs-number" : "", shown(cell), tag === "th" ? { scope: "col" } : {})));
+      el(tag, numeric[at] ? "gs-number" : "", cellText(cell), tag === "th" ? { scope: "col" } : {})));
     return row;
   };
   const head = el("thead");
   head.append(line(value.columns, "th"));
   const body = el("tbody");
-  body.append(...value.rows.map((row) => line(row, "td")));
+  const shown = value.rows.slice(0, value.shown ?? value.rows.length);
+  body.append(...shown.map((row) => line(row, "td")));
   table.append(head, body);
   root.append(table);
+  if (!value.filename && shown.length === value.rows.length) return;
+  const foot = el("p", "gs-note");
+  if (shown.length < value.rows.length) foot.append(`The first ${shown.length} of ${value.rows.length} rows. `);
+  if (value.filename) {
+    const label = root.getAttribute("aria-label");
+    const button = el("button", "gs-download", "Download CSV", { type: "button", "aria-label": `Download ${label} as CSV` });
+    button.addEventListener("click", () => saveText(`${value.filename}.csv`, csvText(value)));
+    foot.append(button);
+  }
+  root.append(foot);
 }
 draw();
 watch("value", draw);

@@ -8,12 +8,30 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.components import asset, script
+from app.ui.components import asset
 
 
-def rows_value(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", empty: str = "") -> dict[str, Any]:
-    """What lab_table.js draws; without rows it shows `empty`."""
-    return {"columns": list(columns), "rows": [list(row) for row in rows], "caption": caption, "empty": empty}
+def rows_value(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    caption: str = "",
+    empty: str = "",
+    filename: str = "",
+    shown: int | None = None,
+) -> dict[str, Any]:
+    """What lab_table.js draws; without rows it shows `empty`.
+
+    filename: of a CSV with all rows, without ending; "" offers none. shown: how many rows are drawn, at most.
+    """
+    return {
+        "columns": list(columns),
+        "rows": [list(row) for row in rows],
+        "caption": caption,
+        "empty": empty,
+        "filename": filename,
+        "shown": shown,
+    }
 
 
 def build_lab_table(elem_id: str, label: str, value: dict[str, Any] | None = None) -> gr.HTML:
@@ -21,7 +39,7 @@ def build_lab_table(elem_id: str, label: str, value: dict[str, Any] | None = Non
         value,
         html_template=f'<div class="gs-lab-table" role="region" aria-label="{escape(label)}"></div>',
         css_template=asset("lab_table.css"),
-        js_on_load=script("lab_table.js"),
+        js_on_load="\n".join(asset(name) for name in ("dom.js", "csv.js", "lab_table.js")),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="gs-part",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,10 +19,13 @@ from app.journal.events import (
     Generated,
     Marked,
     Redone,
+    Reread,
+    Returned,
     Undone,
     Unmarked,
 )
 from app.records import VERDICTS
+from grace_core.config import Encoding
 
 WIDTH = 8
 
@@ -66,6 +70,26 @@ def edited(edit_id: str = "e1", **changes: Any) -> Edited:
     return Edited(**values | changes)
 
 
+def reread(reading_id: str = "r1", prompts: tuple[str, ...] = (), **changes: Any) -> Reread:
+    """Another reading; `activations` are drawn from the id unless given."""
+    seed = sum(reading_id.encode())
+    values: dict[str, Any] = {
+        "reading_id": reading_id,
+        "key_layer": 2,
+        "pool": "last",
+        "encoding": "whiten",
+        "distance": "cosine",
+        "epsilon": 0.25,
+        "version": 2,
+        "background": ("a", "b", "c"),
+        "weighed": 2,
+        "prompts": prompts,
+        "background_activations": np.random.default_rng(seed).normal(size=(3, WIDTH)).astype(np.float32),
+        "activations": np.random.default_rng(seed + 1).normal(size=(len(prompts), WIDTH)).astype(np.float32),
+    }
+    return Reread(**values | changes)
+
+
 def one_of_each() -> tuple[EventData, ...]:
     """A possible history with every kind in it."""
     return (
@@ -79,6 +103,8 @@ def one_of_each() -> tuple[EventData, ...]:
         EpsilonChanged("c1", ("e1",), 0.3),
         EpsilonUndone("c1"),
         EpsilonRedone("c1"),
+        reread("r1", ("Who was Ada Lovelace?",)),
+        Returned("", 0.5, (), np.zeros((0, WIDTH), np.float32)),
     )
 
 
@@ -94,7 +120,7 @@ _change_values = st.recursive(
 )
 
 
-def anything_edited(edit_id: str) -> st.SearchStrategy[EventData]:
+def anything_edited(edit_id: str, reading: str = "") -> st.SearchStrategy[Edited]:
     return st.builds(
         Edited,
         edit_id=st.just(edit_id),
@@ -112,10 +138,11 @@ def anything_edited(edit_id: str) -> st.SearchStrategy[EventData]:
         seconds=floats,
         activation=vectors,
         value=vectors.map(lambda row: row.reshape(2, -1)),
+        reading=st.just(reading),
     )
 
 
-def anything_generated(query_id: str) -> st.SearchStrategy[EventData]:
+def anything_generated(query_id: str, reading: str = "") -> st.SearchStrategy[Generated]:
     return st.builds(
         Generated,
         query_id=st.just(query_id),
@@ -127,6 +154,7 @@ def anything_generated(query_id: str) -> st.SearchStrategy[EventData]:
         epsilon=nothing | floats,
         truncated=st.booleans(),
         activation=vectors,
+        reading=st.just(reading),
     )
 
 
@@ -142,14 +170,40 @@ def anything_marked(mark_id: str, query_id: str) -> st.SearchStrategy[EventData]
     )
 
 
-def anything_calibrated(version: int) -> st.SearchStrategy[EventData]:
+def anything_calibrated(version: int, reading: str = "") -> st.SearchStrategy[EventData]:
     return st.builds(
         Calibrated,
         version=st.just(version),
         reason=texts,
         prompts=st.lists(texts, max_size=3).map(tuple),
-        activations=st.lists(vectors, max_size=3).map(lambda rows: np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32)),
+        activations=st.lists(vectors, max_size=3).map(matrix),
+        reading=st.just(reading),
     )
+
+
+def matrix(rows: Sequence[Float32]) -> Float32:
+    return np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32)
+
+
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+
+
+@st.composite
+def anything_reread(draw: st.DrawFn, reading_id: str, version: int, prompts: tuple[str, ...]) -> EventData:
+    background = tuple(draw(st.lists(texts, max_size=3)))
+    encoding = draw(st.sampled_from(ENCODINGS))
+    rows = 0 if encoding == "raw" else len(background)
+    return Reread(
+        reading_id, draw(st.integers(1, 30)), draw(st.sampled_from(["last", "mean", "weighted"])), encoding,
+        "euclidean" if encoding == "raw" else "cosine", draw(radii), version, background,
+        draw(st.integers(0, len(background))), prompts,
+        matrix([draw(vectors) for _ in range(rows)]), matrix([draw(vectors) for _ in prompts]),
+    )  # fmt: skip
+
+
+@st.composite
+def anything_returned(draw: st.DrawFn, reading_id: str, prompts: tuple[str, ...]) -> EventData:
+    return Returned(reading_id, draw(radii), prompts, matrix([draw(vectors) for _ in prompts]))
 
 
 @st.composite
@@ -159,9 +213,12 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
     undone: dict[str, bool] = {}
     queries: list[str] = []
     marks: list[str] = []
-    changes: dict[str, bool] = {}
+    changes_in: dict[str, dict[str, bool]] = {"": {}}
+    reading, texts_seen = "", set[str]()
     for index in range(draw(st.integers(0, max_size))):
-        options = ["edit", "query", "calibrate"]
+        changes = changes_in[reading]
+        options = ["edit", "query", "calibrate", "reread"]
+        options += ["return"] if len(changes_in) > 1 else []
         options += ["undo"] if not all(undone.values()) else []
         options += ["redo"] if any(undone.values()) else []
         options += ["mark"] if queries else []
@@ -171,8 +228,10 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
         options += ["epsilon again"] if any(changes.values()) else []
         match draw(st.sampled_from(options)):
             case "edit":
-                history.append(draw(anything_edited(f"e{index}")))
+                made = draw(anything_edited(f"e{index}", reading))
+                history.append(made)
                 undone[f"e{index}"] = False
+                texts_seen.add(made.prompt)
             case "undo":
                 edit_id = draw(st.sampled_from([edit_id for edit_id, gone in undone.items() if not gone]))
                 history.append(Undone(edit_id))
@@ -182,8 +241,10 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
                 history.append(Redone(edit_id))
                 undone[edit_id] = False
             case "query":
-                history.append(draw(anything_generated(f"q{index}")))
+                asked = draw(anything_generated(f"q{index}", reading))
+                history.append(asked)
                 queries.append(f"q{index}")
+                texts_seen.add(asked.prompt)
             case "mark":
                 history.append(draw(anything_marked(f"m{index}", draw(st.sampled_from(queries)))))
                 marks.append(f"m{index}")
@@ -191,7 +252,7 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
                 history.append(Unmarked(marks.pop(draw(st.integers(0, len(marks) - 1)))))
             case "epsilon":
                 some = st.lists(st.sampled_from(list(undone)), min_size=1, unique=True).map(tuple)
-                history.append(EpsilonChanged(f"c{index}", draw(nothing | some), draw(radii)))
+                history.append(EpsilonChanged(f"c{index}", draw(nothing | some), draw(radii), reading))
                 changes[f"c{index}"] = False
             case "epsilon back":
                 change_id = draw(st.sampled_from([change_id for change_id, gone in changes.items() if not gone]))
@@ -202,5 +263,13 @@ def histories(draw: st.DrawFn, max_size: int = 20) -> list[EventData]:
                 history.append(EpsilonRedone(change_id))
                 changes[change_id] = False
             case "calibrate":
-                history.append(draw(anything_calibrated(index)))
+                history.append(draw(anything_calibrated(index + 1, reading)))
+            case "reread":
+                reading = f"r{index}"
+                history.append(draw(anything_reread(reading, index + 1, tuple(sorted(texts_seen)))))
+                changes_in[reading] = {}
+            case "return":
+                reading = draw(st.sampled_from([other for other in changes_in if other != reading]))
+                # Texts that it knows too: their activations there must not be touched by what is carried.
+                history.append(draw(anything_returned(reading, tuple(sorted(texts_seen)))))
     return history

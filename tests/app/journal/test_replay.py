@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,13 +21,17 @@ from app.journal.events import (
     Generated,
     Marked,
     Redone,
+    Reread,
+    Returned,
     StoredEvent,
     Undone,
     Unmarked,
 )
+from app.journal.readings import Reading
 from app.journal.replay import Replay
 from app.records import Mark
-from tests.app.journal.samples import WIDTH, edited, generated, histories, one_of_each, vector
+from grace_core.config import GraceConfig
+from tests.app.journal.samples import WIDTH, edited, generated, histories, one_of_each, reread, vector
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -45,12 +50,29 @@ def summary(replay: Replay) -> tuple[object, ...]:
         [(key, record.edited, record.event, record.undone) for key, record in replay.edits.items()],
         [(key, record.generated, record.event) for key, record in replay.queries.items()],
         {key: replay.marks(key) for key in replay.queries},
+        [(key, record.activation.tobytes()) for key, record in replay.queries.items()],
+        [(edit.edit_id, edit.activation.tobytes()) for edit in replay.active_edits()],
+        [reading_summary(reading) for reading in replay.readings.values()],
+        replay.reading.reading_id,
+        replay.next_version,
+        replay.folded,
         replay.calibrations,
         [(key, change.changed, change.event, change.undone) for key, change in replay.epsilon_changes.items()],
         [(edit.edit_id, edit.epsilon) for edit in replay.active_edits()],
         replay.revision,
         replay.codebook_id,
         [edit.edit_id for edit in replay.active_edits()],
+    )
+
+
+def reading_summary(reading: Reading) -> tuple[object, ...]:
+    return (
+        reading.reading_id,
+        reading.reread,
+        [(edit.edit_id, edit.epsilon, edit.activation.tobytes()) for edit in reading.edits.values()],
+        [(query_id, activation.tobytes()) for query_id, activation in reading.queries.items()],
+        reading.calibrations,
+        [(key, change.changed, change.undone) for key, change in reading.epsilon_changes.items()],
     )
 
 
@@ -105,13 +127,27 @@ def test_a_redo_returns_to_its_old_place() -> None:
     assert [edit.edit_id for edit in replay.active_edits()] == ["a", "b", "c"]
 
 
+def naive_reading(past: Sequence[EventData]) -> str:
+    return next((data.reading_id for data in reversed(past) if isinstance(data, Reread | Returned)), "")
+
+
+def naive_came(past: Sequence[EventData], made: Edited | Generated, reading: str) -> tuple[bytes, float]:
+    """How something came into a reading: as it was made there, or with the first event that took it in."""
+    if made.reading == reading:
+        return made.activation.tobytes(), made.requested_epsilon if isinstance(made, Edited) else 0.0
+    later = past[next(i for i, data in enumerate(past) if data is made) :]
+    taken = next(data for data in later if isinstance(data, Reread | Returned) and data.reading_id == reading)
+    return taken.activations[taken.prompts.index(made.prompt)].tobytes(), taken.epsilon
+
+
 def naive_epsilon(past: Sequence[EventData], edited: Edited) -> float:
-    """The last change about this edit that was not withdrawn: as if the withdrawn ones had never been made."""
+    """The last change of the present reading about this edit that was not withdrawn: as if no other had ever been made."""
     words = {data.change_id: type(data) for data in past if isinstance(data, EpsilonChanged | EpsilonUndone | EpsilonRedone)}
     later = past[next(i for i, data in enumerate(past) if data is edited) :]
-    asked = edited.requested_epsilon
+    reading = naive_reading(past)
+    asked = naive_came(past, edited, reading)[1]
     for data in later:
-        if isinstance(data, EpsilonChanged) and words[data.change_id] is not EpsilonUndone:
+        if isinstance(data, EpsilonChanged) and data.reading == reading and words[data.change_id] is not EpsilonUndone:
             asked = data.epsilon if data.edit_ids is None or edited.edit_id in data.edit_ids else asked
     return asked
 
@@ -129,14 +165,18 @@ def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> 
         active = replay.active_edits()
         assert [edit.edit_id for edit in active] == [data.edit_id for data in expected]
         for edit, data in zip(active, expected, strict=True):
-            assert edit.activation.tobytes() == data.activation.tobytes()
+            assert edit.activation.tobytes() == naive_came(past, data, naive_reading(past))[0]
             assert edit.value.tobytes() == data.value.tobytes()
             assert (edit.prompt, edit.target, edit.epsilon) == (data.prompt, data.target, naive_epsilon(past, data))
         removed = {data.mark_id for data in past if isinstance(data, Unmarked)}
         kept = [data.mark_id for data in past if isinstance(data, Marked) and data.mark_id not in removed]
         assert sorted(mark.mark_id for query_id in replay.queries for mark in replay.marks(query_id)) == sorted(kept)
-        assert list(replay.queries) == [data.query_id for data in past if isinstance(data, Generated)]
-        assert replay.calibrations == [data for data in past if isinstance(data, Calibrated)]
+        asked = [data for data in past if isinstance(data, Generated)]
+        assert list(replay.queries) == [data.query_id for data in asked]
+        for record, query in zip(replay.queries.values(), asked, strict=True):
+            assert record.activation.tobytes() == naive_came(past, query, naive_reading(past))[0]
+        calibrated = [data for data in past if isinstance(data, Calibrated) and data.reading == naive_reading(past)]
+        assert replay.calibrations[len(replay.calibrations) - len(calibrated) :] == calibrated
         assert replay.revision == event.seq
 
 
@@ -151,6 +191,121 @@ def test_it_does_not_matter_where_the_first_load_ended(history: list[EventData],
 
 
 @given(histories(max_size=30), st.data())
+def test_a_reading_that_is_left_and_returned_to_is_as_it_was_left(history: list[EventData], data: st.DataObject) -> None:
+    """Bit for bit, whatever was made in between: more edits and queries, undos, other calibrations and radii."""
+    replay = Replay.of(stored(history))
+    own = replay.reading.reading_id
+    left = reading_summary(replay.reading)
+    edits = {edit_id: (record.edit.epsilon, record.edit.activation.tobytes()) for edit_id, record in replay.edits.items()}
+    queries = {query_id: record.activation.tobytes() for query_id, record in replay.queries.items()}
+
+    def add(event: EventData) -> None:
+        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", event))
+
+    def texts() -> tuple[str, ...]:
+        return tuple(sorted(replay.unread(None)))
+
+    add(reread("elsewhere", texts(), version=replay.next_version))
+    add(edited("new", reading="elsewhere", requested_epsilon=0.7))
+    add(generated("new", reading="elsewhere"))
+    add(EpsilonChanged("new", None, data.draw(st.floats(0.1, 2)), "elsewhere"))
+    add(Calibrated(replay.next_version, "new", ("x",), vector(9)[None], "elsewhere"))
+    lacking = tuple(sorted(replay.unread(replay.readings[own])))
+    assert lacking == ("Who was Ada Lovelace?",)
+    add(Returned(own, 0.125, lacking, vector(10)[None]))
+    assert {
+        edit_id: (record.edit.epsilon, record.edit.activation.tobytes())
+        for edit_id, record in replay.edits.items()
+        if edit_id != "new"
+    } == edits
+    assert {key: record.activation.tobytes() for key, record in replay.queries.items() if key != "new"} == queries
+    now = reading_summary(replay.reading)
+    assert (now[0], now[1], now[4], now[5]) == (left[0], left[1], left[4], left[5])
+    new = replay.edits["new"].edit
+    assert (new.epsilon, new.activation.tobytes()) == (0.125, vector(10).tobytes())
+    assert replay.queries["new"].activation.tobytes() == vector(10).tobytes()
+    # Further on: the other reading is there as well, as it was left.
+    add(Returned("elsewhere", 0.9, (), np.zeros((0, WIDTH), np.float32)))
+    assert replay.edits["new"].edit.epsilon == replay.epsilon_changes["new"].changed.epsilon
+    assert [step.reason for step in replay.calibrations] == ["reread", "new"]
+
+
+@given(histories(max_size=30), st.data())
+def test_an_undone_edit_leaves_no_trace_in_whichever_reading(history: list[EventData], data: st.DataObject) -> None:
+    """Undoing an edit gives the edits that would be in force had it never been made, in each reading."""
+    made = [one.edit_id for one in history if isinstance(one, Edited)]
+    gone = data.draw(st.sampled_from([*made, "none"]))
+    without = [one for one in history if getattr(one, "edit_id", None) != gone or isinstance(one, Generated)]
+    without = [one for one in without if not isinstance(one, EpsilonChanged) or gone not in (one.edit_ids or ())]
+    kept = {one.change_id for one in without if isinstance(one, EpsilonChanged)}
+    without = [one for one in without if not isinstance(one, EpsilonUndone | EpsilonRedone) or one.change_id in kept]
+    replay, never = Replay.of(stored(history)), Replay.of(stored(without))
+    if gone in replay.edits and not replay.edits[gone].undone:
+        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", Undone(gone)))
+    shared = {key for key in replay.epsilon_changes if key not in never.epsilon_changes}
+    if shared:  # a change that names it and others is another change without it
+        return
+    assert [(e.edit_id, e.epsilon, e.activation.tobytes()) for e in replay.active_edits()] == [
+        (e.edit_id, e.epsilon, e.activation.tobytes()) for e in never.active_edits()
+    ]
+    assert replay.calibrations == never.calibrations
+    assert replay.reading.reading_id == never.reading.reading_id
+
+
+@given(histories(max_size=20), st.data())
+def test_a_copy_is_apart(history: list[EventData], data: st.DataObject) -> None:
+    replay = Replay.of(stored(history))
+    before = summary(replay)
+    copy = replay.copied()
+    assert summary(copy) == before
+    later: list[EventData] = [
+        reread("elsewhere", tuple(sorted(replay.unread(None))), version=replay.next_version),
+        edited("new", reading="elsewhere"),
+        EpsilonChanged("new", None, 0.3, "elsewhere"),
+    ]
+    for event in later[: data.draw(st.integers(1, 3))]:
+        copy.apply(StoredEvent(copy.revision + 1, "c", START, "", event))
+    assert summary(replay) == before
+    assert summary(copy) != before
+
+
+def test_a_reading_has_its_own_radii_and_calibrations() -> None:
+    """A change of ε counts where it was made, and waits there; so does a calibration. Versions rise over all readings."""
+    text = "Who was Ada Lovelace?"
+    replay = Replay.of(
+        stored(
+            [
+                Calibrated(1, "background", ("x", "y"), np.stack([vector(1), vector(2)])),
+                edited("e1"),
+                EpsilonChanged("c1", None, 0.4),
+                reread("r1", (text,), version=2),
+                EpsilonChanged("c2", None, 0.8, "r1"),
+                edited("e2", reading="r1"),
+            ]
+        )
+    )
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.8, 0.9]
+    assert (list(replay.epsilon_changes), replay.reading.version, replay.next_version) == (["c2"], 2, 3)
+    assert replay.reading.weighed == ("a", "b")
+    assert replay.reading.background == ("a", "b", "c")
+    replay.apply(StoredEvent(50, "c", START, "", EpsilonUndone("c2")))
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.25, 0.9]
+    replay.apply(StoredEvent(51, "c", START, "", Returned("", 0.3, (text,), vector(7)[None])))
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.4, 0.3]
+    assert (list(replay.epsilon_changes), replay.reading.version, replay.next_version) == (["c1"], 1, 3)
+    assert replay.reading.weighed == ("x", "y")
+    replay.apply(StoredEvent(52, "c", START, "", EpsilonUndone("c1")))
+    assert [edit.epsilon for edit in replay.active_edits()] == [0.9, 0.3]
+
+
+def test_a_reading_changes_the_configuration_and_nothing_else_of_it() -> None:
+    base = GraceConfig.robust(key_layer=1, value_layer=5)
+    replay = Replay.of(stored([reread("r1")]))
+    expected = GraceConfig.robust(key_layer=2, value_layer=5, pool="last", epsilon=0.25)
+    assert (replay.reading.config(base), replay.readings[""].config(base)) == (expected, base)
+
+
+@given(histories(max_size=30), st.data())
 def test_undoing_all_changes_of_epsilon_in_any_order_leaves_what_was_asked_for_and_redoing_restores_all(
     history: list[EventData], data: st.DataObject
 ) -> None:
@@ -160,7 +315,7 @@ def test_undoing_all_changes_of_epsilon_in_any_order_leaves_what_was_asked_for_a
     for change_id in order:
         replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonUndone(change_id)))
     for record in replay.edits.values():
-        assert record.edit.epsilon == record.edited.requested_epsilon
+        assert record.edit.epsilon == naive_came(history, record.edited, naive_reading(history))[1]
     for change_id in data.draw(st.permutations(order)):
         replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonRedone(change_id)))
     assert {edit_id: record.edit.epsilon for edit_id, record in replay.edits.items()} == before
@@ -192,6 +347,7 @@ def test_undoing_everything_in_any_order_leaves_no_edit_and_redoing_restores_all
     assert [edit.edit_id for edit in replay.active_edits()] == before
 
 
+TEXT = "Who was Ada Lovelace?"
 IMPOSSIBLE: list[tuple[EventData, str]] = [
     (generated("q1"), "the query 'q1' is already there"),
     (edited("e1"), "the edit 'e1' is already there"),
@@ -204,31 +360,49 @@ IMPOSSIBLE: list[tuple[EventData, str]] = [
     (Marked("m1", "q1", 0, 1, "x", "wrong"), "the mark 'm1' is already there"),
     (Unmarked("nope"), "the mark 'nope' is not there"),
     (Unmarked("m2"), "the mark 'm2' is not there, or was removed before"),
-    (Calibrated(1, "", (), vector(1)[None]), "calibration 1 comes after calibration 1"),
-    (EpsilonChanged("c1", None, 0.2), "the change of ε 'c1' is already there"),
-    (EpsilonChanged("c9", ("e1", "nope"), 0.2), "the edit 'nope' is not there"),
-    (EpsilonChanged("c9", (), 0.2), "the change of ε 'c9' names no edit"),
-    (EpsilonChanged("c9", None, 0.0), "ε is 0.0, which is no radius above 0"),
+    (Calibrated(1, "", (), vector(1)[None]), "calibration 1 comes after calibration 4"),
+    (EpsilonChanged("c1", None, 0.2, "r0"), "the change of ε 'c1' is already there"),
+    (EpsilonChanged("c9", ("e1", "nope"), 0.2, "r0"), "the edit 'nope' is not there"),
+    (EpsilonChanged("c9", (), 0.2, "r0"), "the change of ε 'c9' names no edit"),
+    (EpsilonChanged("c9", None, 0.0, "r0"), "ε is 0.0, which is no radius above 0"),
     (EpsilonUndone("nope"), "the change of ε 'nope' is not there"),
     (EpsilonRedone("nope"), "the change of ε 'nope' is not there"),
     (EpsilonUndone("c2"), "the change of ε 'c2' is already undone"),
     (EpsilonRedone("c1"), "the change of ε 'c1' is not undone"),
+    (EpsilonUndone("c0"), "the change of ε 'c0' was made while prompts were read otherwise"),
+    (EpsilonChanged("c0", None, 0.2, "r0"), "the change of ε 'c0' was made while prompts were read otherwise"),
+    (generated("q9"), "since then prompts are read otherwise"),
+    (edited("e9", reading="r9"), "since then prompts are read otherwise"),
+    (Calibrated(99, "", (), vector(1)[None]), "since then prompts are read otherwise"),
+    (EpsilonChanged("c9", None, 0.2), "since then prompts are read otherwise"),
+    (reread("r0", (TEXT,), version=9), "the reading 'r0' is already there"),
+    (reread("r2", (TEXT,), version=4), "calibration 4 comes after calibration 4"),
+    (reread("r2", version=9), "1 prompts of edits or logged queries were not read"),
+    (reread("r2", (TEXT,), version=9, epsilon=0.0), "ε is 0.0, which is no radius above 0"),
+    (reread("r2", (TEXT,), version=9, activations=vector(1)[None][:0]), "there are 1 prompts and 0 activations"),
+    (reread("r2", (TEXT,), version=9, encoding="raw", weighed=4), "there are 3 background prompts and 3 activations"),
+    (reread("r2", (TEXT,), version=9, background=()), "there are 0 background prompts and 3 activations"),
+    (Returned("nope", 0.2, (), vector(1)[None][:0]), "the reading 'nope' is not there"),
+    (Returned("r0", 0.2, (), vector(1)[None][:0]), "the reading 'r0' is already in force"),
+    (Returned("", 0.2, (), vector(1)[None][:0]), "1 prompts of edits or logged queries were not read"),
 ]
 
 
 @pytest.mark.parametrize(("data", "message"), IMPOSSIBLE)
 def test_an_impossible_history_is_refused_and_changes_nothing(data: EventData, message: str) -> None:
     history: list[EventData] = [
-        generated("q1"),
+        EpsilonChanged("c0", None, 0.3),
+        reread("r0", version=3),
+        generated("q1", reading="r0"),
         Marked("m1", "q1", 0, 3, "Ada", "wrong"),
         Marked("m2", "q1", 0, 3, "Ada", "wrong"),
         Unmarked("m2"),
-        edited("e1"),
-        edited("gone"),
+        edited("e1", reading="r0"),
+        edited("gone", reading="r0"),
         Undone("gone"),
-        Calibrated(1, "", (), vector(1, WIDTH)[None]),
-        EpsilonChanged("c1", None, 0.3),
-        EpsilonChanged("c2", ("e1",), 0.3),
+        Calibrated(4, "", (), vector(1, WIDTH)[None], "r0"),
+        EpsilonChanged("c1", None, 0.3, "r0"),
+        EpsilonChanged("c2", ("e1",), 0.3, "r0"),
         EpsilonUndone("c2"),
     ]
     replay = Replay.of(stored(history))

@@ -12,12 +12,15 @@ import pytest
 
 from app.ui.lab_anatomy import AnatomyPart
 from app.ui.lab_calibrate import CalibratePart
+from app.ui.lab_recalibrate import RAW, RecalibratePart
 from app.ui.lab_sweep import SweepPart
+from app.ui.lab_whatif import WhatIfPage
 from app.ui.session import BUSY, PageContext, Session
 from app.workbench import Workbench
 from grace_core.models import LanguageModel
-from grace_core.separation import KINDS
+from grace_core.separation import KINDS, Choice
 from tests.app.test_workbench import OTHER, PROMPT, Studio, edited
+from tests.grace_core.builders import assert_same
 
 MEASURED: dict[str, Any] = {
     "layers": [1, 2], "pools": ["mean", "last"], "encodings": ["whiten", "raw"], "edits": 5, "unrelated": 20, "own": (),
@@ -91,11 +94,115 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     wanted = "2-last-raw"
     seen = part.on_view("recall0", list(KINDS), wanted)
     assert seen[part.choice]["value"] == wanted
-    assert "distance='euclidean'" in seen[part.command]["value"]
-    shown = last(part.on_preview(wanted, 1e-6, Session()))
-    assert "would be answered otherwise" in shown[part.use_message]["text"]
-    assert last(part.on_preview("no such", 1.0, Session()))[part.use_message]["tone"] == "error"
+    assert "distance='euclidean'" in seen[part.use.command]["value"]
+    shown = last(part.use.on_preview(wanted, 1e-6, Session()))
+    assert "would be answered otherwise" in shown[part.use.message]["text"]
+    assert last(part.use.on_preview("no such", 1.0, Session()))[part.use.message]["tone"] == "error"
     assert bench.revision() == before
+
+
+class Pressed:
+    """What a component's event carries."""
+
+    def __init__(self, **data: Any) -> None:
+        self.__dict__.update(data)
+
+
+@pytest.fixture
+def own_bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
+    """A journal that a test may change: one edit, its own question and another one."""
+    studio = Studio(taught, tmp_path)
+    bench = studio.open()
+    edited(bench, PROMPT)
+    bench.generate(OTHER).result(60)
+    yield bench
+    studio.close()
+
+
+@pytest.fixture
+def own_context(own_bench: Workbench) -> Iterator[PageContext]:
+    with gr.Blocks():
+        states = [gr.State() for _ in range(3)]
+        yield PageContext(own_bench, states[0], gr.Textbox(), states[1], states[2], gr.Tabs())
+
+
+def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
+    own_context: PageContext, own_bench: Workbench
+) -> None:
+    part = CalibratePart(own_context)
+    last(part.on_measure(**MEASURED, session=Session()))
+    use, session, wanted = part.use, Session(), "2-mean-whiten"
+    shown = part.on_view("recall1", list(KINDS), wanted)
+    assert "you can go back exactly" in shown[use.note]["text"]
+    assert not shown[use.epsilon] or not use.fresh()[use.use]["interactive"]
+    refused = last(use.on_use(wanted, 0.3, None, "Ada", session))
+    assert refused[use.message]["text"].startswith("Show what would change first")
+    seen = last(use.on_preview(wanted, 0.3, session))
+    assert seen[use.use]["interactive"]
+    assert "of 2 logged queries would be answered otherwise" in seen[use.message]["text"]
+    for other in ((wanted, 0.4), ("1-mean-raw", 0.3)):
+        assert last(use.on_use(*other, seen[use.seen], "Ada", session))[use.message]["tone"] == "error"
+    assert not use.on_epsilon(wanted, 0.4)[use.use]["interactive"]
+    assert own_bench.reading == ""
+
+    before = own_bench.codebook
+    done = last(use.on_use(wanted, 0.3, seen[use.seen], "Ada", session))
+    assert done[use.message]["text"].startswith("Queries are now read at layer 2")
+    assert done[use.changed] == seen[use.changed]
+    assert (done[use.seen], done[use.use]["interactive"], session.job) == (None, False, None)
+    assert done[own_context.revision] == own_bench.revision()
+    assert own_bench.status().key_layer == 2
+    rows = done[use.readings]["rows"]
+    assert [(row["in_force"], row["author"]) for row in rows] == [(True, "Ada"), (False, "")]
+    assert last(use.on_preview(wanted, 0.3, session))[use.message]["tone"] == "error"
+
+    back = last(use.on_back(wanted, "Bo", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    assert "again, with the keys and radii of then" in back[use.back_message]["text"]
+    assert [row["in_force"] for row in back[use.readings]["rows"]] == [False, True]
+    assert_same(own_bench.codebook, before)
+    again = last(use.on_back(wanted, "Bo", session, Pressed(reading_id="")))  # type: ignore[arg-type]
+    assert "nothing to go back to" in again[use.back_message]["text"]
+    assert again[use.readings]["drawing"] > back[use.readings]["drawing"]
+
+
+def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_bench: Workbench) -> None:
+    part, top = CalibratePart(own_context), own_bench.blocks
+    last(part.on_measure(**(MEASURED | {"layers": [top]}), session=Session()))
+    wanted = f"{top}-mean-whiten"
+    assert "is above the layer where values are put in" in part.on_view("auc", list(KINDS), wanted)[part.use.note]["text"]
+    shown = last(part.use.on_preview(wanted, 0.3, Session()))
+    assert "would have to be learned anew" in shown[part.use.message]["text"]
+    assert part.use.use not in shown or not shown[part.use.use]["interactive"]
+    assert f"value_layer={top}" in part.use.on_epsilon(wanted, 0.3)[part.use.command]["value"]
+
+
+def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_context: PageContext, own_bench: Workbench) -> None:
+    part, session = RecalibratePart(own_context), Session()
+    assert last(part.on_go(None, "Ada", session))[part.message]["tone"] == "error"
+    own_bench.generate("Who is <b>bold</b>?").result(60)
+    seen = part.on_look()
+    assert seen[part.message]["text"].startswith("0 edited prompts and 1 logged prompt would join")
+    assert seen[part.go]["interactive"]
+    done = last(part.on_go(seen[part.seen], "Ada", session))
+    assert done[part.message]["text"].startswith("Recalibrated.")
+    assert (own_bench.codebook.encoder.version, done[part.seen]) == (2, None)
+    nothing = part.on_look()
+    assert "nothing to join" in nothing[part.message]["text"]
+    assert not nothing[part.go]["interactive"]
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    raw = part.on_revision()
+    assert raw[part.note]["text"] == RAW
+    assert not raw[part.look]["interactive"]
+
+
+def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageContext, own_bench: Workbench) -> None:
+    page = WhatIfPage(own_context)
+    tried = page.on_try("", 0.2, None)[4]
+    assert tried == (0.2, "")
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    refused = page.on_apply("", tried, None, "Ada")
+    assert "another unit" in refused[8]["text"]
+    assert page.on_revision("", tried, None)[7] is None
 
 
 def test_own_prompts_are_checked_when_they_are_given(context: PageContext, tmp_path: Path) -> None:

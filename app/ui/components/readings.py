@@ -1,0 +1,58 @@
+"""Every way in which this codebook has read its prompts, newest first, each but the present one with its Go back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.records import ReadingRow
+from app.separation_figures import choice_words
+from app.ui.components import asset, script
+from grace_core.separation import Choice
+
+SHOWN = 50
+TEMPLATE = '<section class="gs-eps-history" aria-label="How prompts were read"></section>'
+
+# Each drawing has its own number: going back that failed leaves the rows equal, and its button must still be freed.
+_drawings = itertools.count(1)
+
+
+def readings_value(rows: Sequence[ReadingRow]) -> dict[str, Any]:
+    """What readings.js draws. The first reading is always shown, so that there is a way back to it."""
+    shown = [*rows[: SHOWN - 1], *rows[SHOWN - 1 :][-1:]]
+    return {
+        "drawing": next(_drawings),
+        "more": len(rows) - len(shown),
+        "rows": [
+            {
+                "id": row.reading_id,
+                "title": reading_words(row),
+                "epsilon": f"{row.epsilon:g}",
+                "author": row.author or "",
+                "at": row.at.isoformat() if row.at is not None else "",
+                "in_force": row.in_force,
+            }
+            for row in shown
+        ],
+    }
+
+
+def reading_words(row: ReadingRow) -> str:
+    """Layer, pooling and encoding as a person reads them."""
+    return choice_words(Choice(row.key_layer, row.pool, row.encoding))
+
+
+def build_readings(value: dict[str, Any]) -> gr.HTML:
+    """The component; it triggers `go_back` {reading_id}."""
+    return gr.HTML(
+        value,
+        html_template=TEMPLATE,
+        css_template=asset("epsilon_history.css"),
+        js_on_load=script("readings.js"),
+        apply_default_css=False,
+        elem_id="gs-readings",
+        elem_classes="gs-part",
+    )
