@@ -41,6 +41,7 @@ from app.records import (
     EditRow,
     EditState,
     MapKey,
+    MapMoment,
     MapQuery,
     MapView,
     Mark,
@@ -381,6 +382,11 @@ class Workbench(ReadingDesk):
             vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
             self._view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
             return self._view
+
+    def map_moment(self) -> MapMoment:
+        """`map_view` and what it was made from; another browser may change that right after."""
+        with self._lock:
+            return MapMoment(self.map_view(), self._codebook, self._replay.reading.reading_id)
 
     def probe(self, prompt: str) -> Job[Probe]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
