@@ -15,7 +15,7 @@ import numpy as np
 
 from app.errors import JournalConflict, NotFound
 from app.jobs import Job, R, Worker
-from app.journal.events import FOLDED, Calibrated, EventData, StoredEvent
+from app.journal.events import Calibrated, EventData, StoredEvent
 from app.journal.readings import FIRST
 from app.journal.replay import EditRecord, QueryRecord, Replay
 from app.journal.store import JournalStore
@@ -57,6 +57,8 @@ class BenchState:
         self._base = replace(self._base, directions=store.config_of(self._id)["directions"])
         report("Reading the journal", 0.0)
         self._replay = Replay.of(store.events(self._id))
+        self._codebook: Codebook
+        self._folded = -1  # `Replay.folded` of the state that the codebook is of; none yet
         if not self._replay.readings[FIRST].calibrations:
             first = first_calibration(model, self._base, report)
             if first is not None:
@@ -64,7 +66,7 @@ class BenchState:
                     self._append(Calibrated(first.version, first.reason, first.prompts, first.activations))
                 except JournalConflict:
                     self._catch_up()  # another process began the same codebook meanwhile; its calibration counts
-        self._codebook = self._refolded()
+        self._swap()
         self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
         self._worker = Worker()
 
@@ -118,19 +120,20 @@ class BenchState:
             except JournalConflict:
                 if attempt == 2:
                     raise
-        if any(isinstance(item, FOLDED) for item in data):
-            self._codebook = self._refolded()
+        self._swap()
 
     def _catch_up(self) -> None:
         """Take in what another process wrote to the same journal."""
-        if self._store.last_seq(self._id) == self._replay.revision:
-            return
-        refold = False
-        for event in self._store.events(self._id, after=self._replay.revision):
-            self._replay.apply(event)
-            refold = refold or isinstance(event.data, FOLDED)
-        if refold:
+        if self._store.last_seq(self._id) != self._replay.revision:
+            for event in self._store.events(self._id, after=self._replay.revision):
+                self._replay.apply(event)
+        self._swap()
+
+    def _swap(self) -> None:
+        """Let the codebook follow the state, also where reading the journal broke off half way the last time."""
+        if self._folded != self._replay.folded:
             self._codebook = self._refolded()
+            self._folded = self._replay.folded
 
     def _refolded(self) -> Codebook:
         edits = self._replay.active_edits()

@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.map_figure import MapScene
 from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.radial import Radial, radial
-from app.records import EditDetail, Landed, MapView, Probe
+from app.records import EditDetail, Landed, MapMoment, MapView, Probe
 
 if TYPE_CHECKING:
     from app.workbench import Workbench
@@ -44,39 +44,43 @@ class MapDesk:
 
     def look(self, selected: str | None, probe: Probe | None = None, *, opened: bool = False) -> Look:
         """Everything with this edit selected. opened: see `Projection.layout`."""
-        scene = self.scene(opened=opened)
+        moment = self._bench.map_moment()
+        scene = self._scene_of(moment, opened)
         activity = self._projection.activity
         detail, missing = self._detail(selected)
         return Look(
-            scene, detail, missing, self._radial(scene, selected), self._landed(scene, probe), activity,
+            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probe, moment), activity,
             _status(scene.view, scene.layout, activity),
         )  # fmt: skip
 
     def scene(self, *, opened: bool = False) -> MapScene:
         """All points as they are now; the same object until one of them changes."""
-        view = self._bench.map_view()
+        return self._scene_of(self._bench.map_moment(), opened)
+
+    def _scene_of(self, moment: MapMoment, opened: bool) -> MapScene:
+        view = moment.view
         layout = self._projection.layout(view, opened=opened)
         with self._lock:
             kept = self._scene
             if kept is None or kept.view is not view or kept.layout is not layout:
-                kept = self._scene = MapScene(view, layout, self._bench.codebook.config.distance)
+                kept = self._scene = MapScene(view, layout, moment.codebook.config.distance)
             return kept
 
-    def _radial(self, scene: MapScene, selected: str | None) -> Radial | None:
+    def _radial(self, scene: MapScene, selected: str | None, moment: MapMoment) -> Radial | None:
         row = None if selected is None else scene.row_of.get(selected)
         if row is None:
             return None
-        config = self._bench.codebook.config
+        config = moment.codebook.config
         return radial(
             scene.view, scene.layout, row, distance=scene.distance, rule=config.rule, asked=config.epsilon,
             to_queries=scene.to_queries(row),
         )  # fmt: skip
 
-    def _landed(self, scene: MapScene, probe: Probe | None) -> Landed | None:
+    def _landed(self, scene: MapScene, probe: Probe | None, moment: MapMoment) -> Landed | None:
         """Under the codebook as it is now: an edit may have come or gone since the prompt was typed."""
-        if probe is None or probe.reading != self._bench.reading:
+        if probe is None or probe.reading != moment.reading:
             return None
-        codebook = self._bench.codebook
+        codebook = moment.codebook
         vector = codebook.encoder(probe.activation[None])
         (match,) = codebook.match(vector)
         x, y = self._projection.locate(scene.view, vector[0])

@@ -199,7 +199,7 @@ class ReadingDesk(EpsilonDesk):
                 self._append(event, author=author.strip())
             except JournalConflict:
                 return False
-            self._codebook = self._refolded()
+            self._swap()
             return True
 
     def _rereader(self) -> Rereader:

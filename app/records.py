@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from grace_core.codebook import Codebook
 from grace_core.config import Encoding, Pool
 
 Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
@@ -238,6 +239,14 @@ class MapView:
     queries: tuple[MapQuery, ...]
     key_vectors: np.ndarray = field(repr=False)
     query_vectors: np.ndarray = field(repr=False)
+
+
+class MapMoment(NamedTuple):
+    """A map's points with the codebook and the reading (its id) that they are of: distances of another one would mislead."""
+
+    view: MapView
+    codebook: Codebook
+    reading: str
 
 
 @dataclass(frozen=True)

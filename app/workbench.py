@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,6 +41,7 @@ from app.records import (
     EditRow,
     EditState,
     MapKey,
+    MapMoment,
     MapQuery,
     MapView,
     Mark,
@@ -62,6 +63,8 @@ from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
 
 NEIGHBORS_SHOWN = 5
+# How often an answer is offered to the journal, or read anew for it, while other processes keep writing.
+_LOG_ATTEMPTS = 6
 
 
 class Workbench(ReadingDesk):
@@ -139,27 +142,32 @@ class Workbench(ReadingDesk):
             return _answer(self._query(query_id))
 
     def _log(self, answer: Generation, reading: str, author: str) -> Answer:
-        match, activation = answer.match, answer.activation
-        with self._lock:
-            self._catch_up()
-            if self._replay.reading.reading_id != reading:
-                # Another process changed how prompts are read while the model answered.
-                config, weights = self._codebook.config, self._codebook.encoder.weights
-                activation = activations_of(self._model, config, weights, [self._model.prompt(answer.prompt)])[0]
-            data = Generated(
-                query_id=uuid.uuid4().hex,
-                prompt=answer.prompt,
-                text=answer.text,
-                edit_id=match.edit_id,
-                nearest_edit_id=match.entry.edit_id if match.entry is not None else None,
-                distance=match.distance,
-                epsilon=float(match.entry.epsilon) if match.entry is not None else None,
-                truncated=answer.truncated,
-                activation=activation,
-                reading=self._replay.reading.reading_id,
-            )
-            self._commit(data, author=author)
-            return _answer(self._replay.queries[data.query_id])
+        match = answer.match
+        data = Generated(
+            query_id=uuid.uuid4().hex,
+            prompt=answer.prompt,
+            text=answer.text,
+            edit_id=match.edit_id,
+            nearest_edit_id=match.entry.edit_id if match.entry is not None else None,
+            distance=match.distance,
+            epsilon=float(match.entry.epsilon) if match.entry is not None else None,
+            truncated=answer.truncated,
+            activation=answer.activation,
+            reading=reading,
+        )
+        for _ in range(_LOG_ATTEMPTS):
+            with self._lock:
+                self._catch_up()
+                codebook, present = self._codebook, self._replay.reading.reading_id
+                if data.reading == present:
+                    if self._append_at(self._replay.revision, data, author):
+                        return _answer(self._replay.queries[data.query_id])
+                    continue
+            # Another process changed how prompts are read meanwhile. The lock is free here, so no page waits for the model.
+            prompt = self._model.prompt(answer.prompt)
+            (activation,) = activations_of(self._model, codebook.config, codebook.encoder.weights, [prompt])
+            data = replace(data, activation=activation, reading=present)
+        raise StudioError("Others kept writing to this journal meanwhile, so the answer was not logged. Ask once more.")
 
     # ── mark ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -374,6 +382,11 @@ class Workbench(ReadingDesk):
             vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
             self._view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
             return self._view
+
+    def map_moment(self) -> MapMoment:
+        """`map_view` and what it was made from; another browser may change that right after."""
+        with self._lock:
+            return MapMoment(self.map_view(), self._codebook, self._replay.reading.reading_id)
 
     def probe(self, prompt: str) -> Job[Probe]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -215,9 +215,10 @@ class CalibratePart:
 
     def on_revision(self, shown: int, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:
         """A fresh page, or another browser's new result: show the last one."""
-        if shown == self.kept.number:
-            return {self.shown: shown}
-        return {self.shown: self.kept.number, **self._drawn(measure, kinds, chosen)}
+        if shown != self.kept.number:
+            return {self.shown: self.kept.number, **self._drawn(measure, kinds, chosen)}
+        # It is drawn already; but what is in use may be another choice now.
+        return {self.shown: shown} | ({} if self.kept.value is None else {self.summary: self._summary(measure, kinds)})
 
     def on_view(self, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:
         return self._drawn(measure, kinds, chosen)
@@ -242,7 +243,7 @@ class CalibratePart:
         options = [(option_words(one, measure, counted), choice_id(one.choice)) for one in result.cells]
         return {
             self.result: gr.update(visible=True),
-            self.summary: message_value(summary(result, measure, counted, self.use.present()), "plain"),
+            self.summary: self._summary(measure, kinds),
             self.heat: figure_value(
                 separation_figure(result, measure, counted, choice),
                 note=f"{EXPLAINED[measure]} 1 is best; the outlined cell is shown below.",
@@ -256,6 +257,12 @@ class CalibratePart:
             ),
             **self.use.drawn(choice, epsilon),
         }
+
+    def _summary(self, measure: Measure, kinds: Sequence[Kind]) -> Any:
+        result = self.kept.value
+        assert result is not None
+        counted = tuple(kind for kind in KINDS if kind in kinds)
+        return message_value(summary(result, measure, counted, self.use.present()), "plain")
 
 
 def _heading(text: str) -> None:

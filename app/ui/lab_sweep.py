@@ -78,10 +78,18 @@ class SweepPart:
         )
         private(self.stop.click, lambda own: own.cancel(), self.context.session, queue=False)
         private(self.context.revision.change, self.on_revision, self.shown, drawn)
+        private(self.context.revision.change, self.on_reading, self.layers, self.layers)
 
     def on_revision(self, shown: int) -> Updates:
         """A fresh page, or another browser's new result: show the last one."""
         return {self.shown: shown} if shown == self.kept.number else self._drawn()
+
+    def on_reading(self, layers: list[int]) -> Any:
+        """Values lie at or above the key layer, which may be another one by now."""
+        config, blocks = self.bench.codebook.config, self.bench.blocks
+        offered = range(config.key_layer or 1, blocks + 1)
+        kept = [layer for layer in layers or () if layer in offered]
+        return gr.update(choices=list(offered), value=kept or list(default_value_layers(blocks, config)))
 
     def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> Iterator[Updates]:
         """Learn the sample at each layer on the model's thread; the last result stays until this one is finished."""

@@ -194,7 +194,8 @@ class WhatIfPage:
                     yield *same, message_value(words, "plain"), *busy
             probes = job.result()
             view = self.bench.lab_view()
-            epsilon = None if tried is None else tried[0]
+            # The job may have waited for one that changed how prompts are read.
+            epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
             yield self._figure(view, choice, epsilon, probes), probes, NONE, *idle
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             tone = "note" if isinstance(error, Cancelled) else "error"

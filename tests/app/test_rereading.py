@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.errors import StudioError
-from app.journal.events import Calibrated, EpsilonUndone, Reread, Returned
+from app.errors import JournalError, StudioError
+from app.journal.events import Calibrated, EpsilonUndone, Reread, Returned, StoredEvent
 from app.journal.store import JournalStore
 from app.map_desk import MapDesk
-from app.projection import Projection
+from app.projection import Layout, Projection
 from app.reading_desk import Foreseen
-from app.records import LabProgress
+from app.records import LabProgress, MapView
 from app.workbench import Workbench
 from grace_core.codec import load_codebook, save_codebook
 from grace_core.config import GraceConfig
@@ -375,7 +375,84 @@ def test_a_change_of_epsilon_that_another_process_overtook_is_refused(studio: St
     assert not [event for event in studio.events() if isinstance(event.data, EpsilonUndone)]
 
 
+def test_an_answer_is_logged_though_the_reading_changes_right_before_it_is_written(studio: Studio) -> None:
+    store = Contended(studio.url)
+    bench = studio.open(store)
+    beside = studio.open()
+    store.others = [lambda: use(beside, RAW, 2.0), lambda: said(beside, OTHER), lambda: beside.return_to("").result(SOON)]
+    late = bench.generate("Who is late?").result(SOON)
+    assert not store.others
+    assert bench._replay.queries[late.query_id].generated.reading == bench.reading == ""
+    again = bench.generate("Who is late?").result(SOON)
+    first, second = (bench._replay.queries[one.query_id].activation for one in (late, again))
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+    assert_is_the_journals(studio, bench)
+
+
+class Failing(JournalStore):
+    """A store that loses its database after `after` events of the next look at what is new."""
+
+    after: int | None = None
+
+    def events(self, *arguments: Any, **options: Any) -> Iterator[StoredEvent]:
+        last, self.after = self.after, None
+        for count, event in enumerate(super().events(*arguments, **options)):
+            if count == last:
+                raise JournalError("The database is gone.")
+            yield event
+
+
+def test_the_codebook_follows_though_reading_the_journal_broke_off(studio: Studio) -> None:
+    store = Failing(studio.url)
+    bench, beside = studio.open(store), studio.open()
+    said(bench, PROMPT)
+    use(beside, RAW, 2.0)
+    said(beside, "Hi")
+    store.after = 1  # another reading came, and what follows it did not
+    with pytest.raises(JournalError, match="gone"):
+        bench.revision()
+    assert bench.status().queries == 2
+    assert_same(bench.codebook, beside.codebook)
+    assert bench.map_view().query_vectors.tobytes() == beside.map_view().query_vectors.tobytes()
+    assert_is_the_journals(studio, bench)
+
+
 # The pages' other looks
+
+
+class Slow(Projection):
+    """A projection that takes its time: meanwhile something else happens, once."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def layout(self, view: MapView, *, opened: bool = False) -> Layout:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().layout(view, opened=opened)
+
+
+@pytest.mark.parametrize("reread", [True, False])
+def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: Studio, reread: bool) -> None:
+    more: dict[str, Any] = {"directions": 64}  # more than the background has prompts for, so that its width grows with them
+    bench = studio.open(**more)
+    for index, prompt in enumerate((PROMPT, OTHER)):
+        studio.write(event_of(studio.model, bench.codebook, prompt, f"answer {index}", f"e{index}", index), **more)
+    for text in QUERIES:
+        said(bench, text)
+    probe = bench.probe(PROMPT).result(SOON)
+    expected = MapDesk(bench, Projection()).look("e0", probe)
+    projection = Slow()
+    desk = MapDesk(bench, projection)
+    change = (lambda: bench.use_reading(RAW, 2.0)) if reread else bench.recalibrate
+    width = bench.codebook.encoder.dimensions
+    projection.meanwhile = lambda: change().result(SOON)
+    look = desk.look("e0", probe)
+    assert bench.codebook.encoder.dimensions != width
+    assert (look.scene.distance, look.radial, look.landed) == ("cosine", expected.radial, expected.landed)
+    after = desk.look("e0", probe)
+    assert after.scene.distance == bench.codebook.config.distance
+    assert (after.landed is None) == reread
 
 
 def test_a_probe_says_nothing_in_another_reading(bench: Workbench) -> None:

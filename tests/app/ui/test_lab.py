@@ -90,7 +90,7 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     assert end[part.summary]["text"].startswith("2 keys, 3 paraphrases (2 made here")
     # Another browser, which has seen nothing yet; one that has is left alone.
     assert part.on_revision(0, "auc", ["unrelated"], None)[part.result]["visible"]
-    assert part.on_revision(part.kept.number, "auc", list(KINDS), None) == {part.shown: part.kept.number}
+    assert set(part.on_revision(part.kept.number, "auc", list(KINDS), None)) == {part.shown, part.summary}
     wanted = "2-last-raw"
     seen = part.on_view("recall0", list(KINDS), wanted)
     assert seen[part.choice]["value"] == wanted
@@ -203,6 +203,44 @@ def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageC
     refused = page.on_apply("", tried, None, "Ada")
     assert "another unit" in refused[8]["text"]
     assert page.on_revision("", tried, None)[7] is None
+
+
+def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
+    own_context: PageContext, own_bench: Workbench
+) -> None:
+    edited(own_bench, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    page = WhatIfPage(own_context)
+
+    def annotations() -> list[str]:
+        *_, (figure, *_) = page.on_draw("", (0.2, ""), Session())
+        return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
+
+    assert "tried 0.20" in annotations()
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    assert "tried 0.20" not in annotations()
+
+
+def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, own_bench: Workbench) -> None:
+    edited(own_bench, PROMPT)
+    part = CalibratePart(own_context)
+    before = last(part.on_measure(**MEASURED, session=Session()))[part.summary]
+    for layer in (1, 2):
+        own_bench.use_reading(Choice(layer, "last", "raw"), 1.0).result(60)
+        said = part.on_revision(part.kept.number, "recall1", list(KINDS), "1-mean-raw")
+        assert said[part.summary] == part.on_view("recall1", list(KINDS), None)[part.summary] != before
+        assert (f"In use now: layer {layer}, last" in said[part.summary]["text"]) != (
+            "codebook uses" in said[part.summary]["text"]
+        )
+        assert part.heat not in said
+
+
+def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_context: PageContext, own_bench: Workbench) -> None:
+    part = SweepPart(own_context)
+    assert part.on_reading([1, 3])["value"] == [1, 3]
+    own_bench.use_reading(Choice(2, "mean", "raw"), 1.0).result(60)
+    offered = part.on_reading([1, 3])
+    assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.blocks + 1)), [3])
+    assert min(part.on_reading([1])["value"]) >= 2
 
 
 def test_own_prompts_are_checked_when_they_are_given(context: PageContext, tmp_path: Path) -> None:
