@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.errors import NotFound
-from app.map_figure import MapScene
+from app.map_scene import MapScene
 from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.radial import Radial, radial
 from app.records import EditDetail, Landed, MapView, Probe

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.map_figure import MapScene
+from app.map_figure import paint
+from app.map_scene import MapScene
 from app.membership import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, membership
 from app.projection import Projection
 from app.records import Landed, MapKey, MapQuery, MapView
@@ -59,7 +60,7 @@ def test_an_undone_edit_answers_nothing() -> None:
 
 
 def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
-    painted = scene.paint(None)
+    painted = paint(scene, None)
     assert rows_of(painted.value, 5) == {"answered by the model itself": [4], "answered by an edit": [0, 1, 2, 3]}
     usual, other = painted.value["keys"]["usual"], painted.value["keys"]["other"]
     colours = {key.edit_id: other.get(str(row), usual) for row, key in enumerate(scene.view.keys)}
@@ -71,7 +72,7 @@ def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
 
 
 def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> None:
-    painted = scene.paint("a2")
+    painted = paint(scene, "a2")
     counts = {item.label: item.count for item in painted.legend}
     assert counts["answered by this edit"] == 1
     assert counts["inside its ε, nearer to another key"] == 2
@@ -113,7 +114,7 @@ def test_undoing_a_key_does_not_recolour_the_others() -> None:
     projection = Projection()
 
     def colours(view: MapView) -> list[str]:
-        painted = MapScene(view, projection.layout(view), "euclidean").paint(None).value["keys"]
+        painted = paint(MapScene(view, projection.layout(view), "euclidean"), None).value["keys"]
         return [painted["other"].get(str(row), painted["usual"]) for row in range(len(view.keys))]
 
     assert colours(less) == colours(whole)[:2]

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.map_figure import MapScene
+from app.map_figure import paint
+from app.map_scene import MapScene
 from app.records import Landed
 from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
@@ -74,7 +75,7 @@ def key_map_value(
     view = scene.view
     row = None if selected is None else scene.row_of.get(selected)
     key = None if row is None else view.keys[row]
-    painted = scene.paint(selected)
+    painted = paint(scene, selected)
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
         "paint": painted.value,

@@ -1,0 +1,71 @@
+"""The map in words: its legend with counts, and the note that says what this very map is worth. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.balls import Inside
+from app.map_scene import MapScene
+from app.membership import COLOURED_KEYS, CROWD, Groups
+from app.records import MapView
+
+Symbol = Literal["key", "dot", "ball"]
+
+# With more keys than this, no circles are drawn until one is selected.
+BALLS = 400
+# Pairs of circle and query that are compared for the note under a map without a selection.
+_COMPARED = 200_000
+
+
+@dataclass(frozen=True)
+class LegendItem:
+    """A line of the legend: what a mark means and how many there are now."""
+
+    label: str
+    count: int
+    colour: str
+    symbol: Symbol
+
+
+def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendItem, ...]:
+    items = [LegendItem("keys", len(view.keys), "@text" if chosen is None else "@grey", "key")]
+    for group in reversed(by_class.groups):
+        several = chosen is None and 1 < len(view.keys) <= COLOURED_KEYS and group.label == "answered by an edit"
+        label = "answered by an edit, in its key's colour" if several else group.label
+        items.append(LegendItem(label, len(group.rows), group.swatch, "dot"))
+    if len(view.keys) <= (BALLS if chosen is None else CROWD):
+        items.append(LegendItem("ε, approximate", len(view.keys), "@muted", "ball"))
+    elif chosen is not None:
+        items.append(LegendItem("its ε, approximate", 1, "@own", "ball"))
+    return tuple(items)
+
+
+def note(scene: MapScene, chosen: int | None) -> str:
+    keys = len(scene.view.keys)
+    if chosen is None:
+        colour = "Colours are exact: what answers each query now."
+    else:
+        colour = "Colours are exact: which queries the selected edit answers now."
+    parts = [colour, "Positions and dashed circles are approximate: a plane cannot keep every distance."]
+    if chosen is None and keys > BALLS:
+        parts.append(f"With more than {BALLS} keys, circles are left out until one is selected.")
+    elif len(scene.view.queries):
+        circle = "its circle" if chosen is not None or keys == 1 else "a circle"
+        radius = "ε" if chosen is not None or keys == 1 else "that key's ε"
+        inside = Inside(0, 0, 0)
+        if chosen is not None:
+            inside = scene.inside(chosen)
+        elif keys * len(scene.view.queries) <= _COMPARED:
+            inside = scene.inside_all
+        if inside.drawn:
+            parts.append(
+                f"Of {inside.drawn:,} {_queries(inside.drawn)} drawn inside {circle}, {inside.truly:,} truly within {radius}."
+            )
+        if inside.missed:
+            parts.append(f"{inside.missed:,} {_queries(inside.missed)} within {radius} drawn outside.")
+    return " ".join(parts)
+
+
+def _queries(count: int) -> str:
+    return "query" if count == 1 else "queries"
