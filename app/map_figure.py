@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.map_labels import key_names
 from app.map_scene import MapScene
@@ -83,15 +84,16 @@ def _balls(scene: MapScene, colours: list[str], chosen: int | None) -> list[dict
     for row in rows:
         members.setdefault(colours[row], []).append(row)
     faint = chosen is not None or keys > CROWD
-    traces = [_circles(scene, some, colour, faint) for colour, some in members.items()]
+    traces = [_circles(scene, some, scene.radii(some), colour, faint) for colour, some in members.items()]
     if chosen is not None:
-        traces.append(_circles(scene, [chosen], "@own", False) | {"fill": "toself", "fillcolor": "@own-soft"})
+        radius = np.array([scene.shown_radius(chosen)])
+        traces.append(_circles(scene, [chosen], radius, "@own", False) | {"fill": "toself", "fillcolor": "@own-soft"})
     return traces
 
 
-def _circles(scene: MapScene, rows: Sequence[int], colour: str, faint: bool) -> dict[str, Any]:
+def _circles(scene: MapScene, rows: Sequence[int], radii: NDArray[np.float64], colour: str, faint: bool) -> dict[str, Any]:
     centres = scene.layout.keys[list(rows)]
-    circles = scene.radii(rows)[:, None] * _CIRCLE[None]  # (keys, points of a circle)
+    circles = radii[:, None] * _CIRCLE[None]  # (keys, points of a circle)
     x = np.concatenate([centres[:, :1] + circles.real, np.full((len(rows), 1), np.nan)], axis=1).round(4).ravel()
     y = np.concatenate([centres[:, 1:] + circles.imag, np.full((len(rows), 1), np.nan)], axis=1).round(4).ravel()
     return {

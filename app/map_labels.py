@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from app.figures import escape, shorten
 from app.labels import Box, Label, distinctive, place_labels
-from app.map_scene import KEY_SIZE, MapScene
+from app.map_scene import NOMINAL, MapScene
 
-_LABELLED_KEYS = 12
-# The plot's size is not known here: labels are placed for this one, and keep clear of each other in any larger one.
-NOMINAL = (700.0, 530.0)
+# Up to this many keys each is named where there is room beside it.
+_LABELLED_KEYS = 40
 # A label is on one line and lies beside its key: who is farther away cannot be in its way.
 _LABEL_REACH = np.array([290.0, 50.0])
 
@@ -26,12 +25,11 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
     if not named:
         return []
     (left, right), (bottom, top) = scene.ranges
-    pixels = min(NOMINAL[0] / (right - left), NOMINAL[1] / (top - bottom))
     origin = np.array([(left + right) / 2, (bottom + top) / 2])
     half = np.array(NOMINAL) / 2
 
     def on_screen(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        screen: NDArray[np.float64] = (xy - origin) * pixels * np.array([1.0, -1.0]) + half
+        screen: NDArray[np.float64] = (xy - origin) * scene.pixels * np.array([1.0, -1.0]) + half
         return screen
 
     close = np.array([on_screen(layout.keys[row]) for row in named])
@@ -44,7 +42,7 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
             ((float(x), float(y)), shorten(names[at], 34 if row == chosen else 26))
             for at, (row, (x, y)) in enumerate(zip(named, close, strict=True))
         ],
-        obstacles=[Box.around(x, y, KEY_SIZE + 2, KEY_SIZE + 2) for x, y in key_points],
+        obstacles=[Box.around(x, y, scene.key_size + 2, scene.key_size + 2) for x, y in key_points],
         avoid=dots,
         frame=Box(0, 0, *NOMINAL),
         required=1 if chosen is not None else 0,

@@ -23,6 +23,8 @@ from grace_core.config import Distance
 
 WEBGL_FROM = 1500
 KEY_SIZE, DOT_SIZE = 15, 7
+# The plot's size is not known here: what must be so many pixels large or apart is so in a plot of this size.
+NOMINAL = (700.0, 530.0)
 # From here on words are cut shorter: they are most of what a browser is sent.
 _BRIEF_FROM = 5000
 
@@ -70,8 +72,8 @@ class MapScene:
             "webgl": len(view.queries) + len(view.keys) > WEBGL_FROM,
             "ranges": {"x": ranges[0], "y": ranges[1]},
             "sizes": {
-                "key": KEY_SIZE if len(view.keys) <= CROWD else KEY_SIZE - 5,
-                "chosen": KEY_SIZE + 6,
+                "key": self.key_size,
+                "chosen": self.key_size + 6,
                 "dot": DOT_SIZE if len(view.queries) <= WEBGL_FROM else DOT_SIZE - 2,
             },
             "keys": {
@@ -98,6 +100,17 @@ class MapScene:
         few = len(self.view.keys) <= CROWD
         return _ranges(self.layout, self.radii(range(len(self.view.keys))) if few else np.zeros(len(self.view.keys)))
 
+    @property
+    def key_size(self) -> int:
+        """Width of a key's diamond in pixels."""
+        return KEY_SIZE if len(self.view.keys) <= CROWD else KEY_SIZE - 5
+
+    @cached_property
+    def pixels(self) -> float:
+        """Pixels for one unit of the map, in a plot of nominal size that shows everything."""
+        (left, right), (bottom, top) = self.ranges
+        return min(NOMINAL[0] / (right - left), NOMINAL[1] / (top - bottom))
+
     def radii(self, rows: Sequence[int]) -> NDArray[np.float64]:
         """Map radii of these keys' circles, see `balls.drawn_radii`."""
         missing = [row for row in rows if row not in self._radii]
@@ -105,6 +118,10 @@ class MapScene:
             found = drawn_radii(self.view, self.layout, self.distance, missing)
             self._radii.update(zip(missing, found.tolist(), strict=True))
         return np.array([self._radii[row] for row in rows], dtype=np.float64)
+
+    def shown_radius(self, row: int) -> float:
+        """The map radius of the selected key's circle: never so small that its own diamond hides it."""
+        return max(float(self.radii([row])[0]), (0.65 * (self.key_size + 6) + 5.0) / self.pixels)
 
     def to_queries(self, row: int) -> NDArray[np.float64]:
         """(queries,) distances from the key at `row`, see `membership.distances_to_queries`."""
@@ -115,9 +132,9 @@ class MapScene:
             self._asked[row] = found
         return found
 
-    def inside(self, row: int) -> Inside:
-        """How far one circle can be believed."""
-        radius = float(self.radii([row])[0])
+    def inside(self, row: int, *, selected: bool = False) -> Inside:
+        """How far one circle, as it is drawn, can be believed."""
+        radius = self.shown_radius(row) if selected else float(self.radii([row])[0])
         return drawn_inside(self.layout, row, radius, self.view.keys[row].epsilon, self.to_queries(row))
 
     @cached_property

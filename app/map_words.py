@@ -20,24 +20,25 @@ _COMPARED = 200_000
 
 @dataclass(frozen=True)
 class LegendItem:
-    """A line of the legend: what a mark means and how many there are now."""
+    """A line of the legend: what a mark means and how many there are now (None where that says nothing)."""
 
     label: str
-    count: int
+    count: int | None
     colour: str
     symbol: Symbol
 
 
 def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendItem, ...]:
-    items = [LegendItem("keys", len(view.keys), "@text" if chosen is None else "@grey", "key")]
+    alike = "@own" if len(view.keys) > COLOURED_KEYS else "@text"
+    items = [LegendItem("key" if len(view.keys) == 1 else "keys", len(view.keys), alike if chosen is None else "@grey", "key")]
     for group in reversed(by_class.groups):
         several = chosen is None and 1 < len(view.keys) <= COLOURED_KEYS and group.label == "answered by an edit"
         label = "answered by an edit, in its key's colour" if several else group.label
         items.append(LegendItem(label, len(group.rows), group.swatch, "dot"))
     if len(view.keys) <= (BALLS if chosen is None else CROWD):
-        items.append(LegendItem("ε, approximate", len(view.keys), "@muted", "ball"))
+        items.append(LegendItem("ε, approximate", None, "@muted", "ball"))
     elif chosen is not None:
-        items.append(LegendItem("its ε, approximate", 1, "@own", "ball"))
+        items.append(LegendItem("its ε, approximate", None, "@own", "ball"))
     return tuple(items)
 
 
@@ -55,7 +56,9 @@ def note(scene: MapScene, chosen: int | None) -> str:
         radius = "ε" if chosen is not None or keys == 1 else "that key's ε"
         inside = Inside(0, 0, 0)
         if chosen is not None:
-            inside = scene.inside(chosen)
+            inside = scene.inside(chosen, selected=True)
+            if scene.shown_radius(chosen) > scene.radii([chosen])[0]:
+                parts.append("Its circle is drawn larger than its ε, so that it can be seen.")
         elif keys * len(scene.view.queries) <= _COMPARED:
             inside = scene.inside_all
         if inside.drawn:

@@ -68,18 +68,18 @@ def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
     by_name = {group["name"]: group["colours"] for group in painted.value["groups"]}
     assert by_name["answered by an edit"] == [colours[name] for name in "abbb"]
     assert by_name["answered by the model itself"] == "@grey"
-    assert [item.count for item in painted.legend] == [2, 4, 1, 2]
+    assert [item.count for item in painted.legend] == [2, 4, 1, None]
 
 
 def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> None:
     painted = paint(scene, "a2")
     counts = {item.label: item.count for item in painted.legend}
     assert counts["answered by this edit"] == 1
-    assert counts["inside its ε, nearer to another key"] == 2
+    assert counts["inside, nearer to another key"] == 2
     assert counts["outside its ε"] == 2
     assert rows_of(painted.value, 5) == {
         "answered by this edit": [0],
-        "inside its ε, nearer to another key": [1, 2],
+        "inside, nearer to another key": [1, 2],
         "outside its ε": [3, 4],
     }
     keys = painted.value["keys"]

@@ -16,28 +16,11 @@ function coloured(value, colours = palette(), name = "") {
   return value;
 }
 
-/** Rows as CSV (RFC 4180). A text that a spreadsheet would run as a formula is quoted with an apostrophe. */
-function csvText({ columns, rows }) {
-  const cell = (value) => {
-    if (value === null || value === undefined) return "";
-    let text = String(value);
-    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-}
-
 /** A table of what a figure shows, where no better one is given: one row for each point. */
 function tableOf(figure) {
   const rows = figure.data.flatMap((trace) => [...(trace.x ?? [])].map((x, index) =>
     [trace.name ?? "", x, trace.y?.[index] ?? "", trace.z?.[index] ?? ""]));
   return { columns: ["series", "x", "y", "z"], rows: rows.filter((row) => row[1] !== null) };
-}
-
-function saveText(name, text) {
-  const link = el("a", "", null, { download: name, href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })) });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 /**
@@ -58,7 +41,7 @@ function downloads(plot, { filename, label, table = () => tableOf(plot), onError
   bar.append(el("span", "gs-download-title", "Download"));
   add("PNG", image("png"));
   add("SVG", image("svg"));
-  add("CSV", () => saveText(`${filename}.csv`, csvText(table())));
+  add("CSV", () => saveCsv(filename, table()));
   return bar;
 }
 
