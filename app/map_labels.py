@@ -39,13 +39,14 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
     names = distinctive([*(view.keys[row].prompt for row in named), *others])
     placed = place_labels(
         [
-            ((float(x), float(y)), shorten(names[at], 34 if row == chosen else 26))
+            ((float(x), float(y)), shorten(names[at], 40 if row == chosen else 28))
             for at, (row, (x, y)) in enumerate(zip(named, close, strict=True))
         ],
         obstacles=[Box.around(x, y, scene.key_size + 2, scene.key_size + 2) for x, y in key_points],
         avoid=dots,
         frame=Box(0, 0, *NOMINAL),
         required=1 if chosen is not None else 0,
+        aside=[6] if chosen is not None else [],
     )
     return [
         _annotation(layout.keys[row], label, bold=row == chosen, muted=chosen is not None and row != chosen)

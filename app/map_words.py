@@ -38,7 +38,7 @@ def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendI
     if len(view.keys) <= (BALLS if chosen is None else CROWD):
         items.append(LegendItem("ε, approximate", None, "@muted", "ball"))
     elif chosen is not None:
-        items.append(LegendItem("its ε, approximate", None, "@own", "ball"))
+        items.append(LegendItem("ε, approximate", None, "@own", "ball"))
     return tuple(items)
 
 

@@ -26,13 +26,13 @@ SCRIPTS = (
 
 TEMPLATE = """
 <section class="gs-map" aria-label="Map of edits">
-  <label class="gs-map-search"><span class="gs-sr">Search keys and queries on the map</span>
-    <input type="search" placeholder="Search keys and queries" autocomplete="off" spellcheck="false"></label>
-  <div class="gs-map-reading">
-    <ul class="gs-map-legend" aria-label="Legend, with counts"></ul>
+  <div class="gs-map-look">
+    <label class="gs-map-search"><span class="gs-sr">Search keys and queries on the map</span>
+      <input type="search" placeholder="Search keys and queries" autocomplete="off" spellcheck="false"></label>
     <label class="gs-map-undone" hidden><input type="checkbox"><span class="gs-swatch gs-swatch-undone" aria-hidden="true"></span>
       <span>show <span class="gs-map-count"></span> <span class="gs-map-undone-words"></span></span></label>
   </div>
+  <ul class="gs-map-legend" aria-label="Legend, with counts"></ul>
   <p class="gs-map-landing" role="status" hidden></p>
   <div class="gs-map-stage">
     <div class="gs-map-frame">

@@ -95,7 +95,8 @@ function extras(value, at, { ghosts, ring }) {
 
 function mapFigure(value, at, own) {
   const { ranges } = at;
-  const around = own.plain ? [] : value.paint.balls;
+  const faded = (ball) => (own.marks ? { ...ball, opacity: ball.opacity * 0.4 } : ball);
+  const around = own.plain ? [] : value.paint.balls.map(faded);
   const above = own.plain ? [] : extras(value, at, own);
   return {
     data: [...around, ...dots(value, at, own), ...(own.plain ? [] : withdrawn(value, at)), diamonds(value, at, own), ...above],
