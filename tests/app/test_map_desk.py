@@ -58,6 +58,33 @@ def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: 
     assert after.detail is not None
 
 
+def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None:
+    projection = Projection()
+    desk = MapDesk(bench, projection)
+    kept = bench.edit(PROMPT, TARGET).result(120).edit_id
+    gone = bench.edit("Who was Grace Hopper?", "New York in 1906.").result(120).edit_id
+    assert kept is not None
+    assert gone is not None
+    scene = desk.scene()
+    stood = scene.layout.keys[scene.row_of[gone]].tolist()
+    bench.undo(gone)
+    assert (desk.look(None).withdrawn.count, desk.look(None).withdrawn.keys) == (1, ())
+    found = desk.look(None, undone=True).withdrawn
+    assert [(key.edit_id, key.target, [key.x, key.y]) for key in found.keys] == [(gone, "New York in 1906.", stood)]
+    assert not found.reading
+
+    # A layout that never saw the key: its prompt is read, and it appears.
+    other = MapDesk(bench, Projection())
+    assert other.look(None, undone=True).withdrawn.reading
+    bench.probe(PROMPT).result(60)  # what was asked for before it is done
+    later = other.look(None, undone=True).withdrawn
+    assert [key.edit_id for key in later.keys] == [gone]
+    assert not later.reading
+    assert kept in other.scene().row_of
+    bench.redo(gone)
+    assert other.look(None, undone=True).withdrawn.count == 0
+
+
 def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:
     with pytest.raises(InputError):
         bench.probe("  ")

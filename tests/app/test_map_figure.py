@@ -90,6 +90,16 @@ def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> No
     assert "approximate" in painted.note
 
 
+def test_the_selected_circle_is_never_hidden_by_its_diamond(scene: MapScene) -> None:
+    small = replace(scene, layout=replace(scene.layout, scales=scene.layout.scales * 1e-3), _radii={})
+    painted = paint(small, "a")
+    ball = painted.value["balls"][-1]
+    across = (max(ball["x"][:-1]) - min(ball["x"][:-1])) * small.pixels
+    assert across > 1.3 * small.points["sizes"]["chosen"]
+    assert "drawn larger" in painted.note
+    assert "drawn larger" not in paint(scene, "a").note
+
+
 def test_a_selection_leaves_the_points_as_they_are(scene: MapScene) -> None:
     first = json.loads(key_map_value(scene, None))
     second = json.loads(key_map_value(scene, "a", known=first["scene_id"]))

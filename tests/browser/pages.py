@@ -94,8 +94,13 @@ class Reviewer:
         return [url for url in self.requests if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != HOST]
 
     def open(self) -> None:
+        """Wait until the page has settled too: it chooses its tab as it loads, and a click before that is lost."""
+        before = len(self.requests)
         self.page.goto(self.url)
         expect(self.page.locator("#gs-status .gs-count")).not_to_be_empty(timeout=60_000)
+        # What follows from loading is asked for once loading is through.
+        while sum("/queue/join" in url for url in self.requests[before:]) < 2:
+            self.page.wait_for_timeout(50)
 
     def tab(self, name: str) -> None:
         self.page.locator(f"#gs-tab-{name}-button").click()

@@ -94,6 +94,7 @@ def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Rev
 
     # Around everything, then one of the list.
     visitor.press("Escape Escape")
+    expect(visitor.detail).to_contain_text("No edit selected")
     box = visitor.map.bounding_box()
     assert box is not None
     left, top, right, bottom = box["x"] + 4, box["y"] + 40, box["x"] + box["width"] - 4, box["y"] + box["height"] - 4
