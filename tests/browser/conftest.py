@@ -88,7 +88,8 @@ def taught_journal(tmp_path_factory: pytest.TempPathFactory, real_model_dir: Pat
     """Made once, and copied for each module. In pictures there are many facts; otherwise few points, which need no UMAP."""
     folder = tmp_path_factory.mktemp("taught") / "data"
     learned = facts(48 if TAKES_PICTURES else 6)
-    return folder, learned, teach(folder, real_model_dir, learned, unrelated=20 if TAKES_PICTURES else 2)
+    ids = teach(folder, real_model_dir, learned, unrelated=20 if TAKES_PICTURES else 2)
+    return folder, tuple(fact for fact in learned if fact.prompt in ids), ids
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.journal.store import JournalStore
 from app.workbench import Workbench
 from grace_core.config import GraceConfig
+from grace_core.errors import InputError
 from grace_core.models import load_model
 from tests.browser.people import OWN_UNRELATED
 
@@ -59,7 +60,7 @@ def facts(count: int) -> tuple[Fact, ...]:
 
 
 def teach(data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelated: int) -> dict[str, str]:
-    """Edit all of them and ask each in other words, then some other things; the ids of the edits by their prompts.
+    """Edit all that the model does not know, ask each in other words, then some other things; edit ids by prompts.
 
     The values are real, learned until the answer is exact and no further: on the prompt alone, a second or so each. A
     codebook is known by how its queries are read, not by how its values were learned: the studio opens this one.
@@ -72,10 +73,13 @@ def teach(data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelat
         bench = Workbench.open(model, config, store, data_dir=data_dir, max_new_tokens=12)
         try:
             for fact in learned:
-                outcome = bench.edit(fact.prompt, fact.answer, author="Mira").result()
+                try:
+                    outcome = bench.edit(fact.prompt, fact.answer, author="Mira").result()
+                except InputError:
+                    continue
                 assert outcome.edit_id is not None, outcome.reason
                 ids[fact.prompt] = outcome.edit_id
-            for prompt in (*(fact.rephrasing for fact in learned), *OWN_UNRELATED[:unrelated]):
+            for prompt in (*(fact.rephrasing for fact in learned if fact.prompt in ids), *OWN_UNRELATED[:unrelated]):
                 bench.generate(prompt).result()
         finally:
             bench.close()

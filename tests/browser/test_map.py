@@ -97,8 +97,8 @@ def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Rev
     expect(visitor.detail).to_contain_text("No edit selected")
     box = visitor.map.bounding_box()
     assert box is not None
-    left, top, right, bottom = box["x"] + 4, box["y"] + 40, box["x"] + box["width"] - 4, box["y"] + box["height"] - 4
-    visitor.lasso([(left, top), (right, top), (right, bottom), (left, bottom)])
+    left, top, right, bottom = box["x"] + 12, box["y"] + 12, box["x"] + box["width"] - 12, box["y"] + box["height"] - 12
+    visitor.lasso([(left, top), (left, bottom), (right, bottom), (right, top)])
     expect(visitor.picked).to_contain_text(f"{len(places['keys'])} keys, {len(places['queries'])} queries")
     fact = taught_studio.facts[-1]
     visitor.picked.get_by_role("button", name=fact.prompt).click()
