@@ -72,11 +72,11 @@ def distinctive(texts: Sequence[str]) -> list[str]:
 
     Prompts written from one template ("Write a one-sentence biography of …") differ at their end only, and a label has
     no room for the beginning that they share. Shared are words found in more than half of the texts; of twelve and more
-    texts, in more than a sixth.
+    texts, in more than an eighth.
     """
     words = [text.split() for text in texts]
     frequency = Counter(word for each in words for word in set(each))
-    parts = 6 if len(texts) >= 12 else 2
+    parts = 8 if len(texts) >= 12 else 2
     found = []
     for each in words:
         rare = [at for at, word in enumerate(each) if frequency[word] * parts <= len(texts)]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from app.figures import escape, shorten
 from app.labels import Box, Label, distinctive, place_labels
 from app.map_scene import NOMINAL, MapScene
+from app.membership import CROWD
 
 # Up to this many keys each is named where there is room beside it.
-_LABELLED_KEYS = 40
+_LABELLED_KEYS = CROWD
 # A label is on one line and lies beside its key: who is farther away cannot be in its way.
 _LABEL_REACH = np.array([290.0, 50.0])
 

@@ -62,7 +62,7 @@ def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None
     projection = Projection()
     desk = MapDesk(bench, projection)
     kept = bench.edit(PROMPT, TARGET).result(120).edit_id
-    gone = bench.edit("Who was Grace Hopper?", "New York in 1906.").result(120).edit_id
+    gone = bench.edit("Where is Paris now?", "July 1969.").result(120).edit_id
     assert kept is not None
     assert gone is not None
     scene = desk.scene()
@@ -70,7 +70,7 @@ def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None
     bench.undo(gone)
     assert (desk.look(None).withdrawn.count, desk.look(None).withdrawn.keys) == (1, ())
     found = desk.look(None, undone=True).withdrawn
-    assert [(key.edit_id, key.target, [key.x, key.y]) for key in found.keys] == [(gone, "New York in 1906.", stood)]
+    assert [(key.edit_id, key.target, [key.x, key.y]) for key in found.keys] == [(gone, "July 1969.", stood)]
     assert not found.reading
 
     # A layout that never saw the key: its prompt is read, and it appears.

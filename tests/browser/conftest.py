@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from app.journal.events import Generated
+from app.journal.events import Edited, Generated
 from tests.browser.facts import Fact, facts, teach
 from tests.browser.pages import Reviewer
 from tests.browser.studio import ROOT, Outside, Studio
@@ -33,6 +33,7 @@ TAKES_PICTURES = os.environ.get("GRACE_STUDIO_SCREENSHOTS") == "1"
 MAX_NEW_TOKENS = 64 if TAKES_PICTURES else 40
 
 
+pictures_only = pytest.mark.skipif(not TAKES_PICTURES, reason="takes README's pictures; set GRACE_STUDIO_SCREENSHOTS=1")
 ASSETS = ROOT / "assets"
 
 
@@ -81,6 +82,14 @@ class Taught:
     facts: tuple[Fact, ...]
     ids: dict[str, str]
     queries: int
+
+    @property
+    def mistaken(self) -> Fact:
+        """One that the model had wrong, and whose edit answers other words too."""
+        right = {event.prompt for event in self.studio.journal(Generated) if isinstance(event, Generated) and event.edit_id}
+        before = {event.prompt: event.text_before for event in self.studio.journal(Edited) if isinstance(event, Edited)}
+        wrong = [fact for fact in self.facts if fact.answer.casefold() not in before[fact.prompt].casefold()]
+        return next((fact for fact in wrong if fact.rephrasing in right), wrong[0])
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,8 @@ def facts(count: int) -> tuple[Fact, ...]:
 def teach(data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelated: int) -> dict[str, str]:
     """Edit all that the model does not know, ask each in other words, then some other things; edit ids by prompts.
 
+    Where the right edit answered the other words, that answer is marked fine.
+
     The values are real, learned until the answer is exact and no further: on the prompt alone, a second or so each. A
     codebook is known by how its queries are read, not by how its values were learned: the studio opens this one.
     """
@@ -79,7 +81,12 @@ def teach(data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelat
                     continue
                 assert outcome.edit_id is not None, outcome.reason
                 ids[fact.prompt] = outcome.edit_id
-            for prompt in (*(fact.rephrasing for fact in learned if fact.prompt in ids), *OWN_UNRELATED[:unrelated]):
+            for fact in learned:
+                if fact.prompt in ids:
+                    answer = bench.generate(fact.rephrasing).result()
+                    if answer.edit_id == ids[fact.prompt]:
+                        bench.mark(answer.query_id, 0, len(answer.text), "fine", author="Mira")
+            for prompt in OWN_UNRELATED[:unrelated]:
                 bench.generate(prompt).result()
         finally:
             bench.close()

@@ -9,13 +9,22 @@ import pytest
 from playwright.sync_api import expect
 
 from app.journal.events import EpsilonChanged, EpsilonUndone, Generated
-from tests.browser.conftest import Taught, take_picture
+from tests.browser.conftest import Taught, pictures_only, take_picture
 from tests.browser.pages import ANSWER_MS, EDIT_MS, Reviewer
 from tests.browser.people import OWN_UNRELATED
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(1200)]
 
 SMALL = 0.02
+
+
+@pictures_only
+def test_pictures(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_lab("whatif")
+    visitor.try_epsilon(0.15)
+    visitor.page.locator("#gs-whatif-draw").click()
+    expect(visitor.page.locator("#gs-whatif-curves .plot-container")).to_be_visible(timeout=EDIT_MS)
+    take_picture(visitor, "lab-whatif")
 
 
 def test_a_predicted_epsilon_is_what_the_model_then_does(taught_studio: Taught, visitor: Reviewer) -> None:
@@ -32,7 +41,6 @@ def test_a_predicted_epsilon_is_what_the_model_then_does(taught_studio: Taught, 
     saved = visitor.download("#gs-whatif", "CSV").decode("utf-8-sig")
     assert {(row["query"], row["change"]) for row in csv.DictReader(io.StringIO(saved))} == set(predicted.items())
     assert not list(studio.journal(EpsilonChanged)), "trying changes nothing"
-    take_picture(visitor, "lab-whatif")
 
     visitor.page.locator("#gs-whatif-apply").click()
     expect(visitor.page.locator("#gs-whatif-message")).to_contain_text("Applied: ε 0.02 for every edit")
@@ -65,7 +73,7 @@ def test_one_key_can_be_tried_alone_and_shown_on_the_map(taught_studio: Taught, 
 
 def test_the_anatomy_of_an_answer_is_not_logged(taught_studio: Taught, visitor: Reviewer) -> None:
     logged = len(list(taught_studio.studio.journal(Generated)))
-    fact = taught_studio.facts[3]
+    fact = taught_studio.mistaken
     visitor.open_lab("anatomy")
     visitor.page.locator("#gs-anatomy-prompt textarea").fill(fact.prompt)
     visitor.page.locator("#gs-anatomy-go").click()

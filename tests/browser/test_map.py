@@ -11,12 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from app.journal.events import Generated
-from tests.browser.conftest import TAKES_PICTURES, Taught, take_picture
+from tests.browser.conftest import Taught, pictures_only, take_picture
 from tests.browser.pages import Reviewer
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(1200)]
-
-pictures_only = pytest.mark.skipif(not TAKES_PICTURES, reason="takes README's pictures; set GRACE_STUDIO_SCREENSHOTS=1")
 
 
 def selected_everywhere(visitor: Reviewer, edit_id: str, prompt: str) -> None:
@@ -170,7 +168,7 @@ def test_figures_are_saved_as_png_svg_and_csv(taught_studio: Taught, visitor: Re
 def test_pictures(taught_studio: Taught, visitor: Reviewer) -> None:
     visitor.open_map()
     take_picture(visitor, "map-all")
-    fact = taught_studio.facts[4]
+    fact = taught_studio.mistaken
     visitor.click_key(taught_studio.ids[fact.prompt])
     selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
     take_picture(visitor, "map")
