@@ -129,7 +129,14 @@ def keys_figure(anatomy: Anatomy) -> Figure:
     layout = base_layout(
         margin={"l": 240, "r": 110, "t": 24, "b": 44},
         xaxis=axis("distance from the query", range=[-0.03 * furthest, 1.06 * furthest]),
-        yaxis=axis(tickvals=rows, ticktext=names, range=[len(keys) - 0.45, -0.55], showgrid=False, tickfont={"size": 12}),
+        yaxis=axis(
+            tickvals=rows,
+            ticktext=names,
+            range=[len(keys) - 0.45, -0.55],
+            showgrid=False,
+            showline=False,
+            tickfont={"size": 12, "color": "@muted"},
+        ),
         annotations=labels,
     )
     return {"data": [bars, dots], "layout": layout}
@@ -167,8 +174,9 @@ def tokens_figure(anatomy: Anatomy) -> Figure:
                 "text": [_percent(share) for share in shares],
                 "textposition": "outside",
                 "textangle": 0,
+                "constraintext": "none",
                 "cliponaxis": False,
-                "textfont": {"size": 11, "color": "@muted"},
+                "textfont": {"size": 11 if len(rows) <= 8 else 10, "color": "@muted"},
                 "hoverinfo": "text",
                 "hovertext": [
                     f"“{shorten(visible(token.text), 40)}”: {share:.4%} {name}"

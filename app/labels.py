@@ -71,13 +71,15 @@ def distinctive(texts: Sequence[str]) -> list[str]:
     """Each text cut to the words that tell it from the others; what was cut is an ellipsis.
 
     Prompts written from one template ("Write a one-sentence biography of …") differ at their end only, and a label has
-    no room for the beginning that they share. Words found in more than half of the texts are shared.
+    no room for the beginning that they share. Shared are words found in more than half of the texts; of twelve and more
+    texts, in more than an eighth.
     """
     words = [text.split() for text in texts]
     frequency = Counter(word for each in words for word in set(each))
+    parts = 8 if len(texts) >= 12 else 2
     found = []
     for each in words:
-        rare = [at for at, word in enumerate(each) if frequency[word] * 2 <= len(texts)]
+        rare = [at for at, word in enumerate(each) if frequency[word] * parts <= len(texts)]
         if len(texts) < 2 or not rare:
             found.append(" ".join(each))
             continue
@@ -94,17 +96,21 @@ def place_labels(
     avoid: NDArray[np.float64],
     frame: Box,
     required: int = 0,
+    aside: Sequence[int] = (),
 ) -> list[Label | None]:
     """A place for each (point, text), in order of importance; None where every place would cover something.
 
     obstacles: boxes that no label may cover (the markers). avoid: points better left visible (the dots).
     required: the first so many get the least bad place rather than none.
+    aside: for the first of them, how many pixels farther from their points they hang, which are drawn larger.
     """
     taken: list[Box] = []
     placed: list[Label | None] = []
     for rank, ((x, y), text) in enumerate(wanted):
         best: tuple[float, Label] | None = None
-        for preference, (xanchor, yanchor, dx, dy) in enumerate(_PLACES):
+        more = aside[rank] if rank < len(aside) else 0
+        for preference, (xanchor, yanchor, plain_dx, plain_dy) in enumerate(_PLACES):
+            dx, dy = (step + more * ((step > 0) - (step < 0)) for step in (plain_dx, plain_dy))
             box = _box(x + dx, y + dy, text, xanchor, yanchor)
             clashes = sum(box.overlaps(other) for other in taken)
             clashes += sum(box.overlaps(other) for other in obstacles)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.errors import NotFound
-from app.map_figure import MapScene
+from app.map_scene import MapScene
+from app.map_withdrawn import Withdrawn, WithdrawnKeys
 from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.radial import Radial, radial
 from app.records import EditDetail, Landed, MapMoment, MapView, Probe
@@ -29,6 +30,7 @@ class Look:
     missing: str
     radial: Radial | None
     landed: Landed | None
+    withdrawn: Withdrawn
     activity: Activity | None
     status: str
 
@@ -40,17 +42,18 @@ class MapDesk:
         self._bench = bench
         self._projection = projection
         self._scene: MapScene | None = None
+        self._withdrawn = WithdrawnKeys(bench, projection)
         self._lock = threading.Lock()
 
-    def look(self, selected: str | None, probe: Probe | None = None, *, opened: bool = False) -> Look:
-        """Everything with this edit selected. opened: see `Projection.layout`."""
+    def look(self, selected: str | None, probe: Probe | None = None, *, opened: bool = False, undone: bool = False) -> Look:
+        """Everything with this edit selected. opened: see `Projection.layout`. undone: show the keys of undone edits."""
         moment = self._bench.map_moment()
         scene = self._scene_of(moment, opened)
         activity = self._projection.activity
         detail, missing = self._detail(selected)
         return Look(
-            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probe, moment), activity,
-            _status(scene.view, scene.layout, activity),
+            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probe, moment),
+            self._withdrawn.look(moment, scene.layout, shown=undone), activity, _status(scene.view, scene.layout, activity),
         )  # fmt: skip
 
     def scene(self, *, opened: bool = False) -> MapScene:
@@ -83,7 +86,7 @@ class MapDesk:
         codebook = moment.codebook
         vector = codebook.encoder(probe.activation[None])
         (match,) = codebook.match(vector)
-        x, y = self._projection.locate(scene.view, vector[0])
+        ((x, y),) = self._projection.locate(scene.view, vector).tolist()
         row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
         key = None if row is None else scene.view.keys[row]
         return Landed(probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched))

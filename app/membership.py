@@ -137,7 +137,7 @@ def _by_membership(view: MapView, chosen: int, to_queries: NDArray[np.float64]) 
         (
             Group("outside its ε", np.flatnonzero(classes == OUTSIDE), "@faint", "@faint", opacity=0.7),
             Group(
-                "inside its ε, nearer to another key",
+                "inside, nearer to another key",
                 np.flatnonzero(classes == CONTESTED),
                 "@contested",
                 "@contested",

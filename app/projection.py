@@ -200,16 +200,22 @@ class Projection:
                 xy = principal(points.vectors) if method == "pca" else multidimensional(points.vectors)
                 self._install(points, xy, method)
 
-    def locate(self, view: MapView, vector: np.ndarray) -> tuple[float, float]:
-        """Where one more query would stand among the points of `view`; nothing is kept or moved."""
+    def locate(self, view: MapView, vectors: np.ndarray) -> Array:
+        """(rows, 2): where more queries or keys would stand among the points of `view`; nothing is kept or moved."""
         with self._lock:
             self.layout(view)
             anchors = _Points.of(view)
+            rows = np.ascontiguousarray(vectors, np.float32)
             if not len(anchors):
-                return 0.0, 0.0
-            rows = np.ascontiguousarray(vector, np.float32).reshape(1, -1)
-            xy = self._put(_Points(("probe",), ("",), rows), anchors)
-            return float(xy[0, 0]), float(xy[0, 1])
+                return np.zeros((len(rows), 2))
+            names = tuple(str(row) for row in range(len(rows)))
+            return self._put(_Points(names, names, rows), anchors)
+
+    def remembered(self, edit_ids: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """Where this layout has placed the keys of these edits, in force or not; those it never placed are missing."""
+        with self._lock:
+            places = {edit_id: self._known.get(f"key:{edit_id}") for edit_id in edit_ids}
+        return {edit_id: (place.x, place.y) for edit_id, place in places.items() if place is not None}
 
     def _put(self, fresh: _Points, anchors: _Points) -> Array:
         """Coordinates for new points among placed ones."""

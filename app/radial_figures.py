@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.figures import Figure, escape, frame, wrapped
 from app.radial import Radial, Spot, Standing
@@ -15,13 +16,17 @@ from app.radial import Radial, Spot, Standing
 # Drawing order: what matters lies on top. (colour, words for the hover text)
 _LOOKS: dict[Standing, tuple[str, str]] = {
     "outside": ("@grey", "outside its ε"),
-    "contested": ("@contested", "inside its ε, nearer to another key"),
+    "contested": ("@contested", "inside, nearer to another key"),
     "own": ("@own", "answered by this edit"),
     "other target": ("@text", "key with another target"),
     "same target": ("@own", "key with the same target"),
 }
 _CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 121))
 _HEIGHT_ABOVE = 1.09
+# What the place of a circle's name is chosen for: the width of the square in pixels, and of a character.
+_SIDE, _CHARACTER = 300.0, 6.8
+# Where on its circle the name may stand, in half turns, best first.
+_TURNS = (0.5, -0.5, 0.25, 0.75, -0.25, -0.75, 0.375, 0.625, -0.375, -0.625, 0.125, 0.875, -0.125, -0.875, 0.0, 1.0)
 
 COLUMNS = ("kind", "id", "prompt", "target or answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
 
@@ -77,10 +82,7 @@ def radial_figure(view: Radial) -> Figure:
             "title": {"text": "true distance to the selected key", "font": {"size": 12}}, "constrain": "domain",
         },
         "yaxis": {"range": [-span, span], "visible": False, "scaleanchor": "x", "constrain": "domain"},
-        "annotations": [
-            _tag(0.0, view.epsilon, f"ε {view.epsilon:.2f}", "@own"),
-            _tag(0.0, -view.ring, f"{ring_name(view)} {view.ring:.2f}", "@muted"),
-        ],
+        "annotations": _tags(view, span),
     }  # fmt: skip
     return figure
 
@@ -109,12 +111,12 @@ def strip_figure(view: Radial) -> Figure:
     figure["layout"] |= {
         "margin": {"l": 52, "r": 10, "t": 14 + 16 * len(lines), "b": 40},
         "xaxis": {
-            "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line",
+            "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
             "title": {"text": "true distance to the selected key", "font": {"size": 12}},
         },
         "yaxis": {
-            "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line",
-            "title": {"text": "queries no farther", "font": {"size": 12}}, "tickformat": "d", "nticks": 5,
+            "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line", "gridwidth": 0.5,
+            "title": {"text": "queries within this distance", "font": {"size": 12}}, "tickformat": "d", "nticks": 5,
             **({} if queries else {"showticklabels": False}),
         },
         "shapes": [
@@ -192,8 +194,27 @@ def _hover(spot: Spot, words: str) -> str:
     return "<br>".join(lines)
 
 
-def _tag(x: float, y: float, words: str, colour: str) -> dict[str, Any]:
-    return {
-        "x": x, "y": y, "text": escape(words), "showarrow": False, "bgcolor": "@veil", "borderpad": 1,
-        "font": {"size": 12, "color": colour},
-    }  # fmt: skip
+def _tags(view: Radial, span: float) -> list[dict[str, Any]]:
+    """The names of the two circles, each on its circle where it covers the fewest points; at the top where it can."""
+    points = np.array([spot.distance * np.exp(1j * spot.angle) for spot in view.spots], dtype=np.complex128)
+    tags: list[dict[str, Any]] = []
+    names = ((view.epsilon, f"ε {view.epsilon:.2f}", "@own"), (view.ring, f"{ring_name(view)} {view.ring:.2f}", "@muted"))
+    for radius, words, colour in names:
+        # Half the width and height of the name, in units of distance.
+        reach = np.array([_CHARACTER / 2 * len(words) + 5.0, 11.0]) * 2.0 * span / _SIDE
+
+        def covered(place: complex, reach: NDArray[np.float64] = reach) -> tuple[int, int]:
+            other = np.array([complex(tag["x"], tag["y"]) for tag in tags], dtype=np.complex128) - place
+            off = points - place
+            names = (np.abs(other.real) <= 2 * reach[0]) & (np.abs(other.imag) <= 2 * reach[1])
+            dots = (np.abs(off.real) <= reach[0]) & (np.abs(off.imag) <= reach[1])
+            return int(names.sum()), int(dots.sum())
+
+        best = min((radius * np.exp(1j * np.pi * turn) for turn in _TURNS), key=covered)
+        tags.append(
+            {
+                "x": round(float(best.real), 5), "y": round(float(best.imag), 5), "text": escape(words), "showarrow": False,
+                "bgcolor": "@veil", "borderpad": 1, "font": {"size": 12, "color": colour},
+            }
+        )  # fmt: skip
+    return tags

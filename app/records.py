@@ -249,6 +249,19 @@ class MapMoment(NamedTuple):
     reading: str
 
 
+@dataclass(frozen=True, eq=False)
+class UndoneKeys:
+    """Undone edits, newest first, and where their keys would stand now.
+
+    version: of the map view of the same moment. count: how many there are at all. vectors: (rows, dimensions).
+    """
+
+    version: str
+    count: int
+    rows: tuple[EditRow, ...]
+    vectors: np.ndarray
+
+
 @dataclass(frozen=True)
 class EpsilonRow:
     """One change of ε in the list of them. edit_id and prompt are None where it was about all edits of its time (`edits`)."""

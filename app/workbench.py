@@ -50,6 +50,7 @@ from app.records import (
     PartialAnswer,
     Probe,
     Status,
+    UndoneKeys,
     Verdict,
 )  # fmt: skip
 from grace_core.adapter import activations_of
@@ -387,6 +388,17 @@ class Workbench(ReadingDesk):
         """`map_view` and what it was made from; another browser may change that right after."""
         with self._lock:
             return MapMoment(self.map_view(), self._codebook, self._replay.reading.reading_id)
+
+    def undone_keys(self, limit: int) -> UndoneKeys:
+        """The newest undone edits, at most `limit`, with the queries of their prompts under the present codebook."""
+        with self._lock:
+            version, codebook, matches = self.map_view().version, self._codebook, self._matches()
+            undone = [record for record in reversed(self._replay.edits.values()) if record.undone]
+            rows = tuple(self._row(record, matches) for record in undone[:limit])
+            activations = [record.edit.activation for record in undone[:limit]]
+        if not rows:
+            return UndoneKeys(version, len(undone), (), np.zeros((0, codebook.encoder.dimensions), np.float32))
+        return UndoneKeys(version, len(undone), rows, codebook.encoder(np.stack(activations)))
 
     def probe(self, prompt: str) -> Job[Probe]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.

@@ -153,7 +153,7 @@ class WhatIfPage:
         whose = "every edit" if row.prompt is None else f"“{row.prompt}”"
         *rest, _ = self._drawn(choice, None, probes)
         done = f"Applied: ε {row.epsilon:g} for {whose}. Undo it under “Changes of ε” at any time."
-        return *rest, message_value(done, "note"), self.bench.revision()
+        return *rest, message_value(done, "good"), self.bench.revision()
 
     def on_undo(
         self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData

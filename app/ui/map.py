@@ -66,6 +66,7 @@ def build_map(
     shown = gr.State(False)
     known = gr.State("")  # The scene whose points this browser has.
     probe = gr.State(None)  # The prompt of "Where does this land?" (a `Probe`).
+    undone_shown = gr.State(False)
     signature = author if author is not None else gr.State("")
     with gr.Row(elem_classes="gs-columns"):
         with gr.Column(scale=2, min_width=420):
@@ -85,7 +86,7 @@ def build_map(
                     land = gr.Button("Show", size="sm", elem_id="gs-land-show")
                 problem = build_message("gs-land-message")
                 key_map = build_key_map()
-            with gr.Row(elem_classes="gs-columns"):
+            with gr.Row(elem_classes="gs-columns gs-even"):
                 with gr.Column(min_width=320, elem_classes="gs-panel"):
                     gr.HTML('<h2 class="gs-heading">True distances</h2>', apply_default_css=False, elem_classes="gs-part")
                     around = build_figure(
@@ -106,18 +107,21 @@ def build_map(
             detail = build_edit_detail()
     timer = gr.Timer(_ASK_SECONDS, active=False)
 
-    looking = [selected_edit, known, probe]
+    looking = [selected_edit, known, probe, undone_shown]
     drawn = [key_map, known, around, strip, detail, undo, redo, clear, relayout, timer]
     desk = MapDesk(bench, place)
 
-    def draw(selected: str | None, has: str, probed: Probe | None, *, opened: bool = False) -> tuple[Any, ...]:
-        look = desk.look(selected, probed, opened=opened)
+    def draw(selected: str | None, has: str, probed: Probe | None, undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
+        look = desk.look(selected, probed, opened=opened, undone=undone)
         state = look.detail.row.state if look.detail is not None else None
         about = edit_detail_value(look.detail, any_key=bool(look.scene.view.keys))
         if look.missing:
             about |= {"title": "Edit not found", "hint": look.missing}
         return (
-            key_map_value(look.scene, selected, status=look.status, landed=look.landed, known=has),
+            key_map_value(
+                look.scene, selected, status=look.status, landed=look.landed, withdrawn=look.withdrawn,
+                undone_shown=undone, known=has,
+            ),
             look.scene.scene_id,
             *_exact(look.radial, in_force=state != "undone"),
             about,
@@ -126,29 +130,34 @@ def build_map(
             gr.Button(visible=selected is not None),
             gr.Button(_progress(look.activity), interactive=look.activity is None and bool(look.scene.scene_size)),
             gr.Timer(active=look.activity is not None),
-        )
+        )  # fmt: skip
 
-    def open_page(selected: str | None, has: str, probed: Probe | None) -> tuple[Any, ...]:
-        return True, *draw(selected, has, probed, opened=True)
+    def open_page(*look: Any) -> tuple[Any, ...]:
+        return True, *draw(*look, opened=True)
 
-    def follow(selected: str | None, has: str, probed: Probe | None, has_been_shown: bool) -> tuple[Any, ...]:
-        return True, *draw(selected, has, probed, opened=not has_been_shown)
+    def follow(*look: Any) -> tuple[Any, ...]:
+        *looked, has_been_shown = look
+        return True, *draw(*looked, opened=not has_been_shown)
 
-    def refresh(selected: str | None, has: str, probed: Probe | None, has_been_shown: bool) -> Any:
-        return draw(selected, has, probed) if has_been_shown else tuple(gr.skip() for _ in drawn)
+    def refresh(*look: Any) -> Any:
+        *looked, has_been_shown = look
+        return draw(*looked) if has_been_shown else tuple(gr.skip() for _ in drawn)
 
-    def send_points(selected: str | None, probed: Probe | None) -> tuple[Any, ...]:
-        return draw(selected, "", probed)
+    def send_points(selected: str | None, probed: Probe | None, undone: bool) -> tuple[Any, ...]:
+        return draw(selected, "", probed, undone)
 
     def select(event: gr.EventData) -> str:
         return str(event.edit_id)
 
+    def show_undone(event: gr.EventData) -> bool:
+        return bool(event.shown)
+
     def select_point(event: gr.EventData) -> Any:
         return str(event.id) if event.id else gr.skip()
 
-    def new_layout(selected: str | None, has: str, probed: Probe | None) -> tuple[Any, ...]:
+    def new_layout(*look: Any) -> tuple[Any, ...]:
         place.refit(bench.map_view())
-        return draw(selected, has, probed)
+        return draw(*look)
 
     def try_prompt(text: str) -> Iterator[Any]:
         try:
@@ -178,10 +187,12 @@ def build_map(
     private(selected_edit.change, follow, [*looking, shown], [shown, *drawn])
     private(revision.change, refresh, [*looking, shown], drawn)
     private(timer.tick, refresh, [*looking, shown], drawn)
-    private(key_map.need_points, send_points, [selected_edit, probe], drawn)
+    private(key_map.need_points, send_points, [selected_edit, probe, undone_shown], drawn)
     private(relayout.click, new_layout, looking, drawn)
     private(gr.on, [land.click, prompt.submit], try_prompt, prompt, [probe, problem])
     private(key_map.clear_landing, lambda: None, None, probe)
+    private(key_map.show_undone, show_undone, None, undone_shown)
+    private(undone_shown.change, refresh, [*looking, shown], drawn)
     private(probe.change, refresh, [*looking, shown], drawn)
     private(undo.click, withdraw, [selected_edit, signature], revision)
     private(key_map.undo_edit, withdraw_by_key, [signature], revision)

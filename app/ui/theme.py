@@ -125,6 +125,7 @@ def theme() -> gr.themes.Base:
         # Plain colours: Gradio writes these two into the page before any style is loaded.
         body_background_fill="#f6f6f4",
         body_background_fill_dark="#141413",
+        input_radius="8px",
         input_border_width="1px",
         input_border_width_dark="1px",
         input_shadow="none",

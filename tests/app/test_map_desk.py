@@ -58,6 +58,28 @@ def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: 
     assert after.detail is not None
 
 
+def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None:
+    projection = Projection()
+    desk = MapDesk(bench, projection)
+    kept = bench.edit(PROMPT, TARGET).result(120).edit_id
+    gone = bench.edit("Where is Paris now?", "July 1969.").result(120).edit_id
+    assert kept is not None
+    assert gone is not None
+    scene = desk.scene()
+    stood = scene.layout.keys[scene.row_of[gone]].tolist()
+    bench.undo(gone)
+    assert (desk.look(None).withdrawn.count, desk.look(None).withdrawn.keys) == (1, ())
+    found = desk.look(None, undone=True).withdrawn
+    assert [(key.edit_id, key.target, [key.x, key.y]) for key in found.keys] == [(gone, "July 1969.", stood)]
+
+    # A layout that never saw the key places it by what the journal keeps.
+    other = MapDesk(bench, Projection())
+    assert [key.edit_id for key in other.look(None, undone=True).withdrawn.keys] == [gone]
+    assert kept in other.scene().row_of
+    bench.redo(gone)
+    assert other.look(None, undone=True).withdrawn.count == 0
+
+
 def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:
     with pytest.raises(InputError):
         bench.probe("  ")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.map_figure import MapScene
+from app.map_figure import paint
+from app.map_scene import MapScene
 from app.membership import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, membership
 from app.projection import Projection
 from app.records import Landed, MapKey, MapQuery, MapView
@@ -59,7 +60,7 @@ def test_an_undone_edit_answers_nothing() -> None:
 
 
 def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
-    painted = scene.paint(None)
+    painted = paint(scene, None)
     assert rows_of(painted.value, 5) == {"answered by the model itself": [4], "answered by an edit": [0, 1, 2, 3]}
     usual, other = painted.value["keys"]["usual"], painted.value["keys"]["other"]
     colours = {key.edit_id: other.get(str(row), usual) for row, key in enumerate(scene.view.keys)}
@@ -67,18 +68,18 @@ def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
     by_name = {group["name"]: group["colours"] for group in painted.value["groups"]}
     assert by_name["answered by an edit"] == [colours[name] for name in "abbb"]
     assert by_name["answered by the model itself"] == "@grey"
-    assert [item.count for item in painted.legend] == [2, 4, 1, 2]
+    assert [item.count for item in painted.legend] == [2, 4, 1, None]
 
 
 def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> None:
-    painted = scene.paint("a2")
+    painted = paint(scene, "a2")
     counts = {item.label: item.count for item in painted.legend}
     assert counts["answered by this edit"] == 1
-    assert counts["inside its ε, nearer to another key"] == 2
+    assert counts["inside, nearer to another key"] == 2
     assert counts["outside its ε"] == 2
     assert rows_of(painted.value, 5) == {
         "answered by this edit": [0],
-        "inside its ε, nearer to another key": [1, 2],
+        "inside, nearer to another key": [1, 2],
         "outside its ε": [3, 4],
     }
     keys = painted.value["keys"]
@@ -87,6 +88,16 @@ def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> No
     assert painted.value["distances"] == pytest.approx([0.0, 0.684, 0.877, 0.970, 2.0], abs=1e-3)
     assert "exact" in painted.note
     assert "approximate" in painted.note
+
+
+def test_the_selected_circle_is_never_hidden_by_its_diamond(scene: MapScene) -> None:
+    small = replace(scene, layout=replace(scene.layout, scales=scene.layout.scales * 1e-3), _radii={})
+    painted = paint(small, "a")
+    ball = painted.value["balls"][-1]
+    across = (max(ball["x"][:-1]) - min(ball["x"][:-1])) * small.pixels
+    assert across > 1.3 * small.points["sizes"]["chosen"]
+    assert "drawn larger" in painted.note
+    assert "drawn larger" not in paint(scene, "a").note
 
 
 def test_a_selection_leaves_the_points_as_they_are(scene: MapScene) -> None:
@@ -113,7 +124,7 @@ def test_undoing_a_key_does_not_recolour_the_others() -> None:
     projection = Projection()
 
     def colours(view: MapView) -> list[str]:
-        painted = MapScene(view, projection.layout(view), "euclidean").paint(None).value["keys"]
+        painted = paint(MapScene(view, projection.layout(view), "euclidean"), None).value["keys"]
         return [painted["other"].get(str(row), painted["usual"]) for row in range(len(view.keys))]
 
     assert colours(less) == colours(whole)[:2]

@@ -101,7 +101,7 @@ def test_the_epsilon_circle_is_a_true_circle(seen: Radial) -> None:
     circle = named(figure, "ε")
     assert np.hypot(circle["x"], circle["y"]) == pytest.approx(0.9, abs=1e-4)
     assert np.hypot(*(named(figure, "2ε")[axis] for axis in "xy")) == pytest.approx(1.8, abs=1e-4)
-    contested = named(figure, "inside its ε, nearer to another key")
+    contested = named(figure, "inside, nearer to another key")
     assert np.hypot(contested["x"], contested["y"]) == pytest.approx([0.684, 0.877], abs=1e-3)
     assert contested["customdata"] == ["b", "b"]
     assert figure["layout"]["yaxis"]["scaleanchor"] == "x"
@@ -110,7 +110,7 @@ def test_the_epsilon_circle_is_a_true_circle(seen: Radial) -> None:
 def test_the_strip_ranks_queries_and_marks_epsilon(seen: Radial) -> None:
     figure = strip_figure(seen)
     assert named(figure, "answered by this edit")["y"] == [1]
-    assert named(figure, "inside its ε, nearer to another key")["y"] == [2, 3]
+    assert named(figure, "inside, nearer to another key")["y"] == [2, 3]
     assert sorted(line["x0"] for line in figure["layout"]["shapes"]) == pytest.approx([0.5, 0.9, 1.8])
     assert "3 are within reach" in strip_note(seen)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from app.journal.events import Edited, Generated
+from tests.browser.facts import Fact, facts, teach
 from tests.browser.pages import Reviewer
-from tests.browser.studio import Outside, Studio
+from tests.browser.studio import ROOT, Outside, Studio
 
 CHROMIUM = "/usr/bin/chromium"
 # The browser itself must be as quiet as the pages: no sandbox in a container, no calls home.
@@ -27,6 +31,17 @@ FLAGS = [
 # GRACE_STUDIO_SCREENSHOTS=1 takes README's pictures: with our own sentences, and with longer answers.
 TAKES_PICTURES = os.environ.get("GRACE_STUDIO_SCREENSHOTS") == "1"
 MAX_NEW_TOKENS = 64 if TAKES_PICTURES else 40
+
+
+pictures_only = pytest.mark.skipif(not TAKES_PICTURES, reason="takes README's pictures; set GRACE_STUDIO_SCREENSHOTS=1")
+ASSETS = ROOT / "assets"
+
+
+def take_picture(reviewer: Reviewer, name: str) -> None:
+    """For the README, where pictures are asked for."""
+    if TAKES_PICTURES:
+        ASSETS.mkdir(exist_ok=True)
+        reviewer.picture(ASSETS / f"{name}.png")
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +68,66 @@ def studio(tmp_path_factory: pytest.TempPathFactory, real_model_dir: Path, outsi
         yield studio
     finally:
         studio.stop()
+
+
+TaughtJournal = tuple[Path, tuple[Fact, ...], dict[str, str]]
+"""A data folder, what was learned in it, and the ids of the edits by their prompts."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A studio on a journal in which the model has learned some facts. ids: of the edits, by their prompts."""
+
+    studio: Studio
+    facts: tuple[Fact, ...]
+    ids: dict[str, str]
+    queries: int
+
+    @property
+    def mistaken(self) -> Fact:
+        """One that the model had wrong, and whose edit answers other words too."""
+        right = {event.prompt for event in self.studio.journal(Generated) if isinstance(event, Generated) and event.edit_id}
+        before = {event.prompt: event.text_before for event in self.studio.journal(Edited) if isinstance(event, Edited)}
+        wrong = [fact for fact in self.facts if fact.answer.casefold() not in before[fact.prompt].casefold()]
+        return next((fact for fact in wrong if fact.rephrasing in right), wrong[0])
+
+
+@pytest.fixture(scope="session")
+def taught_journal(tmp_path_factory: pytest.TempPathFactory, real_model_dir: Path) -> TaughtJournal:
+    """Made once, and copied for each module. In pictures there are many facts; otherwise few points, which need no UMAP."""
+    folder = tmp_path_factory.mktemp("taught") / "data"
+    learned = facts(48 if TAKES_PICTURES else 6)
+    ids = teach(folder, real_model_dir, learned, unrelated=20 if TAKES_PICTURES else 2)
+    return folder, tuple(fact for fact in learned if fact.prompt in ids), ids
+
+
+@pytest.fixture(scope="module")
+def taught_studio(
+    tmp_path_factory: pytest.TempPathFactory,
+    taught_journal: TaughtJournal,
+    outside: Outside,
+) -> Iterator[Taught]:
+    """A running app on a copy of that journal."""
+    folder, learned, ids = taught_journal
+    data_dir = tmp_path_factory.mktemp("studio") / "data"
+    shutil.copytree(folder, data_dir)
+    running = Studio(data_dir, outside, max_new_tokens=12)
+    running.start()
+    try:
+        yield Taught(running, learned, ids, len(list(running.journal(Generated))))
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def visitor(browser: Browser, taught_studio: Taught) -> Iterator[Reviewer]:
+    """A person with a browser of their own in that studio. At the end: the page has not failed."""
+    person = Reviewer(browser, taught_studio.studio.url)
+    person.open()
+    yield person
+    person.close()
+    assert person.requests_outside == []
+    assert person.errors == []
 
 
 @pytest.fixture

@@ -36,6 +36,25 @@ DRAWN = """(plot) => {
   const of = (meta) => (plot.data ?? []).filter((trace) => trace.meta === meta).flatMap((trace) => [...trace.customdata]);
   return { keys: of("key"), queries: of("query") };
 }"""
+# Of each key and each query its id and where it stands on the screen; for a query also the edit that answers it.
+PLACES = """(plot) => {
+  const { xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect();
+  const of = (meta) => (plot.data ?? []).filter((trace) => trace.meta === meta).flatMap((trace) => [...trace.x].map((x, at) =>
+    [trace.customdata?.[at] ?? "", box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(trace.y[at])]));
+  return { keys: of("key"), queries: of("query"), undone: of("undone") };
+}"""
+# The key that the map draws as the selected one, and the keys that a search or a lasso has not greyed out.
+CHOSEN = """(plot) => {
+  const { marker, customdata, selectedpoints } = plot.data.find((trace) => trace.meta === "key");
+  const largest = Math.max(...marker.size);
+  const chosen = customdata.filter((_, row) => marker.size[row] === largest);
+  return {
+    chosen: chosen.length === 1 && customdata.length > 1 ? chosen[0] : null,
+    bright: selectedpoints ? [...selectedpoints].map((row) => customdata[row]) : [...customdata],
+    all: [...customdata],
+  };
+}"""
 KEY_ON_SCREEN = """(plot, id) => {
   const trace = plot.data.find((one) => one.meta === "key");
   const row = trace.customdata.indexOf(id);
@@ -75,8 +94,13 @@ class Reviewer:
         return [url for url in self.requests if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != HOST]
 
     def open(self) -> None:
+        """Wait until the page has settled too: it chooses its tab as it loads, and a click before that is lost."""
+        before = len(self.requests)
         self.page.goto(self.url)
         expect(self.page.locator("#gs-status .gs-count")).not_to_be_empty(timeout=60_000)
+        # What follows from loading is asked for once loading is through.
+        while sum("/queue/join" in url for url in self.requests[before:]) < 2:
+            self.page.wait_for_timeout(50)
 
     def tab(self, name: str) -> None:
         self.page.locator(f"#gs-tab-{name}-button").click()
@@ -138,7 +162,8 @@ class Reviewer:
         counts = {}
         for line in lines:
             count, label = (line.locator(f"span:nth-of-type({n})").text_content() or "" for n in (2, 3))
-            counts[label] = int(count.replace(",", ""))
+            if count:
+                counts[label] = int(count.replace(",", ""))
         return counts
 
     def drawn(self) -> dict[str, list[str]]:
@@ -156,9 +181,85 @@ class Reviewer:
         x, y = self.page.locator(".gs-map-plot").evaluate(KEY_ON_SCREEN, edit_id)
         self.page.mouse.click(x, y)
 
+    def places(self) -> dict[str, list[tuple[str, float, float]]]:
+        """Where keys, queries and undone keys stand on the screen: (edit id or "", x, y)."""
+        found = self.map.evaluate(PLACES)
+        return {kind: [(name, x, y) for name, x, y in rows] for kind, rows in found.items()}
+
+    @property
+    def map(self) -> Locator:
+        return self.page.locator(".gs-map-plot")
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What the map draws as selected ("chosen"), what is not greyed out ("bright"), and all keys."""
+        found: dict[str, Any] = self.map.evaluate(CHOSEN)
+        return found
+
+    def press(self, keys: str) -> None:
+        """Keys on the map, one after another."""
+        self.map.focus()
+        for key in keys.split():
+            self.page.keyboard.press(key)
+
+    def search_map(self, words: str) -> None:
+        self.press("/")
+        self.page.keyboard.type(words)
+
+    def lasso(self, corners: list[tuple[float, float]]) -> None:
+        """Draw a lasso through these points of the screen."""
+        self.map.hover()
+        self.page.locator("[data-attr=dragmode][data-val=lasso]").click()
+        self.page.mouse.move(*corners[0])
+        self.page.mouse.down()
+        for corner in (*corners[1:], corners[0]):
+            self.page.mouse.move(*corner, steps=8)
+        self.page.mouse.up()
+        self.picked.wait_for()
+
+    @property
+    def picked(self) -> Locator:
+        """The list of what a lasso or a search has picked out."""
+        return self.page.locator(".gs-map-marked:not([hidden])")
+
+    def land(self, prompt: str) -> Locator:
+        """Ask where a prompt would land; returns what is said of it."""
+        self.page.locator("#gs-land :is(input, textarea)").fill(prompt)
+        self.page.locator("#gs-land-show").click()
+        said = self.page.locator(".gs-map-landing:not([hidden])")
+        said.wait_for(timeout=ANSWER_MS)
+        return said
+
+    def download(self, within: str, kind: str) -> bytes:
+        """What a figure's download button saves."""
+        with self.page.expect_download(timeout=VIEW_MS) as saving:
+            self.page.locator(f"{within} .gs-download", has_text=kind).click()
+        return saving.value.path().read_bytes()
+
     @property
     def detail(self) -> Locator:
         return self.page.locator("#gs-edit-detail")
+
+    # --- Lab ------------------------------------------------------------------------------------------------------
+    def open_lab(self, part: str) -> None:
+        """part: whatif, calibrate, sweep or anatomy."""
+        self.tab("lab")
+        self.page.locator(f"#gs-lab-{part}-button").click()
+
+    def try_epsilon(self, epsilon: float) -> None:
+        """Type an ε beside the slider and wait for what it would change."""
+        number = self.page.locator("#gs-whatif-slider input[type=number]")
+        number.fill(str(epsilon))
+        number.press("Tab")
+        expect(self.page.locator(".gs-whatif-sentence")).to_contain_text(f"With ε {epsilon:g}", timeout=VIEW_MS)
+
+    def changed_answers(self) -> list[tuple[str, str]]:
+        """The table of queries that would be answered otherwise: (prompt, what becomes of it)."""
+        rows = self.page.locator(".gs-whatif-table tbody tr").all()
+        return [
+            (row.locator(".gs-whatif-prompt").text_content() or "", row.locator(".gs-whatif-kind").text_content() or "")
+            for row in rows
+        ]
 
     # --- Edits ----------------------------------------------------------------------------------------------------
     def row(self, edit_id: str) -> Locator:
@@ -169,17 +270,17 @@ class Reviewer:
 
     # --- pictures ---------------------------------------------------------------------------------------------------
     def picture(self, path: Any) -> None:
-        """The page as it stands, in both modes, as high as it has to be."""
+        """The page as it stands, light and dark, as high as it has to be: name-light.png and name-dark.png."""
         switch = self.page.locator(".gs-mode")
         size = self.page.viewport_size
         assert size is not None
         whole = int(self.page.locator(".gradio-container").evaluate("(node) => node.scrollHeight"))
-        self.page.set_viewport_size({"width": size["width"], "height": min(max(size["height"], whole), 1300)})
-        for suffix in ("", "-dark"):
+        self.page.set_viewport_size({"width": size["width"], "height": min(max(size["height"], whole), 1700)})
+        for mode in ("light", "dark"):
             self.page.mouse.move(0, 0)
             self.page.evaluate("window.scrollTo(0, 0)")
             self.page.wait_for_timeout(1000)  # fonts, transitions and the map's redrawing come to rest
-            self.page.screenshot(path=path.with_name(f"{path.stem}{suffix}.png"))
+            self.page.screenshot(path=path.with_name(f"{path.stem}-{mode}.png"))
             switch.click()
         self.page.set_viewport_size(size)
 

@@ -15,6 +15,6 @@ def asset(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def script(name: str) -> str:
-    """A component's `js_on_load`: the shared DOM helpers, then its own script."""
-    return asset("dom.js") + "\n" + asset(name)
+def script(*names: str) -> str:
+    """A component's `js_on_load`: the shared DOM helpers, then its own scripts in this order, all in one scope."""
+    return "\n".join(map(asset, ("dom.js", *names)))

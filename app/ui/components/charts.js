@@ -41,7 +41,7 @@ function downloads(plot, { filename, label, table = () => tableOf(plot), onError
   bar.append(el("span", "gs-download-title", "Download"));
   add("PNG", image("png"));
   add("SVG", image("svg"));
-  add("CSV", () => saveText(`${filename}.csv`, csvText(table())));
+  add("CSV", () => saveCsv(filename, table()));
   return bar;
 }
 

@@ -21,10 +21,10 @@ PLOTLY = Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.j
 HEAD = f'<script src="gradio_api/file={PLOTLY.as_posix()}"></script>'
 
 
-def chart_script(name: str) -> str:
-    """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own script."""
+def chart_script(*names: str) -> str:
+    """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own scripts in this order."""
     palettes = f"const PALETTES = {json.dumps(PALETTES)};"
-    return "\n".join((asset("dom.js"), palettes, asset("csv.js"), asset("charts.js"), asset(name)))
+    return "\n".join((asset("dom.js"), palettes, asset("csv.js"), asset("charts.js"), *map(asset, names)))
 
 
 def serve_plotly() -> None:

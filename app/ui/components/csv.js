@@ -1,4 +1,4 @@
-// Tables as CSV files, made in the browser.
+// Tables as CSV files. Every component that offers one has this.
 /** Rows as CSV (RFC 4180). A text that a spreadsheet would run as a formula is quoted with an apostrophe. */
 function csvText({ columns, rows }) {
   const cell = (value) => {
@@ -10,9 +10,10 @@ function csvText({ columns, rows }) {
   return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** Hand a text to the person as a file. */
-function saveText(name, text) {
-  const link = el("a", "", null, { download: name, href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })) });
+/** Save a table {columns, rows} as `filename`.csv; the mark at its beginning tells spreadsheets that it is UTF-8. */
+function saveCsv(filename, table) {
+  const blob = new Blob(["\ufeff", csvText(table)], { type: "text/csv" });
+  const link = el("a", "", null, { download: `${filename}.csv`, href: URL.createObjectURL(blob) });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -1,18 +1,15 @@
-// Draws the map with Plotly and turns clicks, lassos, searches and keys into events with edit ids. The points come once
-// (`points`), a selection brings only what it changes (`paint`). All words go through textContent, or through Plotly's
-// own text, which the server has escaped.
+// The map: keeps the points, which come once (`points`; a selection brings only what it changes, `paint`), draws, and turns
+// clicks, lassos, searches and keys into events with edit ids. What is drawn is said in key_map_figure.js and its
+// neighbours. All words go through textContent, or through Plotly's own text, which the server has escaped.
 const CLICK_RADIUS = 12;
-const LISTED = { keys: 40, queries: 60 };
 const FADE_SECONDS = 6;
-const TWEEN_POINTS = 3000;
-const TWEEN_FRAMES = 12;
 
 const root = element.querySelector(".gs-map");
 const plot = root.querySelector(".gs-map-plot");
 const search = root.querySelector(".gs-map-search input");
 const help = root.querySelector("dialog");
 const parts = Object.fromEntries(
-  ["legend", "note", "status", "empty", "live", "tip", "landing", "marked", "downloads"]
+  ["legend", "note", "status", "empty", "live", "tip", "landing", "marked", "downloads", "undone"]
     .map((name) => [name, root.querySelector(`.gs-map-${name}`)]),
 );
 let bound = false;
@@ -24,16 +21,24 @@ let marks = null; // {keys: Set of ids, queries: Set of ids, why}: what a lasso 
 let ring = null; // {kind, id}: the point that a person picked in the list.
 let ghosts = []; // Keys that were withdrawn a moment ago.
 let selections = 0;
-let lowered = null; // Lower-case words of the scene, for the search.
+let found = () => null; // Words to what holds them, among the points.
+let tip = null; // {kind, id}: the point whose words are shown.
 
 function drawLegend(items, colours) {
   parts.legend.replaceChildren(...items.map((item) => {
     const line = el("li");
     const swatch = el("span", `gs-swatch gs-swatch-${item.symbol}`, null, { "aria-hidden": "true" });
     swatch.style.setProperty("--swatch", colours[item.colour] ?? item.colour);
-    line.append(swatch, el("span", "gs-map-count", item.count.toLocaleString("en")), el("span", "", item.label));
+    line.append(swatch, el("span", "gs-map-count", item.count?.toLocaleString("en") ?? ""), el("span", "", item.label));
     return line;
   }));
+}
+
+/** The switch that shows the keys of undone edits, where there are any. */
+function drawUndone({ count, shown }) {
+  parts.undone.hidden = !count;
+  parts.undone.querySelector("input").checked = shown;
+  say(parts.undone.querySelector(".gs-map-count"), count.toLocaleString("en"));
 }
 
 function drawEmpty(empty) {
@@ -46,103 +51,6 @@ function drawEmpty(empty) {
 
 // -- The figure -------------------------------------------------------------------------------------------------------
 
-const pick = (column, rows) => rows.map((row) => column[row]);
-
-/** The rows of each group; the one without rows has all that no other has. */
-function rowsOf(groups, count) {
-  const taken = new Uint8Array(count);
-  groups.forEach((group) => group.rows?.forEach((row) => { taken[row] = 1; }));
-  return groups.map((group) => group.rows ?? [...taken.keys()].filter((row) => !taken[row]));
-}
-
-/** What greys out the points that a lasso or a search left aside. */
-function markedOnly(ids, rows, among, chosen = null) {
-  if (!marks) return {};
-  const selectedpoints = rows.flatMap((row, at) => (row === chosen || among.has(ids[row]) ? [at] : []));
-  return { selectedpoints, selected: { marker: { opacity: 1 } }, unselected: { marker: { opacity: 0.14 } } };
-}
-
-function dots(value, at) {
-  const kind = at.webgl ? "scattergl" : "scatter";
-  const { queries } = at;
-  return rowsOf(value.paint.groups, queries.id.length).map((rows, index) => {
-    const group = value.paint.groups[index];
-    return {
-      type: kind, mode: "markers", name: group.name, meta: "query", rows, hoverinfo: "none",
-      x: pick(queries.x, rows), y: pick(queries.y, rows),
-      customdata: rows.map((row) => at.keys.id[queries.key[row]] ?? ""),
-      marker: { size: at.sizes.dot, symbol: "circle", color: group.colours, opacity: group.opacity,
-        line: { width: 0.75, color: "@surface" } },
-      ...markedOnly(queries.id, rows, marks?.queries),
-    };
-  });
-}
-
-/** The keys, of the same kind as the dots: WebGL traces lie above all others, and keys must lie above dots. */
-function diamonds(value, at) {
-  const { usual, other, chosen } = value.paint.keys;
-  const rows = at.keys.id.map((_, row) => row);
-  const each = (special, rest) => rows.map((row) => (row === chosen ? special : rest));
-  return {
-    type: at.webgl ? "scattergl" : "scatter", mode: "markers", name: "keys", meta: "key", rows, hoverinfo: "none",
-    x: at.keys.x, y: at.keys.y, customdata: at.keys.id,
-    marker: {
-      symbol: "diamond", opacity: 1, size: each(at.sizes.chosen, at.sizes.key),
-      color: rows.map((row) => other[row] ?? usual),
-      line: { width: each(2.5, 1.5), color: each("@text", "@surface") },
-    },
-    ...markedOnly(at.keys.id, rows, marks?.keys, chosen),
-  };
-}
-
-/** Marks of a moment: withdrawn keys, the point picked in the list, and where a prompt lands. */
-function extras(value, at) {
-  const kind = at.webgl ? "scattergl" : "scatter";
-  const traces = [];
-  if (ghosts.length) {
-    traces.push({ type: kind, mode: "markers", name: "withdrawn", meta: "ghost", hoverinfo: "skip",
-      x: ghosts.map((one) => one.x), y: ghosts.map((one) => one.y),
-      marker: { symbol: "diamond-open", size: at.sizes.key, color: "@muted", opacity: Math.min(...ghosts.map(fading)) } });
-  }
-  const row = ring ? at[ring.kind].id.indexOf(ring.id) : -1;
-  if (row >= 0) {
-    traces.push({ type: kind, mode: "markers", name: "picked", meta: "ring", hoverinfo: "skip",
-      x: [at[ring.kind].x[row]], y: [at[ring.kind].y[row]],
-      marker: { symbol: "circle-open", size: 20, color: "@text", line: { width: 2.5, color: "@text" } } });
-  }
-  const landing = value.landing;
-  if (landing) {
-    const key = at.keys.id.indexOf(landing.key);
-    if (key >= 0) {
-      traces.push({ type: "scatter", mode: "lines", name: "to the nearest key", meta: "path", hoverinfo: "skip",
-        x: [landing.x, at.keys.x[key]], y: [landing.y, at.keys.y[key]],
-        line: { color: "@text", width: 1.5, dash: landing.matched ? "solid" : "dot" } });
-    }
-    traces.push({ type: kind, mode: "markers", name: "where it lands", meta: "landing", hoverinfo: "skip",
-      x: [landing.x], y: [landing.y],
-      marker: { symbol: "star", size: 19, color: landing.matched ? "@own" : "@grey", line: { width: 1.5, color: "@text" } } });
-  }
-  return traces;
-}
-
-function compose(value, at, { plain = false } = {}) {
-  const ranges = at.ranges;
-  return {
-    data: [...(plain ? [] : value.paint.balls), ...dots(value, at), diamonds(value, at), ...(plain ? [] : extras(value, at))],
-    layout: {
-      uirevision: at.layout, selectionrevision: selections, selections: [],
-      xaxis: { visible: false, range: [...ranges.x], constrain: "range" },
-      yaxis: { visible: false, range: [...ranges.y], constrain: "range", scaleanchor: "x" },
-      margin: { l: 8, r: 8, t: 8, b: 8 }, showlegend: false, hovermode: "closest", hoverdistance: 12,
-      dragmode: plot.layout?.dragmode ?? "pan", paper_bgcolor: "@surface", plot_bgcolor: "@surface",
-      font: { family: "ui-sans-serif, system-ui, sans-serif", size: 12, color: "@text" },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: "@muted", activecolor: "@text" },
-      newselection: { line: { color: "@text", width: 1.5, dash: "dot" } },
-      annotations: plain ? [] : value.paint.annotations,
-    },
-  };
-}
-
 const config = () => ({
   responsive: false, displaylogo: false, scrollZoom: true, doubleClick: false,
   // Named one by one: Plotly's own set holds a button that sends the chart to its makers' server.
@@ -151,6 +59,12 @@ const config = () => ({
     { name: "everything", title: "Show everything", icon: Plotly.Icons.home, click: showEverything },
   ]],
   showSendToCloud: false, plotlyServerURL: "",
+});
+
+/** What this browser adds to what the server sent. */
+const own = (more = {}) => ({
+  marks, ring, selections, dragmode: plot.layout?.dragmode ?? "pan", plain: false,
+  ghosts: ghosts.map((ghost) => ({ ...ghost, opacity: fading(ghost) })), ...more,
 });
 
 const react = (figure) => Plotly.react(plot, figure.data, { ...figure.layout, autosize: true }, config());
@@ -167,7 +81,7 @@ function takePoints(value) {
     const old = scene;
     scene = value.points;
     if (old?.id !== scene.id) {
-      lowered = null;
+      found = finderOf(scene);
       if (old && old.layout === scene.layout) {
         const now = new Set(scene.keys.id);
         old.keys.id.forEach((id, row) => {
@@ -204,6 +118,7 @@ function draw() {
   drawLegend(value.legend, colours);
   drawEmpty(value.empty);
   drawLanding(value.landing);
+  drawUndone(value.undone);
   say(parts.note, value.note);
   say(parts.status, value.status);
   parts.status.hidden = !value.status;
@@ -216,8 +131,8 @@ function draw() {
   stale = false;
   const from = scene.from;
   delete scene.from;
-  if (from && canTween(from)) drawing = drawing.then(() => tween(value, from)).catch(failed);
-  const figure = coloured(compose(value, scene), colours);
+  if (from && bound && canMove(from)) drawing = drawing.then(() => move(value, from)).catch(failed);
+  const figure = coloured(mapFigure(value, scene, own()), colours);
   // Plotly's uirevision lets a new range from the server win over the zoom; a zoom ends with its layout only.
   drawing = drawing.then(() => {
     zoomed = zoomed && plot.layout?.uirevision === figure.layout.uirevision;
@@ -228,32 +143,11 @@ function draw() {
   }).then(bind).then(renewTip).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
 }
 
-// -- A new layout is shown as a movement ------------------------------------------------------------------------------
-
-function canTween(from) {
-  return bound && from.keys.id.length + from.queries.id.length <= TWEEN_POINTS
-    && !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-}
-
-async function tween(value, from) {
-  const mix = (a, b, t) => a + (b - a) * t;
+async function move(value, from) {
   const end = scene;
-  const places = ["keys", "queries"].map((kind) => {
-    const rows = new Map(from[kind].id.map((id, row) => [id, row]));
-    return [kind, end[kind].id.map((id, row) => {
-      const old = rows.get(id) ?? -1;
-      return old < 0 ? [end[kind].x[row], end[kind].y[row]] : [from[kind].x[old], from[kind].y[old]];
-    })];
-  });
-  for (let frame = 1; frame < TWEEN_FRAMES && scene === end; frame += 1) {
-    const t = 0.5 - Math.cos((Math.PI * frame) / TWEEN_FRAMES) / 2;
-    const at = { ...end, ranges: Object.fromEntries(["x", "y"].map((axis) =>
-      [axis, [0, 1].map((side) => mix(from.ranges[axis][side], end.ranges[axis][side], t))])) };
-    for (const [kind, starts] of places) {
-      at[kind] = { ...end[kind],
-        x: starts.map(([x], row) => mix(x, end[kind].x[row], t)), y: starts.map(([, y], row) => mix(y, end[kind].y[row], t)) };
-    }
-    await react(coloured(compose(value, at, { plain: true })));
+  for (const at of between(from, end)) {
+    if (scene !== end) return;
+    await react(coloured(mapFigure(value, at, own({ plain: true }))));
     await new Promise((next) => requestAnimationFrame(next));
   }
 }
@@ -266,60 +160,29 @@ async function showEverything() {
 
 // -- Words at a point -------------------------------------------------------------------------------------------------
 
-let tip = null; // The point whose words are shown.
+const pointsOf = (kind) => (kind === "undone" ? data().undone.keys : scene[kind]);
 
 function showTip(kind, row) {
-  tip = { kind, id: scene[kind].id[row] };
-  const value = data();
-  const column = scene[kind];
-  const lines = [el("strong", "", column.prompt[row])];
-  if (kind === "keys") {
-    lines.push(el("span", "", `→ ${column.target[row]}`));
-    const shared = column.serves[row] > 1 ? `, serves ${column.serves[row]} edits` : "";
-    lines.push(el("span", "gs-map-tip-fact", `ε ${column.epsilon[row].toFixed(2)}${shared}`));
-  } else {
-    if (column.text[row]) lines.push(el("span", "", column.text[row]));
-    if (column.distance[row] !== null) {
-      const who = column.key[row] >= 0 ? "by an edit" : "by the model itself";
-      lines.push(el("span", "gs-map-tip-fact", `now answered ${who}; nearest key at ${column.distance[row].toFixed(2)}`));
-    }
-    const far = value.paint.distances?.[row];
-    if (far !== undefined) lines.push(el("span", "gs-map-tip-fact", `${far.toFixed(2)} from the selected key`));
-  }
-  const { xaxis, yaxis } = plot._fullLayout;
-  const x = xaxis._offset + xaxis.d2p(column.x[row]);
-  const y = yaxis._offset + yaxis.d2p(column.y[row]);
-  parts.tip.replaceChildren(...lines);
-  parts.tip.hidden = false;
-  const width = parts.tip.offsetWidth;
-  const height = parts.tip.offsetHeight;
-  parts.tip.style.left = `${Math.max(4, Math.min(x + 14, plot.clientWidth - width - 4))}px`;
-  parts.tip.style.top = `${y + 14 + height > plot.clientHeight ? Math.max(4, y - 14 - height) : y + 14}px`;
+  const at = pointsOf(kind);
+  tip = { kind, id: at.id[row] };
+  const far = kind === "queries" ? data().paint.distances?.[row] : undefined;
+  placeTip(parts.tip, plot, at.x[row], at.y[row], tipLines(kind, at, row, far));
 }
 
-const hideTip = () => { tip = null; parts.tip.hidden = true; };
+function hideTip() {
+  tip = null;
+  parts.tip.hidden = true;
+}
 
 /** After a redrawing the words may have changed, and the point may be elsewhere or gone. */
 function renewTip() {
   if (!tip) return;
-  const row = scene[tip.kind].id.indexOf(tip.id);
+  const row = pointsOf(tip.kind).id.indexOf(tip.id);
   if (row < 0) hideTip();
   else showTip(tip.kind, row);
 }
 
-// -- Picking out many: lasso, box and search --------------------------------------------------------------------------
-
-/** What holds all of these words; null for no words. */
-function found(words) {
-  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!wanted.length || !scene) return null;
-  lowered ??= {
-    keys: scene.keys.prompt.map((prompt, row) => `${prompt}\n${scene.keys.target[row]}`.toLowerCase()),
-    queries: scene.queries.prompt.map((prompt, row) => `${prompt}\n${scene.queries.text[row] ?? ""}`.toLowerCase()),
-  };
-  const matching = (kind) => new Set(scene[kind].id.filter((_, row) => wanted.every((word) => lowered[kind][row].includes(word))));
-  return { keys: matching("keys"), queries: matching("queries"), why: "search" };
-}
+// -- Picking out many -------------------------------------------------------------------------------------------------
 
 function mark(next) {
   marks = next;
@@ -329,48 +192,26 @@ function mark(next) {
   draw();
 }
 
-const counted = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
-
-/** The list of what is picked out; each line can be clicked. */
 function drawMarked() {
   parts.marked.hidden = !marks;
   root.classList.toggle("gs-map-has-marks", Boolean(marks));
   if (!marks) return;
-  const rowsIn = (kind) => scene[kind].id.flatMap((id, row) => (marks[kind].has(id) ? [row] : []));
-  const rows = { keys: rowsIn("keys"), queries: rowsIn("queries") };
-  const head = el("div", "gs-map-marked-head");
-  head.append(el("strong", "", `${counted(rows.keys.length, "key", "keys")}, ${counted(rows.queries.length, "query", "queries")}`));
-  const clear = el("button", "gs-link", "Clear", { type: "button" });
-  clear.addEventListener("click", () => { search.value = ""; mark(null); plot.focus(); });
-  head.append(clear);
-  const list = el("ul");
-  for (const kind of ["keys", "queries"]) {
-    rows[kind].slice(0, LISTED[kind]).forEach((row) => list.append(line(kind, row)));
-    const more = rows[kind].length - LISTED[kind];
-    if (more > 0) list.append(el("li", "gs-map-more", `and ${counted(more, kind === "keys" ? "key" : "query", kind)} more`));
-  }
-  const none = !rows.keys.length && !rows.queries.length;
-  parts.marked.replaceChildren(head, none ? el("p", "gs-map-more", "Nothing here. Try fewer words, or a larger lasso.") : list);
+  parts.marked.replaceChildren(...markedList(scene, marks, {
+    chosen: data().paint.keys.chosen,
+    onClear: () => { search.value = ""; mark(null); plot.focus(); },
+    onPick: (kind, row) => {
+      pickOut(kind, row);
+      drawing.then(() => showTip(kind, row));
+    },
+  }));
 }
 
-function line(kind, row) {
-  const item = el("li");
-  const column = scene[kind];
-  const key = kind === "keys" ? row : column.key[row];
-  const chosen = kind === "keys" && data().paint.keys.chosen === row;
-  const words = kind === "keys" ? `→ ${column.target[row]}` : (key >= 0 ? "answered by an edit" : "answered by the model");
-  const button = el("button", `gs-map-line gs-map-line-${kind}`, null, {
-    type: "button", title: column.prompt[row], ...(chosen ? { "aria-current": "true" } : {}),
-  });
-  button.append(el("span", "gs-map-line-prompt", column.prompt[row]), el("span", "gs-map-line-fact", words));
-  button.addEventListener("click", () => {
-    ring = { kind, id: column.id[row] };
-    if (key >= 0) trigger("select_edit", { edit_id: scene.keys.id[key] });
-    draw();
-    drawing.then(() => showTip(kind, row));
-  });
-  item.append(button);
-  return item;
+/** Ring one point, and select the edit that it is or that answers it. */
+function pickOut(kind, row) {
+  ring = { kind, id: scene[kind].id[row] };
+  const key = kind === "keys" ? row : scene.queries.key[row];
+  if (key >= 0) trigger("select_edit", { edit_id: scene.keys.id[key] });
+  draw();
 }
 
 let typing = 0;
@@ -392,6 +233,7 @@ search.addEventListener("keydown", (event) => {
     if (id) trigger("select_edit", { edit_id: id });
   }
 });
+parts.undone.querySelector("input").addEventListener("change", (event) => trigger("show_undone", { shown: event.target.checked }));
 
 // -- Where does this land? --------------------------------------------------------------------------------------------
 
@@ -424,7 +266,7 @@ function keyUnder(event) {
   return best;
 }
 
-const KIND = { key: "keys", query: "queries" };
+const KIND = { key: "keys", query: "queries", undone: "undone" };
 
 function bind() {
   if (bound) return;
@@ -447,7 +289,7 @@ function bind() {
     const next = { keys: new Set(), queries: new Set(), why: "lasso" };
     for (const point of event.points) {
       const kind = KIND[point.data.meta];
-      if (kind) next[kind].add(scene[kind].id[point.data.rows[point.pointNumber]]);
+      if (next[kind]) next[kind].add(scene[kind].id[point.data.rows[point.pointNumber]]);
     }
     search.value = "";
     mark(next);
@@ -455,8 +297,15 @@ function bind() {
     if (next.keys.size === 1) trigger("select_edit", { edit_id: [...next.keys][0] });
   });
   plot.on("plotly_click", (clicked) => {
-    const dot = clicked.points.find((point) => point.data.meta === "query");
-    const id = keyUnder(clicked.event) ?? (dot ? dot.customdata : "");
+    // A query dot over a key must not take its click.
+    const key = keyUnder(clicked.event);
+    const point = clicked.points.find((one) => KIND[one.data.meta]);
+    if (!key && point?.data.meta === "query") {
+      pickOut("queries", point.data.rows[point.pointNumber]);
+      return;
+    }
+    ring = null;
+    const id = key ?? point?.customdata;
     if (id) trigger("select_edit", { edit_id: id });
   });
 }
@@ -475,7 +324,7 @@ plot.addEventListener("keydown", (event) => {
     trigger("select_edit", { edit_id: ids[next] });
   } else if (event.key === "u" && value.selected) {
     trigger("undo_edit", { edit_id: value.selected });
-  } else if (event.key === "Escape" && marks) {
+  } else if (event.key === "Escape" && (marks || ring)) {
     search.value = "";
     mark(null);
   } else if (event.key === "Escape" && value.selected) {
@@ -499,25 +348,7 @@ help.addEventListener("close", () => plot.focus());
 
 // -- Downloads --------------------------------------------------------------------------------------------------------
 
-function table() {
-  const value = data();
-  const standing = new Array(scene.queries.id.length).fill("");
-  rowsOf(value.paint.groups, standing.length).forEach((rows, index) =>
-    rows.forEach((row) => { standing[row] = value.paint.groups[index].name; }));
-  const { keys, queries } = scene;
-  return {
-    columns: ["kind", "id", "prompt", "target or answer", "map x", "map y", "epsilon", "answered by", "distance to nearest key",
-      "distance to selected key", "standing"],
-    rows: [
-      ...keys.id.map((id, row) => ["key", id, keys.prompt[row], keys.target[row], keys.x[row], keys.y[row], keys.epsilon[row],
-        null, null, null, row === value.paint.keys.chosen ? "selected" : ""]),
-      ...queries.id.map((id, row) => ["query", id, queries.prompt[row], queries.text[row], queries.x[row], queries.y[row], null,
-        keys.id[queries.key[row]], queries.distance[row], value.paint.distances?.[row], standing[row]]),
-    ],
-  };
-}
-
-parts.downloads.append(downloads(plot, { filename: "grace-studio-map", label: "the map", table, onError: failed }));
+parts.downloads.append(downloads(plot, { filename: "grace-studio-map", label: "the map", table: () => mapTable(data(), scene), onError: failed }));
 
 new ResizeObserver(() => {
   if (plot.clientWidth === 0) return;

@@ -7,15 +7,31 @@ from typing import Any
 
 import gradio as gr
 
-from app.map_figure import MapScene
+from app.figures import shorten
+from app.map_figure import paint
+from app.map_scene import MapScene
+from app.map_withdrawn import Withdrawn
 from app.records import Landed
 from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
 
+SCRIPTS = (
+    "key_map_figure.js",
+    "key_map_table.js",
+    "key_map_motion.js",
+    "key_map_tip.js",
+    "key_map_marks.js",
+    "key_map.js",
+)
+
 TEMPLATE = """
 <section class="gs-map" aria-label="Map of edits">
-  <label class="gs-map-search"><span class="gs-sr">Search keys and queries on the map</span>
-    <input type="search" placeholder="Search keys and queries" autocomplete="off" spellcheck="false"></label>
+  <div class="gs-map-look">
+    <label class="gs-map-search"><span class="gs-sr">Search keys and queries on the map</span>
+      <input type="search" placeholder="Search keys and queries" autocomplete="off" spellcheck="false"></label>
+    <label class="gs-map-undone" hidden><input type="checkbox"><span class="gs-swatch gs-swatch-undone" aria-hidden="true"></span>
+      <span>show <span class="gs-map-count"></span> undone</span></label>
+  </div>
   <ul class="gs-map-legend" aria-label="Legend, with counts"></ul>
   <p class="gs-map-landing" role="status" hidden></p>
   <div class="gs-map-stage">
@@ -45,7 +61,7 @@ TEMPLATE = """
       <dt><kbd>/</kbd></dt><dd>search; <kbd>Enter</kbd> selects the first key found</dd>
       <dt><kbd>Esc</kbd></dt><dd>clear what is picked out, then the selection</dd>
       <dt><kbd>?</kbd></dt><dd>this help</dd>
-      <dt>Click</dt><dd>a key, or a query: the edit that answers it</dd>
+      <dt>Click</dt><dd>a key, or a query: it is ringed, and the edit that answers it selected</dd>
       <dt>Lasso, box</dt><dd>pick out many (tools above the map); they are listed beside it</dd>
       <dt>Scroll, drag</dt><dd>zoom and move; double-click shows everything</dd>
     </dl>
@@ -65,16 +81,24 @@ _TEACH = {
 
 
 def key_map_value(
-    scene: MapScene, selected: str | None, *, status: str = "", landed: Landed | None = None, known: str = ""
+    scene: MapScene,
+    selected: str | None,
+    *,
+    status: str = "",
+    landed: Landed | None = None,
+    withdrawn: Withdrawn | None = None,
+    undone_shown: bool = False,
+    known: str = "",
 ) -> str:
     """What key_map.js draws, as JSON. `selected` may be an edit without a key in force.
 
+    withdrawn: the undone edits, with the keys to draw where a person wants to see them (undone_shown).
     known: the `scene_id` that the browser has: its points are not sent again.
     """
     view = scene.view
     row = None if selected is None else scene.row_of.get(selected)
     key = None if row is None else view.keys[row]
-    painted = scene.paint(selected)
+    painted = paint(scene, selected)
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
         "paint": painted.value,
@@ -86,6 +110,7 @@ def key_map_value(
         "spoken": "" if key is None else f"Selected: {key.prompt}. Target: {key.target}. Epsilon {key.epsilon:.2f}.",
         "empty": None if view.keys else _TEACH,
         "landing": None if landed is None else landing_value(landed),
+        "undone": _undone(withdrawn or Withdrawn(0), shown=undone_shown),
     }
     text = _json(value)
     if known != scene.scene_id:
@@ -112,6 +137,21 @@ def landing_value(landed: Landed) -> dict[str, Any]:
     }
 
 
+def _undone(withdrawn: Withdrawn, *, shown: bool) -> dict[str, Any]:
+    keys = withdrawn.keys
+    return {
+        "count": withdrawn.count,
+        "shown": shown,
+        "keys": {
+            "id": [key.edit_id for key in keys],
+            "x": [round(key.x, 4) for key in keys],
+            "y": [round(key.y, 4) for key in keys],
+            "prompt": [shorten(key.prompt, 160) for key in keys],
+            "target": [shorten(key.target, 160) for key in keys],
+        },
+    }
+
+
 def _points(scene: MapScene) -> str:
     """The points as JSON, made once for all browsers."""
     if "json" not in scene.kept:
@@ -125,13 +165,16 @@ def _json(value: Any) -> str:
 
 
 def build_key_map() -> gr.HTML:
-    """The component; it triggers `select_edit` and `undo_edit` {edit_id}, `clear_edit`, `clear_landing`, `need_points`."""
+    """The component.
+
+    It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `clear_landing`, `need_points`.
+    """
     serve_plotly()
     return gr.HTML(
         None,
         html_template=TEMPLATE,
         css_template=asset("key_map.css"),
-        js_on_load=chart_script("key_map.js"),
+        js_on_load=chart_script(*SCRIPTS),
         head=HEAD,
         apply_default_css=False,
         elem_classes="gs-part",

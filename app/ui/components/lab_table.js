@@ -36,7 +36,7 @@ function draw() {
   if (value.filename) {
     const label = root.getAttribute("aria-label");
     const button = el("button", "gs-download", "Download CSV", { type: "button", "aria-label": `Download ${label} as CSV` });
-    button.addEventListener("click", () => saveText(`${value.filename}.csv`, csvText(value)));
+    button.addEventListener("click", () => saveCsv(value.filename, value));
     foot.append(button);
   }
   root.append(foot);

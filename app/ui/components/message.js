@@ -3,7 +3,7 @@ const plain = element.querySelector(".gs-note");
 
 function draw() {
   const value = data() ?? { text: "", tone: "note" };
-  boxed.classList.toggle("error", value.tone === "error");
+  for (const tone of ["error", "good"]) boxed.classList.toggle(tone, value.tone === tone);
   say(boxed, value.tone === "plain" ? "" : value.text);
   say(plain, value.tone === "plain" ? value.text : "");
 }

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.ui.components import script
 
-Tone = Literal["error", "note", "plain"]
+Tone = Literal["error", "note", "good", "plain"]
 
 TEMPLATE = '<div class="gs-message-slot"><p class="gs-message" role="alert"></p><p class="gs-note" role="status"></p></div>'
 
@@ -16,7 +16,7 @@ NONE: dict[str, Any] = {"text": "", "tone": "note"}
 
 
 def message_value(text: str, tone: Tone = "error") -> dict[str, Any]:
-    """error: read aloud at once; note: the same box, calmer; plain: a line of text without a box."""
+    """error: read aloud at once; note: the same box, calmer; good: it is done; plain: a line of text without a box."""
     return {"text": text, "tone": tone}
 
 

@@ -41,7 +41,13 @@ function changes(value) {
   const more = value.more ? [el("p", "gs-note", `and ${value.more.toLocaleString("en")} more`)] : [];
   const box = el("div", "gs-whatif-scroll", null, { tabindex: "0", role: "group", "aria-label": "Changed answers" });
   box.append(table, ...more);
-  return [el("h3", "gs-heading", "Queries that would be answered otherwise"), box];
+  const above = el("div", "gs-whatif-head");
+  const save = el("button", "gs-download", "CSV", { type: "button", "aria-label": "Download the changed answers as CSV" });
+  save.addEventListener("click", () => saveCsv("grace-studio-changed-answers", value.table));
+  const bar = el("span", "gs-downloads");
+  bar.append(el("span", "gs-download-title", "Download"), save);
+  above.append(el("h3", "gs-heading", "Queries that would be answered otherwise"), bar);
+  return [above, box];
 }
 
 function caps(value) {

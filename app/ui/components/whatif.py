@@ -11,6 +11,8 @@ from app.whatif import Cap, ChangedAnswer, WhatIf
 
 SHOWN = 200
 CAPS_SHOWN = 8
+# So many changed answers a CSV holds: more would make every movement of the slider slow.
+SAVED = 2000
 KINDS = {"gained": "gained", "lost": "lost", "switched": "another edit"}
 MODEL = "the model itself"
 
@@ -44,7 +46,9 @@ NO_QUERIES = {
 
 def whatif_value(*, sentence: str = "", found: WhatIf | None = None, empty: dict[str, Any] | None = None) -> dict[str, Any]:
     """What whatif.js draws. found: None while nothing is tried."""
-    value: dict[str, Any] = {"sentence": sentence, "empty": empty, "tiles": [], "rows": [], "more": 0, "caps": [], "caps_more": 0}
+    value: dict[str, Any] = {
+        "sentence": sentence, "empty": empty, "tiles": [], "rows": [], "more": 0, "table": None, "caps": [], "caps_more": 0,
+    }  # fmt: skip
     if found is None:
         return value
     counts = found.counts
@@ -56,6 +60,7 @@ def whatif_value(*, sentence: str = "", found: WhatIf | None = None, empty: dict
     ]
     value["rows"] = [_row(change) for change in found.changed[:SHOWN]]
     value["more"] = max(0, len(found.changed) - SHOWN)
+    value["table"] = {"columns": list(COLUMNS), "rows": [_saved(change) for change in found.changed[:SAVED]]}
     value["caps"] = [{"id": cap.edit_id, "prompt": cap.prompt, "text": cap_text(cap)} for cap in found.caps[:CAPS_SHOWN]]
     value["caps_more"] = max(0, len(found.caps) - CAPS_SHOWN)
     return value
@@ -90,13 +95,27 @@ def _row(change: ChangedAnswer) -> dict[str, Any]:
     }
 
 
+COLUMNS = (
+    "query", "answer then", "change", "answered now by", "would be answered by", "edit now", "edit then",
+    "distance", "epsilon now", "epsilon then",
+)  # fmt: skip
+
+
+def _saved(change: ChangedAnswer) -> list[Any]:
+    """One line of the CSV, with the numbers unrounded."""
+    return [
+        change.query.prompt, change.query.text, KINDS[change.kind], change.target_before or MODEL, change.target_after or MODEL,
+        change.before, change.after, float(change.distance), float(change.epsilon_before), float(change.epsilon_after),
+    ]  # fmt: skip
+
+
 def build_whatif_result(value: dict[str, Any]) -> gr.HTML:
     """The component; it triggers `open_map` {edit_id}."""
     return gr.HTML(
         value,
         html_template=TEMPLATE,
         css_template=asset("whatif.css"),
-        js_on_load=script("whatif.js"),
+        js_on_load=script("csv.js", "whatif.js"),
         apply_default_css=False,
         elem_id="gs-whatif",
         elem_classes="gs-part",

@@ -1,0 +1,74 @@
+"""The map in words: its legend with counts, and the note that says what this very map is worth. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.balls import Inside
+from app.map_scene import MapScene
+from app.membership import COLOURED_KEYS, CROWD, Groups
+from app.records import MapView
+
+Symbol = Literal["key", "dot", "ball"]
+
+# With more keys than this, no circles are drawn until one is selected.
+BALLS = 400
+# Pairs of circle and query that are compared for the note under a map without a selection.
+_COMPARED = 200_000
+
+
+@dataclass(frozen=True)
+class LegendItem:
+    """A line of the legend: what a mark means and how many there are now (None where that says nothing)."""
+
+    label: str
+    count: int | None
+    colour: str
+    symbol: Symbol
+
+
+def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendItem, ...]:
+    alike = "@own" if len(view.keys) > COLOURED_KEYS else "@text"
+    items = [LegendItem("key" if len(view.keys) == 1 else "keys", len(view.keys), alike if chosen is None else "@grey", "key")]
+    for group in reversed(by_class.groups):
+        several = chosen is None and 1 < len(view.keys) <= COLOURED_KEYS and group.label == "answered by an edit"
+        label = "answered by an edit, in its key's colour" if several else group.label
+        items.append(LegendItem(label, len(group.rows), group.swatch, "dot"))
+    if len(view.keys) <= (BALLS if chosen is None else CROWD):
+        items.append(LegendItem("ε, approximate", None, "@muted", "ball"))
+    elif chosen is not None:
+        items.append(LegendItem("ε, approximate", None, "@own", "ball"))
+    return tuple(items)
+
+
+def note(scene: MapScene, chosen: int | None) -> str:
+    keys = len(scene.view.keys)
+    if chosen is None:
+        colour = "Colours are exact: what answers each query now."
+    else:
+        colour = "Colours are exact: which queries the selected edit answers now."
+    parts = [colour, "Positions and dashed circles are approximate: a plane cannot keep every distance."]
+    if chosen is None and keys > BALLS:
+        parts.append(f"With more than {BALLS} keys, circles are left out until one is selected.")
+    elif len(scene.view.queries):
+        circle = "its circle" if chosen is not None or keys == 1 else "a circle"
+        radius = "ε" if chosen is not None or keys == 1 else "that key's ε"
+        inside = Inside(0, 0, 0)
+        if chosen is not None:
+            inside = scene.inside(chosen, selected=True)
+            if scene.shown_radius(chosen) > scene.radii([chosen])[0]:
+                parts.append("Its circle is drawn larger than its ε, so that it can be seen.")
+        elif keys * len(scene.view.queries) <= _COMPARED:
+            inside = scene.inside_all
+        if inside.drawn:
+            parts.append(
+                f"Of {inside.drawn:,} {_queries(inside.drawn)} drawn inside {circle}, {inside.truly:,} truly within {radius}."
+            )
+        if inside.missed:
+            parts.append(f"{inside.missed:,} {_queries(inside.missed)} within {radius} drawn outside.")
+    return " ".join(parts)
+
+
+def _queries(count: int) -> str:
+    return "query" if count == 1 else "queries"

@@ -1,0 +1,183 @@
+"""The map in a real browser, on real queries: every way to select, a probe that is not logged, undo, downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import expect
+
+from app.journal.events import Generated
+from tests.browser.conftest import Taught, pictures_only, take_picture
+from tests.browser.pages import Reviewer
+
+pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(1200)]
+
+
+def selected_everywhere(visitor: Reviewer, edit_id: str, prompt: str) -> None:
+    """One selection: in the detail, on the map and in the figures of true distances."""
+    expect(visitor.detail.locator(".gs-detail-prompt")).to_have_text(prompt)
+    expect(visitor.detail.locator(f"a[href*='{edit_id}']")).to_be_visible()
+    expect(visitor.page.locator("#gs-radial .gs-figure-plot .plot-container")).to_be_visible()
+    expect(visitor.page.locator("#gs-strip .gs-figure-plot .plot-container")).to_be_visible()
+    assert visitor.chosen["chosen"] == edit_id
+
+
+def test_a_click_selects_a_key_and_the_edit_that_answers_a_query(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    expect(visitor.detail).to_contain_text("No edit selected")
+    fact = taught_studio.facts[2]
+    visitor.click_key(taught_studio.ids[fact.prompt])
+    selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+    visitor.tab("edits")
+    expect(visitor.page.locator("#gs-edits tr[aria-current=true]")).to_have_id(f"edit-{taught_studio.ids[fact.prompt]}")
+    visitor.tab("map")
+
+    places = visitor.places()
+    prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
+    edit_id, x, y = next(query for query in places["queries"] if query[0] and apart(query, places["keys"], 14))
+    visitor.page.mouse.click(x, y)
+    selected_everywhere(visitor, edit_id, prompts[edit_id])
+    assert visitor.map.evaluate("(plot) => plot.data.some((trace) => trace.meta === 'ring')"), "the query is ringed"
+
+
+def test_search_and_keys_select_among_what_is_found(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    order = visitor.chosen["all"]
+    prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
+    assert sorted(order) == sorted(prompts)
+
+    wanted = [edit_id for edit_id in order if "capital" in prompts[edit_id]]
+    assert 1 < len(wanted) < len(order)
+    visitor.search_map("capital of")
+    expect(visitor.picked).to_contain_text(f"{len(wanted)} keys")
+    assert sorted(visitor.chosen["bright"]) == sorted(wanted)
+    assert visitor.chosen["all"] == order, "what was not found is greyed, not gone"
+    visitor.page.keyboard.press("Enter")
+    selected_everywhere(visitor, wanted[0], prompts[wanted[0]])
+    visitor.press("j")
+    selected_everywhere(visitor, wanted[1], prompts[wanted[1]])
+
+    visitor.press("Escape")
+    expect(visitor.page.locator(".gs-map-marked")).to_be_hidden()
+    after = order[(order.index(wanted[1]) + 1) % len(order)]
+    visitor.press("j")
+    selected_everywhere(visitor, after, prompts[after])
+    visitor.press("k")
+    selected_everywhere(visitor, wanted[1], prompts[wanted[1]])
+    visitor.press("Escape")
+    expect(visitor.detail).to_contain_text("No edit selected")
+
+    visitor.press("?")
+    expect(visitor.page.get_by_role("dialog", name="On the map")).to_be_visible()
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.map).to_be_focused()
+
+
+def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    places = visitor.places()
+    (inside, x, y), *others = sorted(places["keys"], key=lambda key: key[1])
+    corners = [(x - 13, y - 13), (x + 13, y - 13), (x + 13, y + 13), (x - 13, y + 13)]
+    keys = [key for key in others if abs(key[1] - x) < 13 and abs(key[2] - y) < 13]
+    assert not keys, "the leftmost key stands alone"
+    visitor.lasso(corners)
+    expect(visitor.picked).to_contain_text("1 key,")
+    prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
+    selected_everywhere(visitor, inside, prompts[inside])
+    assert visitor.chosen["bright"] == [inside]
+
+    # Around everything, then one of the list.
+    visitor.press("Escape Escape")
+    expect(visitor.detail).to_contain_text("No edit selected")
+    box = visitor.map.bounding_box()
+    assert box is not None
+    left, top, right, bottom = box["x"] + 12, box["y"] + 12, box["x"] + box["width"] - 12, box["y"] + box["height"] - 12
+    visitor.lasso([(left, top), (left, bottom), (right, bottom), (right, top)])
+    expect(visitor.picked).to_contain_text(f"{len(places['keys'])} keys, {len(places['queries'])} queries")
+    fact = taught_studio.facts[-1]
+    visitor.picked.get_by_role("button", name=fact.prompt).click()
+    selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+
+
+def test_a_probe_says_what_would_answer_and_is_not_logged(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    before = len(list(taught_studio.studio.journal(Generated)))
+    fact = taught_studio.facts[0]
+    said = visitor.land(f"Please tell me: {fact.prompt}")
+    expect(said).to_contain_text("would be answered by an edit")
+    expect(said).to_contain_text(fact.prompt)
+    expect(said).to_contain_text("Not logged.")
+    take_picture(visitor, "map-probe")
+    said.get_by_role("button", name="Show this key").click()
+    selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+    expect(visitor.land("How do I knit a scarf?")).to_contain_text("would be answered by the model itself")
+    assert len(visitor.places()["queries"]) == taught_studio.queries
+    assert len(list(taught_studio.studio.journal(Generated))) == before
+
+
+def test_undo_with_a_key_then_see_and_redo_what_is_undone(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    fact = taught_studio.facts[1]
+    edit_id = taught_studio.ids[fact.prompt]
+    undone = visitor.page.locator(".gs-map-undone")
+    expect(undone).to_be_hidden()
+    visitor.click_key(edit_id)
+    selected_everywhere(visitor, edit_id, fact.prompt)
+    place = next(key for key in visitor.places()["keys"] if key[0] == edit_id)
+    visitor.press("u")
+    expect(visitor.page.locator("#gs-map-redo")).to_be_visible()
+    assert edit_id not in visitor.drawn()["keys"]
+    assert taught_studio.studio.edits()[fact.prompt]["state"] == "undone"
+
+    visitor.press("Escape")
+    expect(undone).to_contain_text("show 1 undone")
+    undone.locator("input").check()
+    visitor.page.wait_for_function("document.querySelector('.gs-map-plot').data.some((trace) => trace.meta === 'undone')")
+    (shown,) = visitor.places()["undone"]
+    assert shown[0] == edit_id
+    assert apart(shown, [place], 40) is False, "about where its key stood"
+    visitor.page.mouse.click(shown[1], shown[2])
+    expect(visitor.detail.locator(".gs-detail-prompt")).to_have_text(fact.prompt)
+    expect(visitor.detail).to_contain_text("Undone")
+    visitor.page.locator("#gs-map-redo").click()
+    expect(undone).to_be_hidden()
+    selected_everywhere(visitor, edit_id, fact.prompt)
+
+
+def test_figures_are_saved_as_png_svg_and_csv(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    fact = taught_studio.facts[3]
+    visitor.click_key(taught_studio.ids[fact.prompt])
+    selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+    points = len(taught_studio.facts) + taught_studio.queries
+    for figure in ("#gs-key-map", "#gs-radial", "#gs-strip"):
+        png = visitor.download(figure, "PNG")
+        assert png.startswith(b"\x89PNG\r\n\x1a\n")
+        assert len(png) > 10_000
+        assert ElementTree.fromstring(visitor.download(figure, "SVG")).tag.endswith("svg")
+        rows = list(csv.DictReader(io.StringIO(visitor.download(figure, "CSV").decode("utf-8-sig"))))
+        assert len(rows) == points
+        assert [row["prompt"] for row in rows if row["standing"] == "selected"] == [fact.prompt]
+
+
+@pictures_only
+def test_pictures(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    take_picture(visitor, "map-all")
+    fact = taught_studio.mistaken
+    visitor.click_key(taught_studio.ids[fact.prompt])
+    selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+    take_picture(visitor, "map")
+    visitor.press("Escape")
+    visitor.search_map("river")
+    visitor.picked.wait_for()
+    take_picture(visitor, "map-search")
+
+
+def apart(point: tuple[str, float, float], others: Iterable[tuple[str, float, float]], pixels: float) -> bool:
+    """Whether the point is farther than so many pixels from all others."""
+    return all((point[1] - x) ** 2 + (point[2] - y) ** 2 > pixels**2 for _, x, y in others)
