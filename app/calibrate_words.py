@@ -21,25 +21,25 @@ EXPLAINED: dict[Measure, str] = {
 
 
 def summary(result: Scan, measure: Measure, kinds: Sequence[Kind], present: Choice) -> str:
-    """What was measured, and how the best choice compares with the present one."""
-    made = ""
-    if result.made:
-        made = f" ({result.made} made here by rewording, as their edits have none; a person's own are harder)"
-    against = ", ".join(f"{result.counts.get(kind, 0)} {_COUNTED[kind]}" for kind in kinds)
-    parts = [
-        f"{result.keys} keys, {result.paraphrases} paraphrases{made}, against {against or 'nothing: tick what must not match'}.",
-        f"Whitening was fitted on {result.fit} other prompts and the keys. It took {result.seconds:.0f} s.",
-    ]
+    """How the best choice compares with the present one, and what was measured."""
+    parts = []
     best = best_choice(result, measure, kinds)
     own = result.cell(present)
     top = result.cell(best) if best is not None else None
     if best is not None and top is not None:
-        score = measured(top, measure, kinds)
-        parts.append(f"Best: {choice_words(best)} ({score:.2f}).")
+        parts.append(f"Best: {choice_words(best)} ({measured(top, measure, kinds):.2f}).")
         if own is not None and best != present:
             parts.append(f"In use now: {choice_words(present)} ({measured(own, measure, kinds):.2f}).")
         elif best == present:
             parts.append("That is what this codebook uses.")
+    made = ""
+    if result.made:
+        made = f" ({result.made} made here by rewording, as their edits have none; a person's own are harder)"
+    against = ", ".join(f"{result.counts.get(kind, 0)} {_COUNTED[kind]}" for kind in kinds)
+    parts += [
+        f"{result.keys} keys, {result.paraphrases} paraphrases{made}, against {against or 'nothing: tick what must not match'}.",
+        f"Whitening was fitted on {result.fit} other prompts and the keys. It took {result.seconds:.0f} s.",
+    ]
     return " ".join(parts)
 
 

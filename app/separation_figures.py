@@ -29,7 +29,9 @@ ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
 _NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
 # Cividis without its darkest end: even in lightness, and the same for most colour-blind eyes. Both modes share it.
-_SCALE = [[0.0, "#2a3f6d"], [0.25, "#575d6d"], [0.5, "#7d7c78"], [0.75, "#b5a76c"], [1.0, "#fee838"]]
+# From nothing to sky blue: one hue, and light enough everywhere for dark figures on it (7 to 1 at least), in both modes.
+_SCALE = [[0.0, "#f4efe6"], [0.5, "#b9d5e6"], [1.0, "#56b4e9"]]
+_INK = "#111111"
 
 
 def measured(cell: Separation, measure: Measure, kinds: Sequence[Kind]) -> float | None:
@@ -92,7 +94,7 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
                 "ygap": 3,
                 "text": [[_cell_text(value) for value in row] for row in values],
                 "texttemplate": "%{text}",
-                "textfont": {"size": 14},
+                "textfont": {"size": 14, "color": _INK},
                 "hoverinfo": "text",
                 "hovertext": [
                     [

@@ -72,7 +72,8 @@ class CalibratePart:
                 message_value(
                     "Every choice of layer, pooling and encoding is another space of queries. Here the edits' paraphrases are "
                     "measured against prompts that must not match, so that you see which space keeps them apart, and at "
-                    "which ε. Measuring changes nothing.",
+                    "which ε: a heatmap with a cell for each choice, and the distances under the one that you click. Measuring "
+                    "changes nothing.",
                     "plain",
                 ),
             )
@@ -121,12 +122,14 @@ class CalibratePart:
                     choices=[(words, name) for name, words in MEASURES.items()],
                     value="recall1",
                     elem_id="gs-calibrate-measure",
+                    scale=4,
                 )
                 self.kinds = gr.CheckboxGroup(
                     label="What must not match",
                     choices=[(KIND_LABELS[kind], kind) for kind in KINDS],
                     value=list(KINDS),
                     elem_id="gs-calibrate-kinds",
+                    scale=5,
                 )
             self.heat = build_figure(
                 elem_id="gs-calibrate-heat",

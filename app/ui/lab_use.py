@@ -48,8 +48,8 @@ class UsePart:
             self.progress = build_lab_progress("gs-calibrate-use-progress", "Progress of reading the journal's prompts")
             self.changed = build_lab_table("gs-calibrate-changed", "Logged queries that change their answer")
             self.command = gr.Code(
-                label="To start the studio with this choice", language="shell", interactive=False, elem_id="gs-calibrate-command",
-                lines=1,
+                label="To start the studio with this choice", interactive=False, elem_id="gs-calibrate-command",
+                lines=1, show_line_numbers=False,
             )  # fmt: skip
 
     def build_readings(self) -> None:
@@ -197,9 +197,9 @@ class UsePart:
         """The command, or the library's options."""
         way = adoption(self.bench.codebook.config, choice, epsilon, self.bench.blocks)
         if way.command is not None:
-            return gr.update(value=way.command, language="shell", label="To start the studio with this choice")
+            return gr.update(value=way.command, label="To start the studio with this choice")
         label = "The command line has no flags for this pooling and encoding; in Python, this is the configuration"
-        return gr.update(value=way.options, language="python", label=label)
+        return gr.update(value=way.options, label=label)
 
     def _now(self, choice: Choice | None) -> Updates:
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")

@@ -104,3 +104,32 @@ def test_a_layer_sweep_can_be_stopped_and_run(taught_studio: Taught, visitor: Re
     rows = list(csv.DictReader(io.StringIO(visitor.download("#gs-sweep-figure", "CSV").decode("utf-8-sig"))))
     assert rows
     take_picture(visitor, "lab-sweep")
+
+
+def test_another_way_of_reading_is_used_as_foreseen_and_left_again(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_lab("calibrate")
+    page = visitor.page
+    for layer in ("22", "15"):
+        page.locator("#gs-calibrate-layers .token").filter(has_text=layer).locator(".token-remove").click()
+    page.locator("#gs-calibrate-go").click()
+    expect(page.locator("#gs-calibrate-distances .plot-container")).to_be_visible(timeout=EDIT_MS)
+    expect(page.locator("#gs-calibrate-go")).to_be_enabled(timeout=EDIT_MS)
+    assert page.locator("[clip-path^='url(#']").count() > 0
+    assert page.locator("[clip-path*='//']").count() == 0, "an address changes with the tab, and what it clips would vanish"
+    assert page.locator("#gs-calibrate-use").is_disabled(), "not before it is seen what would change"
+
+    page.locator("#gs-calibrate-choice input").click()
+    page.get_by_role("option", name="layer 8, mean, whitened").click()
+    expect(page.locator("#gs-calibrate-use-note")).to_contain_text("layer 8, mean, whitened")
+    page.locator("#gs-calibrate-preview").click()
+    expect(page.locator("#gs-calibrate-use-message")).to_contain_text("logged queries would be", timeout=ANSWER_MS)
+    foreseen = page.locator("#gs-calibrate-changed tbody tr").count()
+    page.locator("#gs-calibrate-use").click()
+    expect(page.locator("#gs-calibrate-use-message")).to_contain_text("Queries are now read at layer 8", timeout=ANSWER_MS)
+    expect(page.locator("#gs-calibrate-use-message")).to_contain_text(f"{foreseen} of ")
+    fact = taught_studio.facts[0]
+    assert taught_studio.studio.generate(fact.prompt) == fact.answer
+
+    page.get_by_role("button", name="Go back to layer 1, weighted mean, whitened").click()
+    expect(page.locator("#gs-readings-message")).to_contain_text("again", timeout=ANSWER_MS)
+    assert taught_studio.studio.generate(fact.prompt) == fact.answer

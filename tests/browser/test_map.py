@@ -35,6 +35,9 @@ def test_a_click_selects_a_key_and_the_edit_that_answers_a_query(taught_studio: 
     visitor.tab("edits")
     expect(visitor.page.locator("#gs-edits tr[aria-current=true]")).to_have_id(f"edit-{taught_studio.ids[fact.prompt]}")
     visitor.tab("map")
+    assert visitor.page.locator("[clip-path*='//']").count() == 0, (
+        "an address changes with the tab, and what it clips would vanish"
+    )
 
     places = visitor.places()
     prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}

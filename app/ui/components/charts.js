@@ -16,6 +16,18 @@ function coloured(value, colours = palette(), name = "") {
   return value;
 }
 
+/**
+ * Plotly.react, with clip paths that hold. In a page with <base>, Plotly writes the page's address into them; here that
+ * changes with every tab and selection, and all that was drawn before would vanish.
+ */
+async function drawPlot(plot, figure, config) {
+  await Plotly.react(plot, figure.data, { autosize: true, ...figure.layout }, config);
+  plot._context._baseUrl = "";
+  for (const part of plot.querySelectorAll("[clip-path*='//']")) {
+    part.setAttribute("clip-path", part.getAttribute("clip-path").replace(/^url\(['"]?[^#]*(#[^'")]*)['"]?\)$/, "url($1)"));
+  }
+}
+
 /** A table of what a figure shows, where no better one is given: one row for each point. */
 function tableOf(figure) {
   const rows = figure.data.flatMap((trace) => [...(trace.x ?? [])].map((x, index) =>

@@ -32,7 +32,7 @@ function draw() {
   if (plot.clientWidth === 0) return; // Plotly measures the element; `redrawWhenSeen` draws it when it is shown.
   const figure = coloured(value.figure);
   drawing = drawing
-    .then(() => Plotly.react(plot, figure.data, { autosize: true, ...figure.layout }, { responsive: false, displayModeBar: false }))
+    .then(() => drawPlot(plot, figure, { responsive: false, displayModeBar: false }))
     .then(bind)
     .catch((error) => fail(new Error(`The figure could not be drawn: ${error.message}`)));
 }

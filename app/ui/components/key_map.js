@@ -67,7 +67,7 @@ const own = (more = {}) => ({
   ghosts: ghosts.map((ghost) => ({ ...ghost, opacity: fading(ghost) })), ...more,
 });
 
-const react = (figure) => Plotly.react(plot, figure.data, { ...figure.layout, autosize: true }, config());
+const react = (figure) => drawPlot(plot, figure, config());
 
 function failed(error) {
   console.error(error);
