@@ -21,6 +21,7 @@ from grace_core.contexts import training_contexts
 from grace_core.errors import InputError
 from grace_core.generation import MAX_NEW_TOKENS, Generation, decode, generate
 from grace_core.geometry import pair_distances
+from grace_core.memory import give_back
 from grace_core.models import LanguageModel, Prompt
 from grace_core.training import Task, train_values
 
@@ -130,6 +131,7 @@ class Editor:
             trained = train_values(
                 model, start.config, [Task((*rows, *contexts), target_ids)], on_step=on_step, cancelled=cancelled
             )[0]
+            give_back()
             losses = trained.losses
             edit = record(trained.value)
         on_stage("Checking the answer")
