@@ -122,7 +122,8 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
     first.update_yaxes(title="paraphrases that find their own key (%)", range=[0, 101])
     second = go.Figure()
     lines = [name for name in numbers["stops"] if name != "stop" and not name.endswith(", steps")]
-    for name, colour in zip(lines, COLOURS[1:], strict=True):
+    level = 0
+    for name, colour in zip(reversed(lines), reversed(COLOURS[1:]), strict=True):
         y = 100 * np.array(numbers["stops"][name])
         second.add_scatter(x=numbers["stops"]["stop"], y=y, mode="lines+markers", line={"color": colour, "width": 3})
         second.add_annotation(
@@ -132,8 +133,10 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
             showarrow=False,
             xanchor="left",
             xshift=10,
+            yshift=-22 * level * (y[-1] > 90),  # those that end together stand below each other
             font={"color": colour},
         )
+        level += y[-1] > 90
     second.update_xaxes(
         title="mean loss at which training stops (nats per token)", type="log", autorange="reversed", domain=[0, 0.66]
     )

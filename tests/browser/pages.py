@@ -44,6 +44,12 @@ PLACES = """(plot) => {
     [trace.customdata?.[at] ?? "", box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(trace.y[at])]));
   return { keys: of("key"), queries: of("query"), undone: of("undone") };
 }"""
+# Where the map's own coordinates have a key, whatever part of them is in view.
+COORDINATES = """(plot, [meta, id]) => {
+  const trace = plot.data.find((one) => one.meta === meta);
+  const row = trace.customdata.indexOf(id);
+  return [trace.x[row], trace.y[row]];
+}"""
 # The key that the map draws as the selected one, and the keys that a search or a lasso has not greyed out.
 CHOSEN = """(plot) => {
   const { marker, customdata, selectedpoints } = plot.data.find((trace) => trace.meta === "key");
@@ -185,6 +191,11 @@ class Reviewer:
         """Where keys, queries and undone keys stand on the screen: (edit id or "", x, y)."""
         found = self.map.evaluate(PLACES)
         return {kind: [(name, x, y) for name, x, y in rows] for kind, rows in found.items()}
+
+    def coordinates(self, meta: str, edit_id: str) -> tuple[float, float]:
+        """Of one key on the map. meta: key, or undone."""
+        x, y = self.map.evaluate(COORDINATES, [meta, edit_id])
+        return x, y
 
     @property
     def map(self) -> Locator:

@@ -130,7 +130,7 @@ def test_undo_with_a_key_then_see_and_redo_what_is_undone(taught_studio: Taught,
     expect(undone).to_be_hidden()
     visitor.click_key(edit_id)
     selected_everywhere(visitor, edit_id, fact.prompt)
-    place = next(key for key in visitor.places()["keys"] if key[0] == edit_id)
+    stood = visitor.coordinates("key", edit_id)
     visitor.press("u")
     expect(visitor.page.locator("#gs-map-redo")).to_be_visible()
     assert edit_id not in visitor.drawn()["keys"]
@@ -142,7 +142,7 @@ def test_undo_with_a_key_then_see_and_redo_what_is_undone(taught_studio: Taught,
     visitor.page.wait_for_function("document.querySelector('.gs-map-plot').data.some((trace) => trace.meta === 'undone')")
     (shown,) = visitor.places()["undone"]
     assert shown[0] == edit_id
-    assert apart(shown, [place], 40) is False, "about where its key stood"
+    assert visitor.coordinates("undone", edit_id) == pytest.approx(stood, abs=1e-3), "where its key stood"
     visitor.page.mouse.click(shown[1], shown[2])
     expect(visitor.detail.locator(".gs-detail-prompt")).to_have_text(fact.prompt)
     expect(visitor.detail).to_contain_text("Undone")

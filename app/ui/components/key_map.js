@@ -34,10 +34,12 @@ function drawLegend(items, colours) {
   }));
 }
 
-/** The switch that shows the keys of undone edits, where there are any. */
+/** The switch that shows the keys of undone edits, where there are any. What was just clicked stays until it is answered. */
+let switched = null;
 function drawUndone({ count, shown }) {
+  if (switched === shown || !count) switched = null;
   parts.undone.hidden = !count;
-  parts.undone.querySelector("input").checked = shown;
+  parts.undone.querySelector("input").checked = switched ?? shown;
   say(parts.undone.querySelector(".gs-map-count"), count.toLocaleString("en"));
 }
 
@@ -233,7 +235,10 @@ search.addEventListener("keydown", (event) => {
     if (id) trigger("select_edit", { edit_id: id });
   }
 });
-parts.undone.querySelector("input").addEventListener("change", (event) => trigger("show_undone", { shown: event.target.checked }));
+parts.undone.querySelector("input").addEventListener("change", (event) => {
+  switched = event.target.checked;
+  trigger("show_undone", { shown: switched });
+});
 
 // -- Where does this land? --------------------------------------------------------------------------------------------
 
