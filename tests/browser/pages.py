@@ -14,6 +14,7 @@ from tests.browser.studio import HOST
 ANSWER_MS = 120_000
 EDIT_MS = 300_000
 VIEW_MS = 60_000
+expect.set_options(timeout=30_000)  # a click's answer waits its turn behind whatever else the server does
 
 # Where the words [start, end) of the answer lie on the screen: the middle of the line at both ends.
 SPAN_ON_SCREEN = """(box, [start, end]) => {
