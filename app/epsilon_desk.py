@@ -13,7 +13,7 @@ from app.errors import NotFound
 from app.jobs import Job
 from app.journal.events import EpsilonChanged, EpsilonRedone, EpsilonUndone
 from app.journal.readings import EpsilonRecord
-from app.records import EpsilonRow, LabProgress
+from app.records import EpsilonRow, Stage
 from app.whatif import LabView, Probes, known_phrasings, known_unrelated, served
 from grace_core.adapter import activations_of
 from grace_core.calibration import background_prompts
@@ -101,7 +101,7 @@ class EpsilonDesk(BenchState):
     def probes(self) -> Job[Probes]:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
-        The job reports `LabProgress`; what was read once is kept.
+        The job reports `Stage`s; what was read once is kept.
         """
 
         def work(job: Job[Probes]) -> Probes:
@@ -139,7 +139,7 @@ class EpsilonDesk(BenchState):
         for start in range(0, len(missing), _READ_AT_ONCE):
             if job.cancelled:
                 raise Cancelled("Stopped; nothing was changed.")
-            job.report(LabProgress("Reading phrasings", start, len(missing)))
+            job.report(Stage.counted("Reading phrasings", start, len(missing)))
             some = missing[start : start + _READ_AT_ONCE]
             prompts = [self._model.prompt(text) for text in some]
             rows = activations_of(self._model, codebook.config, codebook.encoder.weights, prompts)

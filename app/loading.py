@@ -11,24 +11,16 @@ import json
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import AF_INET, AF_INET6
 from typing import Any, TextIO
 
 from app.errors import SettingsError
+from app.records import Stage
 
 PAGE = Path(__file__).with_name("loading.html")
 PROGRESS_PATH = "/progress"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where the start stands: what is going on, and the fraction done of the whole."""
-
-    text: str
-    fraction: float
 
 
 class LoadingPage:
@@ -62,8 +54,8 @@ class LoadingPage:
         self._thread.start()
         self._open = True
 
-    def show(self, text: str, fraction: float) -> None:
-        self._stage = Stage(text, fraction)
+    def show(self, words: str, fraction: float) -> None:
+        self._stage = Stage(words, fraction)
 
     def close(self) -> None:
         """Stop answering and free the port. Closing twice is harmless."""

@@ -51,17 +51,17 @@ class WithdrawnKeys:
     def look(self, moment: MapMoment, layout: Layout, *, shown: bool) -> Withdrawn:
         """All of them among the points of that moment; only their number where they are not to be shown."""
         undone = self._bench.undone_keys(SHOWN if shown else 0)
-        if not undone.rows or undone.version != moment.view.version:
+        if not undone.edits or undone.version != moment.view.version:
             return Withdrawn(undone.count)  # or the journal has gone on: the page looks again at once
         with self._lock:
             if self._kept is not None and self._kept[0] == undone.version and self._kept[1] is layout:
                 return self._kept[2]
-        places = self._projection.remembered(row.edit_id for row in undone.rows)
-        new = [i for i, row in enumerate(undone.rows) if row.edit_id not in places]
+        places = self._projection.remembered(edit.edit_id for edit in undone.edits)
+        new = [i for i, edit in enumerate(undone.edits) if edit.edit_id not in places]
         if new:
             found = self._projection.locate(moment.view, undone.vectors[new]).tolist()
-            places |= {undone.rows[i].edit_id: (x, y) for i, (x, y) in zip(new, found, strict=True)}
-        keys = (WithdrawnKey(row.edit_id, row.prompt, row.target, *places[row.edit_id]) for row in undone.rows)
+            places |= {undone.edits[i].edit_id: (x, y) for i, (x, y) in zip(new, found, strict=True)}
+        keys = (WithdrawnKey(edit.edit_id, edit.prompt, edit.target, *places[edit.edit_id]) for edit in undone.edits)
         result = Withdrawn(undone.count, tuple(keys))
         with self._lock:
             self._kept = undone.version, layout, result

@@ -20,7 +20,7 @@ from app.jobs import Job
 from app.journal.events import Calibrated, EventData, Reread, Returned, StoredEvent
 from app.journal.readings import Reading
 from app.journal.replay import Replay
-from app.records import LabProgress, ReadingRow
+from app.records import ReadingRow, Stage
 from app.rereading import Rereader
 from app.whatif import ChangedAnswer, LoggedQuery, changed_answers
 from grace_core.calibration import joining_calibration
@@ -87,7 +87,7 @@ class ReadingDesk(EpsilonDesk):
     def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
 
-        The job reports `LabProgress`; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
+        The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
         """
 
         def work(job: Job[Foreseen]) -> Foreseen:
@@ -97,7 +97,7 @@ class ReadingDesk(EpsilonDesk):
         return self._worker.submit(work)
 
     def use_reading(self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
-        """Read queries under another choice from now on, every edit asking for this ε. The job reports `LabProgress`.
+        """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
 
         seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what `Rereader.reread` does, and
         InputError where the codebook has changed since then.
@@ -109,7 +109,7 @@ class ReadingDesk(EpsilonDesk):
     def return_to(self, reading_id: str, *, author: str = "") -> Job[Foreseen]:
         """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
 
-        Edits and queries made since are read there. The job reports `LabProgress` and raises what `Rereader.returned` does.
+        Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
         """
 
         def make(job: Job[Foreseen], state: Replay) -> Returned:
@@ -232,7 +232,7 @@ class ReadingDesk(EpsilonDesk):
 
 
 def _reporting(job: Job[Foreseen]) -> Callable[[int, int], None]:
-    return lambda done, total: job.report(LabProgress("Reading prompts", done, total))
+    return lambda done, total: job.report(Stage.counted("Reading prompts", done, total))
 
 
 def _busy() -> StudioError:

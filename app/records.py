@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from grace_core.codebook import Codebook
+from grace_core.codebook import Codebook, Edit
 from grace_core.config import Encoding, Pool
 
 Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
@@ -253,12 +253,12 @@ class MapMoment(NamedTuple):
 class UndoneKeys:
     """Undone edits, newest first, and where their keys would stand now.
 
-    version: of the map view of the same moment. count: how many there are at all. vectors: (rows, dimensions).
+    version: of the map view of the same moment. count: how many there are at all. vectors: (edits, dimensions).
     """
 
     version: str
     count: int
-    rows: tuple[EditRow, ...]
+    edits: tuple[Edit, ...]
     vectors: np.ndarray
 
 
@@ -294,12 +294,16 @@ class ReadingRow:
 
 
 @dataclass(frozen=True)
-class LabProgress:
-    """Where a job of the lab stands: `done` of `total`."""
+class Stage:
+    """Where something that takes a while stands: what is going on, in words, and the share of the whole that is done."""
 
-    stage: str
-    done: int
-    total: int
+    words: str
+    fraction: float
+
+    @classmethod
+    def counted(cls, words: str, done: int, total: int) -> Stage:
+        """`done` of `total` equal parts."""
+        return cls(f"{words}: {done:,} of {total:,}", done / total if total else 0.0)
 
 
 @dataclass(frozen=True, eq=False)

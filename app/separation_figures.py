@@ -28,7 +28,6 @@ POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"
 ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
 _NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
-# Cividis without its darkest end: even in lightness, and the same for most colour-blind eyes. Both modes share it.
 # From nothing to sky blue: one hue, and light enough everywhere for dark figures on it (7 to 1 at least), in both modes.
 _SCALE = [[0.0, "#f4efe6"], [0.5, "#b9d5e6"], [1.0, "#56b4e9"]]
 _INK = "#111111"

@@ -9,20 +9,19 @@ import gradio as gr
 
 from app.jobs import Job
 from app.lab_figures import keys_figure, keys_table, tokens_figure, tokens_table
+from app.records import Stage
 from app.ui.components.anatomy import anatomy_value, build_anatomy_view
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import NO_STAGE, Stage, build_lab_progress, stage_value
+from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
-from app.ui.lab_run import stages
-from app.ui.session import BUSY, PageContext, Session, failure_text, private
+from app.ui.lab_run import Updates, run_job
+from app.ui.session import PageContext, Session, private
 from grace_core.anatomy import Anatomy, dissect
 from grace_core.codebook import Codebook
-from grace_core.errors import Cancelled
 from grace_core.models import LanguageModel
 
 OFFERED_EDITS, OFFERED_QUERIES = 200, 50
 ANSWER_TOKENS = 96
-Updates = dict[Any, Any]
 
 
 class AnatomyPart:
@@ -93,15 +92,12 @@ class AnatomyPart:
     def offered(self) -> Any:
         """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""
         rows = self.bench.edits(limit=OFFERED_EDITS, state="active").rows
-        queries = self.bench.map_view(max_queries=OFFERED_QUERIES).queries
+        queries = self.bench.map_view().queries[-OFFERED_QUERIES:]
         texts = [text for row in rows for text in (row.prompt, *row.paraphrases)] + [query.prompt for query in reversed(queries)]
         return gr.update(choices=list(dict.fromkeys(texts)))
 
     def on_go(self, prompt: str, session: Session) -> Iterator[Updates]:
         """Take one prompt apart."""
-        if session.job is not None:
-            yield {self.message: message_value(BUSY, "note")}
-            return
 
         def work(model: LanguageModel, codebook: Codebook, job: Job[Anatomy]) -> Anatomy:
             def report(words: str, fraction: float) -> None:
@@ -111,24 +107,12 @@ class AnatomyPart:
                 model, codebook, prompt, max_new_tokens=ANSWER_TOKENS, progress=report, cancelled=lambda: job.cancelled
             )
 
-        try:
-            session.job = job = self.bench.run(work)
-            yield {
-                self.message: NONE,
-                self.progress: stage_value(Stage("Reading the prompt", 0.0)),
-                self.go: gr.update(interactive=False),
-                self.stop: gr.update(visible=True),
-            }
-            for stage in stages(job):
-                yield {self.progress: stage_value(stage)}
-            done = self._drawn(job.result())
-        except Cancelled:
-            done = {self.message: message_value("Stopped.", "note")}
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            done = {self.message: message_value(failure_text(error))}
-        finally:
-            session.job = None
-        yield {self.progress: NO_STAGE, self.go: gr.update(interactive=True), self.stop: gr.update(visible=False), **done}
+        yield from run_job(
+            session, lambda: self.bench.run(work), self._drawn, message=self.message, progress=self.progress,
+            first="Reading the prompt",
+            running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
+            ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},
+        )  # fmt: skip
 
     def _drawn(self, anatomy: Anatomy) -> Updates:
         none = "No key yet: make an edit on the Review page, and its key appears here."

@@ -13,6 +13,7 @@ from app.calibrate_words import EXPLAINED, distances_note, option_words, summary
 from app.jobs import Job
 from app.lab_results import LabResult, result_file
 from app.prompt_file import read_prompts
+from app.records import Stage
 from app.separation_figures import (
     ENCODING_LABELS,
     FALSE_MATCHES,
@@ -29,10 +30,10 @@ from app.separation_figures import (
     separation_table,
 )
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import Stage, build_lab_progress
+from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import build_message, message_value
 from app.ui.lab_recalibrate import RecalibratePart
-from app.ui.lab_run import Updates, run_job
+from app.ui.lab_run import STOPPED, Updates, run_job
 from app.ui.lab_use import UsePart
 from app.ui.session import PageContext, Session, failure_text, private
 from grace_core.codebook import Codebook
@@ -212,6 +213,7 @@ class CalibratePart:
         off, on = gr.update(interactive=False), gr.update(interactive=True)
         yield from run_job(
             session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing prompts",
+            stopped=STOPPED,
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: on, self.use.preview: on, self.stop: gr.update(visible=False)},
         )  # fmt: skip

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.records import LabProgress
-from app.ui.components.lab_progress import NO_STAGE, Stage, stage_value
+from app.records import Stage
+from app.ui.components.lab_progress import NO_STAGE, stage_value
 from app.ui.components.message import NONE, message_value
 from app.ui.session import BUSY, Session, Waiting, failure_text, follow, waiting_text
 from grace_core.errors import Cancelled
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Updates = dict[Any, Any]
 _INTERVAL = 0.25
+STOPPED = "Stopped; the last finished result stays."
 
 
 def stages(job: Job[Any]) -> Iterator[Stage]:
@@ -26,9 +27,9 @@ def stages(job: Job[Any]) -> Iterator[Stage]:
     for event in follow(job):
         if isinstance(event, Waiting):
             yield Stage(waiting_text(event.ahead), 0.0)
-        elif isinstance(event, Stage | LabProgress) and time.monotonic() - drawn >= _INTERVAL:
+        elif isinstance(event, Stage) and time.monotonic() - drawn >= _INTERVAL:
             drawn = time.monotonic()
-            yield event if isinstance(event, Stage) else _stage(event)
+            yield event
 
 
 def run_job(
@@ -41,12 +42,14 @@ def run_job(
     first: str,
     running: Updates,
     ended: Callable[[], Updates],
+    stopped: str = "",
 ) -> Iterator[Updates]:
     """One event of a page that runs a job: what to update, from its start to its end.
 
     message, progress: the components that tell of it; first: its first stage in words. running, ended: how buttons are
-    meanwhile, and afterwards whatever came of it. finish: what its result changes. The last update holds all that is to
-    stay: of two in quick succession a page may see only the last.
+    meanwhile, and afterwards whatever came of it. finish: what its result changes. stopped: what to say of a job that
+    was, if not its own words. The last update holds all that is to stay: of two in quick succession a page may see only
+    the last.
     """
     if session.job is not None:
         yield {message: message_value(BUSY, "note")}
@@ -58,13 +61,9 @@ def run_job(
             yield {progress: stage_value(stage)}
         done = finish(job.result())
     except Cancelled as error:
-        done = {message: message_value(str(error), "note")}
+        done = {message: message_value(stopped or str(error), "note")}
     except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
         done = {message: message_value(failure_text(error))}
     finally:
         session.job = None
     yield {progress: NO_STAGE, **ended(), **done}
-
-
-def _stage(event: LabProgress) -> Stage:
-    return Stage(f"{event.stage}: {event.done:,} of {event.total:,}", event.done / event.total if event.total else 0.0)

@@ -9,19 +9,17 @@ import gradio as gr
 
 from app.jobs import Job
 from app.lab_results import LabResult, result_file
+from app.records import Stage
 from app.sweep_figures import sweep_figure, sweep_table
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import NO_STAGE, Stage, build_lab_progress, stage_value
+from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.lab_table import build_lab_table, rows_value
-from app.ui.components.message import NONE, build_message, message_value
-from app.ui.lab_run import stages
-from app.ui.session import BUSY, PageContext, Session, failure_text, private
+from app.ui.components.message import build_message, message_value
+from app.ui.lab_run import STOPPED, Updates, run_job
+from app.ui.session import PageContext, Session, private
 from grace_core.codebook import Codebook
-from grace_core.errors import Cancelled
 from grace_core.models import LanguageModel
 from grace_core.sweep import Sweep, default_epsilons, default_value_layers, sweep_layers
-
-Updates = dict[Any, Any]
 
 
 class SweepPart:
@@ -93,9 +91,6 @@ class SweepPart:
 
     def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> Iterator[Updates]:
         """Learn the sample at each layer on the model's thread; the last result stays until this one is finished."""
-        if session.job is not None:
-            yield {self.message: message_value(BUSY, "note")}
-            return
 
         def work(model: LanguageModel, codebook: Codebook, job: Job[Sweep]) -> Sweep:
             return sweep_layers(
@@ -109,26 +104,16 @@ class SweepPart:
                 cancelled=lambda: job.cancelled,
             )
 
-        done: Updates
-        try:
-            session.job = job = self.bench.run(work)
-            yield {
-                self.message: NONE,
-                self.progress: stage_value(Stage("Choosing edits", 0.0)),
-                self.go: gr.update(interactive=False),
-                self.stop: gr.update(visible=True),
-            }
-            for stage in stages(job):
-                yield {self.progress: stage_value(stage)}
-            self.kept.keep(job.result())
-            done = self._drawn()
-        except Cancelled:
-            done = {self.message: message_value("Stopped; the last finished result stays.", "note")}
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            done = {self.message: message_value(failure_text(error))}
-        finally:
-            session.job = None
-        yield {self.progress: NO_STAGE, self.go: gr.update(interactive=True), self.stop: gr.update(visible=False), **done}
+        def finish(found: Sweep) -> Updates:
+            self.kept.keep(found)
+            return self._drawn()
+
+        yield from run_job(
+            session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing edits",
+            stopped=STOPPED,
+            running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
+            ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},
+        )  # fmt: skip
 
     def _drawn(self) -> Updates:
         result = self.kept.value

@@ -8,16 +8,17 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import LabProgress
 from app.ui.components.epsilon_history import build_history, history_value
 from app.ui.components.figure import build_figure, figure_value
+from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.components.whatif import NO_EDITS, NO_QUERIES, build_whatif_result, cap_text, whatif_value
-from app.ui.session import BUSY, PageContext, Session, Waiting, failure_text, follow, private, waiting_text, warn
+from app.ui.lab_run import Updates, run_job
+from app.ui.session import PageContext, Session, failure_text, private, warn
 from app.whatif import Cap, Curves, LabView, Probes, WhatIf, asked_epsilon, curves, slider_end, what_if
 from app.whatif_figures import curves_figure
 from grace_core.codebook import Codebook
-from grace_core.errors import Cancelled, GraceError
+from grace_core.errors import GraceError
 
 ALL = ""
 Tried = tuple[float, str]
@@ -75,7 +76,8 @@ class WhatIfPage:
                         height=300,
                         value=figure_value(None, empty=TEACH_CURVES),
                     )
-                    self.progress = build_message("gs-whatif-progress")
+                    self.drawing = build_message("gs-whatif-drawing")
+                    self.progress = build_lab_progress("gs-whatif-progress", "Progress of the curves")
                     with gr.Row(elem_classes="gs-actions"):
                         self.stop = gr.Button("Stop", visible=False, elem_id="gs-whatif-stop")
                         self.draw_curves = gr.Button("Draw the curves", elem_id="gs-whatif-draw")
@@ -112,7 +114,7 @@ class WhatIfPage:
             self.draw_curves.click,
             self.on_draw,
             [self.choice, self.tried, context.session],
-            [self.figure, self.probes, self.progress, self.draw_curves, self.stop],
+            [self.figure, self.probes, self.drawing, self.progress, self.draw_curves, self.stop],
         )
         private(self.stop.click, self.on_stop, context.session, queue=False)
         private(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
@@ -174,34 +176,20 @@ class WhatIfPage:
             warn(error)
         return *self._drawn(choice, tried, probes), self.bench.revision()
 
-    def on_draw(self, choice: str, tried: Tried | None, session: Session) -> Iterator[tuple[Any, ...]]:
+    def on_draw(self, choice: str, tried: Tried | None, session: Session) -> Iterator[Updates]:
         """Read the prompts that the curves are about (once), then draw."""
-        same = (gr.skip(), gr.skip())
-        if session.job is not None:
-            yield *same, message_value(BUSY, "note"), gr.skip(), gr.skip()
-            return
-        busy = (gr.Button(interactive=False), gr.Button(visible=True))
-        idle = (gr.Button(interactive=True), gr.Button(visible=False))
-        job = self.bench.probes()
-        session.job = job
-        try:
-            yield *same, message_value("Reading the prompts…", "plain"), *busy
-            for event in follow(job):
-                if isinstance(event, Waiting):
-                    yield *same, message_value(waiting_text(event.ahead), "plain"), *busy
-                elif isinstance(event, LabProgress):
-                    words = f"{event.stage}: {event.done:,} of {event.total:,}"
-                    yield *same, message_value(words, "plain"), *busy
-            probes = job.result()
+
+        def finish(probes: Probes) -> Updates:
             view = self.bench.lab_view()
             # The job may have waited for one that changed how prompts are read.
             epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
-            yield self._figure(view, choice, epsilon, probes), probes, NONE, *idle
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            tone = "note" if isinstance(error, Cancelled) else "error"
-            yield *same, message_value(failure_text(error), tone), *idle  # type: ignore[arg-type]
-        finally:
-            session.job = None
+            return {self.figure: self._figure(view, choice, epsilon, probes), self.probes: probes}
+
+        yield from run_job(
+            session, self.bench.probes, finish, message=self.drawing, progress=self.progress, first="Reading the prompts",
+            running={self.draw_curves: gr.update(interactive=False), self.stop: gr.update(visible=True)},
+            ended=lambda: {self.draw_curves: gr.update(interactive=True), self.stop: gr.update(visible=False)},
+        )  # fmt: skip
 
     def on_stop(self, session: Session) -> None:
         session.cancel()

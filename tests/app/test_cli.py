@@ -158,7 +158,7 @@ def test_the_loading_page_tells_the_stage_and_frees_the_port(free_port: int) -> 
         assert "http" not in body.replace("http-equiv", "")  # nothing from elsewhere
         assert ask(free_port, "/progress") == (
             200,
-            '{"loading": true, "text": "Fetching <b>weights</b>", "fraction": 0.25}',
+            '{"loading": true, "words": "Fetching <b>weights</b>", "fraction": 0.25}',
         )
         with pytest.raises(SettingsError, match=f"Port {free_port}"):
             loading.LoadingPage("127.0.0.1", free_port)

@@ -16,15 +16,14 @@ from app.journal.store import JournalStore
 from app.map_desk import MapDesk
 from app.projection import Layout, Projection
 from app.reading_desk import Foreseen
-from app.records import LabProgress, MapView
+from app.records import MapView, Stage
 from app.workbench import Workbench
 from grace_core.codec import load_codebook, save_codebook
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor
 from grace_core.errors import Cancelled, InputError
-from grace_core.models import LanguageModel
 from grace_core.separation import Choice
-from tests.app.test_workbench import (
+from tests.app.studios import (
     OTHER,
     PROMPT,
     SOON,
@@ -46,13 +45,6 @@ LAYER: Choice = Choice(2, "mean", "whiten")
 RAW: Choice = Choice(3, "last", "raw")
 SAME_PLACE: Choice = Choice(1, "weighted", "raw")
 QUERIES = (PROMPT, OTHER, THIRD, "Who is Ada Lovelace?", "Where is Paris?", "Hi", "Describe the Sun.", "What is France?")
-
-
-@pytest.fixture
-def studio(taught: LanguageModel, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(taught, tmp_path)
-    yield studio
-    studio.close()
 
 
 @pytest.fixture
@@ -246,8 +238,10 @@ def test_where_only_the_encoding_changes_no_model_runs(studio: Studio, bench: Wo
 def test_each_text_is_read_once_and_what_was_read_for_a_preview_is_kept(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[LabProgress] = list(bench.foresee_reading(RAW, 2.0).events())
-    assert {one.total for one in told} == {len({edit.edited.prompt for edit in bench._replay.edits.values()} | set(QUERIES))}
+    told: list[Stage] = list(bench.foresee_reading(RAW, 2.0).events())
+    texts = len({edit.edited.prompt for edit in bench._replay.edits.values()} | set(QUERIES))
+    assert {one.words.partition(" of ")[2] for one in told} == {str(texts)}
+    assert told[0] == Stage(f"Reading prompts: 0 of {texts}", 0.0)
     monkeypatch.setattr("app.rereading.activations_of", None)
     monkeypatch.setattr("app.rereading.pooled_at", None)
     use(bench, RAW, 2.5)
@@ -307,7 +301,7 @@ def test_it_can_be_stopped_and_then_nothing_has_changed(bench: Workbench) -> Non
     before = bench.codebook
     job = bench.use_reading(RAW, 2.0)
     for event in (events := job.events()):
-        assert isinstance(event, LabProgress)
+        assert isinstance(event, Stage)
         job.cancel()
         break
     with pytest.raises(Cancelled):

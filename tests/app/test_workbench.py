@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,168 +16,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import JournalConflict, JournalError, NotFound, StudioError
-from app.journal.events import Calibrated, Edited, EventData, StoredEvent
-from app.journal.replay import Replay
+from app.journal.events import Calibrated, Edited
 from app.journal.store import JournalStore
-from app.records import EditOutcome, EditProgress, LabProgress, PartialAnswer
+from app.records import EditOutcome, EditProgress, PartialAnswer, Stage
 from app.whatif import what_if
 from app.workbench import Workbench
 from grace_core import calibration
-from grace_core.calibration import Calibration, encoder_of
-from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
-from grace_core.editor import Editor, EditResult
+from grace_core.editor import Editor
 from grace_core.errors import Cancelled, GraceError, InputError
 from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
-from grace_core.queries import Encoder
 from grace_core.separation import Choice
-from tests.grace_core.builders import BACKGROUND, NAMES, PHRASES, assert_apart, assert_same, calibrated, edit_for, first_step
+from tests.app.studios import (
+    HOPELESS,
+    OTHER,
+    PROMPT,
+    SOON,
+    THIRD,
+    Contended,
+    Interrupted,
+    Studio,
+    assert_is_the_journals,
+    assert_same_encoder,
+    edited,
+    event_of,
+    id_of,
+    other_than,
+    said,
+)
+from tests.grace_core.builders import BACKGROUND, NAMES, PHRASES, assert_apart, assert_same, calibrated
 from tests.grace_core.taught import ANSWERS
-
-PROMPT = "Who was Ada Lovelace?"
-OTHER = "Where is Paris now?"
-THIRD = "Describe the Moon."
-SMALL: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilon": 0.1}
-HOPELESS = "Zq7 #vW ~~ kJ?! xX0 {} Yu8 /)= Pp" * 2
-"""What the tiny model cannot be made to say, so that learning it goes on until it is called off."""
-SOON = 60.0
-
-
-class Studio:
-    """Workbenches on one journal file, each with a store of its own, as in different processes."""
-
-    def __init__(self, model: LanguageModel, folder: Path) -> None:
-        self.model, self.url = model, f"sqlite:///{folder / 'journal.db'}"
-        self._open: list[tuple[Workbench, JournalStore]] = []
-
-    def config(self, **overrides: Any) -> GraceConfig:
-        return GraceConfig.robust(**(SMALL | overrides)).resolved(len(self.model.blocks))
-
-    def codebook_id(self, store: JournalStore, **overrides: Any) -> str:
-        config = self.config(**overrides).identity()
-        return store.codebook_id(fingerprint=self.model.fingerprint, model_name=self.model.name, config=config)
-
-    def open(self, store: JournalStore | None = None, *, calibrate: bool = True, **overrides: Any) -> Workbench:
-        """`calibrate`: begin the journal with a small background, where the product would sample one for seconds."""
-        store = store or JournalStore(self.url)
-        own = self.codebook_id(store, **overrides)
-        if calibrate and not store.last_seq(own):
-            step = first_step(self.model, self.config(**overrides))
-            store.append(own, Calibrated(step.version, step.reason, step.prompts, step.activations))
-        workbench = Workbench.open(self.model, self.config(**overrides), store, max_new_tokens=16)
-        self._open.append((workbench, store))
-        return workbench
-
-    def write(self, *data: EventData, **overrides: Any) -> None:
-        """As another process would."""
-        with JournalStore(self.url) as store:
-            store.append(self.codebook_id(store, **overrides), *data)
-
-    def events(self, **overrides: Any) -> list[StoredEvent]:
-        with JournalStore(self.url) as store:
-            return list(store.events(self.codebook_id(store, **overrides)))
-
-    def folded(self, **overrides: Any) -> Codebook:
-        """The codebook that a fresh reader of the journal gets."""
-        replay = Replay.of(self.events(**overrides))
-        weighed = len(replay.reading.weighed)
-        steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in replay.calibrations]
-        config = replay.reading.config(self.config(**overrides))
-        encoder = encoder_of(self.model, config, steps)
-        return Codebook(config, encoder, replay.active_edits(), fingerprint=self.model.fingerprint)
-
-    def close(self) -> None:
-        for workbench, store in self._open:
-            workbench.close()
-            store.close()
-        self._open = []
-
-
-@pytest.fixture
-def studio(taught: LanguageModel, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(taught, tmp_path)
-    yield studio
-    studio.close()
-
-
-@pytest.fixture
-def bench(studio: Studio) -> Workbench:
-    return studio.open()
-
-
-def said(workbench: Workbench, prompt: str) -> str:
-    return workbench.generate(prompt).result(SOON).text
-
-
-def other_than(*texts: str) -> str:
-    return next(answer for answer in ANSWERS if answer not in texts)
-
-
-def edited(workbench: Workbench, prompt: str = PROMPT, target: str | None = None, **options: Any) -> EditOutcome:
-    """A real edit that takes."""
-    outcome = workbench.edit(prompt, target or other_than(said(workbench, prompt)), **options).result(SOON)
-    assert outcome.success, outcome.reason
-    return outcome
-
-
-def id_of(outcome: EditOutcome) -> str:
-    assert outcome.edit_id is not None
-    return outcome.edit_id
-
-
-def event_of(
-    model: LanguageModel, codebook: Codebook, prompt: str, target: str, edit_id: str, seed: int, reading: str = ""
-) -> Edited:
-    """An edit whose value was drawn, not learned: the journal of somebody else."""
-    edit = edit_for(model, codebook, prompt, target, edit_id=edit_id, seed=seed)
-    return Edited(
-        edit_id=edit_id, query_id=None, prompt=edit.prompt, target=edit.target, target_ids=edit.target_ids, paraphrases=(),
-        source_url="", text_before="", text_after="", change={"kind": "added", "sentence": "Added."},
-        requested_epsilon=edit.epsilon, losses=(), seconds=0.0, activation=edit.activation, value=edit.value, reading=reading,
-    )  # fmt: skip
-
-
-def assert_same_encoder(one: Encoder, other: Encoder) -> None:
-    assert (one.dimensions, one.version, one.weights) == (other.dimensions, other.version, other.weights)
-    for a, b in ((one.mean, other.mean), (one.projection, other.projection)):
-        assert (a is None) == (b is None)
-        assert a is None or b is None or a.tobytes() == b.tobytes()
-
-
-def assert_is_the_journals(studio: Studio, workbench: Workbench, **overrides: Any) -> None:
-    """The live snapshot is, bit for bit, a fresh fold of the journal."""
-    fresh = studio.folded(**overrides)
-    assert_same(workbench.codebook, fresh)
-    assert_same_encoder(workbench.codebook.encoder, fresh.encoder)
-    events = studio.events(**overrides)
-    assert workbench.revision() == events[-1].seq
-
-
-class Interrupted(Editor):
-    """An editor that, when it has learned, lets something happen before its result is taken."""
-
-    def __init__(self, model: LanguageModel, then: Callable[[], object]) -> None:
-        super().__init__(model)
-        self.then = then
-
-    def edit(self, *arguments: Any, **options: Any) -> EditResult:
-        result = super().edit(*arguments, **options)
-        self.then()
-        return result
-
-
-class Contended(JournalStore):
-    """A store to which others write just before this one does, as often as there are `others`."""
-
-    others: Sequence[Callable[[], object]] = ()
-
-    def append(self, *arguments: Any, **options: Any) -> tuple[StoredEvent, ...]:
-        if self.others:
-            first, *self.others = self.others
-            first()
-        return super().append(*arguments, **options)
-
 
 # The whole job
 
@@ -1058,7 +926,7 @@ def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbenc
     reports = list(job.events())
     probes = job.result(SOON)
     assert reports
-    assert all(isinstance(report, LabProgress) for report in reports)
+    assert all(isinstance(report, Stage) for report in reports)
     assert probes.phrasings == (("Tell me about Ada Lovelace.", id_of(outcome)),)
     assert "Who's the Rhine?" in probes.unrelated
     assert PROMPT not in probes.unrelated

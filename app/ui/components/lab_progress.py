@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from app.records import Stage
 from app.ui.components import script
 
 TEMPLATE = """
@@ -19,14 +19,6 @@ TEMPLATE = """
 """
 
 NO_STAGE: dict[str, Any] = {"stage": "", "fraction": 0.0}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a measurement does right now, and the share of all of it that is done."""
-
-    words: str
-    fraction: float
 
 
 def stage_value(stage: Stage) -> dict[str, Any]:

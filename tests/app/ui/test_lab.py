@@ -19,7 +19,7 @@ from app.ui.session import BUSY, PageContext, Session
 from app.workbench import Workbench
 from grace_core.models import LanguageModel
 from grace_core.separation import KINDS, Choice
-from tests.app.test_workbench import OTHER, PROMPT, Studio, edited
+from tests.app.studios import OTHER, PROMPT, Studio, edited
 from tests.grace_core.builders import assert_same
 
 MEASURED: dict[str, Any] = {
@@ -214,8 +214,8 @@ def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_
     page = WhatIfPage(own_context)
 
     def annotations() -> list[str]:
-        *_, (figure, *_) = page.on_draw("", (0.2, ""), Session())
-        return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
+        end = last(page.on_draw("", (0.2, ""), Session()))
+        return [mark["text"] for mark in json.loads(end[page.figure])["figure"]["layout"]["annotations"]]
 
     assert "tried 0.20" in annotations()
     own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
