@@ -13,7 +13,8 @@ from app.errors import NotFound
 from app.jobs import Job
 from app.journal.events import EpsilonChanged, EpsilonRedone, EpsilonUndone
 from app.journal.readings import EpsilonRecord
-from app.records import EpsilonRow, Stage
+from app.progress import Stage
+from app.records import EpsilonRow
 from app.whatif import LabView, Probes, known_phrasings, known_unrelated, served
 from grace_core.adapter import activations_of
 from grace_core.calibration import background_prompts

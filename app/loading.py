@@ -17,7 +17,7 @@ from socket import AF_INET, AF_INET6
 from typing import Any, TextIO
 
 from app.errors import SettingsError
-from app.records import Stage
+from app.progress import Stage
 
 PAGE = Path(__file__).with_name("loading.html")
 PROGRESS_PATH = "/progress"

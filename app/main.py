@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from app.loading import ConsoleProgress, LoadingPage
 from app.settings import Settings, prepare_data_dir
 from grace_core.config import GraceConfig
 from grace_core.sources import Progress, resolve_model
+
+if TYPE_CHECKING:
+    from app.records import Status
 
 # The parts of the start, by how long they take when the model has to be fetched first.
 MODEL_SHARE = 0.85
@@ -79,6 +83,8 @@ def serve(settings: Settings) -> None:
         stack.callback(blocks.close, verbose=False)
         console.close()
         _announce(settings, share_url, time.monotonic() - started)
+        if note := unheeded(settings.epsilon, bench.status()):
+            print(note, flush=True)
         _wait_for_stop()
 
 
@@ -135,6 +141,16 @@ def _announce(settings: Settings, share_url: str | None, seconds: float) -> None
     if everywhere:
         print("It listens on every network of this machine and asks nobody for a password.", flush=True)
     print(f"The journal is in {settings.data_dir}. Ctrl+C stops the app; nothing is lost.", flush=True)
+
+
+def unheeded(epsilon: float | None, status: Status) -> str | None:
+    """What to say of an `--epsilon` that does not hold, since the Lab put another way of reading prompts in force."""
+    if epsilon is None or not status.reread or epsilon == status.epsilon:
+        return None
+    return (
+        f"--epsilon {epsilon:g} has no effect: prompts are read as chosen in Lab › Calibrate, with ε {status.epsilon:g}. "
+        "Change it there, or in Lab › What if ε?."
+    )
 
 
 def _wait_for_stop() -> None:

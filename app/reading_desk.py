@@ -20,7 +20,8 @@ from app.jobs import Job
 from app.journal.events import Calibrated, EventData, Reread, Returned, StoredEvent
 from app.journal.readings import Reading
 from app.journal.replay import Replay
-from app.records import ReadingRow, Stage
+from app.progress import Stage
+from app.records import ReadingRow
 from app.rereading import Rereader
 from app.whatif import ChangedAnswer, LoggedQuery, changed_answers
 from grace_core.calibration import joining_calibration

@@ -293,19 +293,6 @@ class ReadingRow:
     in_force: bool
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Where something that takes a while stands: what is going on, in words, and the share of the whole that is done."""
-
-    words: str
-    fraction: float
-
-    @classmethod
-    def counted(cls, words: str, done: int, total: int) -> Stage:
-        """`done` of `total` equal parts."""
-        return cls(f"{words}: {done:,} of {total:,}", done / total if total else 0.0)
-
-
 @dataclass(frozen=True, eq=False)
 class Probe:
     """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.jobs import Job
 from app.lab_figures import keys_figure, keys_table, tokens_figure, tokens_table
-from app.records import Stage
+from app.progress import Stage
 from app.ui.components.anatomy import anatomy_value, build_anatomy_view
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.lab_progress import build_lab_progress

@@ -12,8 +12,8 @@ import gradio as gr
 from app.calibrate_words import EXPLAINED, distances_note, option_words, summary
 from app.jobs import Job
 from app.lab_results import LabResult, result_file
+from app.progress import Stage
 from app.prompt_file import read_prompts
-from app.records import Stage
 from app.separation_figures import (
     ENCODING_LABELS,
     FALSE_MATCHES,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.records import Stage
+from app.progress import Stage
 from app.ui.components.lab_progress import NO_STAGE, stage_value
 from app.ui.components.message import NONE, message_value
 from app.ui.session import BUSY, Session, Waiting, failure_text, follow, waiting_text

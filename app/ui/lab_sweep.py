@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.jobs import Job
 from app.lab_results import LabResult, result_file
-from app.records import Stage
+from app.progress import Stage
 from app.sweep_figures import sweep_figure, sweep_table
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.lab_progress import build_lab_progress

@@ -13,10 +13,12 @@ import pytest
 from app.errors import JournalError, StudioError
 from app.journal.events import Calibrated, EpsilonUndone, Reread, Returned, StoredEvent
 from app.journal.store import JournalStore
+from app.main import unheeded
 from app.map_desk import MapDesk
+from app.progress import Stage
 from app.projection import Layout, Projection
 from app.reading_desk import Foreseen
-from app.records import MapView, Stage
+from app.records import MapView
 from app.workbench import Workbench
 from grace_core.codec import load_codebook, save_codebook
 from grace_core.config import GraceConfig
@@ -295,6 +297,18 @@ def test_what_was_previewed_on_another_codebook_is_not_put_in_force(bench: Workb
     seen = bench.foresee_reading(LAYER, 0.3).result(SOON).seen
     bench.generate("And another?").result(SOON)
     assert use(bench, LAYER, 0.3, seen=seen).queries == 11
+
+
+def test_an_epsilon_of_the_command_line_that_does_not_hold_is_told(bench: Workbench) -> None:
+    assert unheeded(0.7, bench.status()) is None
+    use(bench, LAYER, 0.3)
+    assert unheeded(None, bench.status()) is unheeded(0.3, bench.status()) is None
+    said = unheeded(0.7, bench.status())
+    assert said is not None
+    assert said.startswith("--epsilon 0.7 has no effect")
+    assert "ε 0.3" in said
+    bench.return_to("").result(SOON)
+    assert unheeded(0.7, bench.status()) is None
 
 
 def test_it_can_be_stopped_and_then_nothing_has_changed(bench: Workbench) -> None:
