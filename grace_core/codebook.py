@@ -20,6 +20,7 @@ from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 from grace_core.geometry import Ball, Limits, Matrix, Point, limits, nearest, published, separated, updated_limits
 from grace_core.queries import Encoder
+from grace_core.sieve import Find, finder
 
 ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
@@ -197,6 +198,10 @@ class Codebook:
     def _place(self) -> dict[str, int]:
         return {point.edit_id: i for i, point in enumerate(self._fold.points)}
 
+    @cached_property
+    def _find(self) -> Find:
+        return finder(self._fold.keys, self.config.distance)
+
     def entry_of(self, edit_id: str) -> Entry | None:
         """The entry that serves an edit; None where the edit is not in force or superseded."""
         return self._by_edit.get(edit_id)
@@ -205,7 +210,7 @@ class Codebook:
         """For each query (queries, dimensions): the nearest entry, and whether the query is within its ε. Exact."""
         if not self.entries:
             return tuple(Match(None, None, False) for _ in queries)
-        found = (nearest(query, self._fold.keys, self.config.distance) for query in queries)
+        found = (self._find(query) for query in queries)
         return tuple(Match(self.entries[i], d, d <= self._fold.epsilons[i]) for i, d in found)
 
     def match_again(self, queries: Matrix, before: Codebook, matches: Sequence[Match]) -> tuple[Match, ...]:

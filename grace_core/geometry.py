@@ -54,7 +54,11 @@ def rough_distances(queries: Matrix, keys: Matrix, distance: Distance) -> tuple[
 def nearest(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> tuple[int, float]:
     """Index of the nearest key and its exact distance; of equally near ones the last. `keys` must not be empty."""
     rough, slack = rough_distances(query[None], keys, distance)
-    candidates = np.flatnonzero(rough[0] <= rough[0].min() + 2 * slack[0, 0])
+    return closest(query, keys, np.flatnonzero(rough[0] <= rough[0].min() + 2 * slack[0, 0]), distance)
+
+
+def closest(query: NDArray[np.float32], keys: Matrix, candidates: NDArray[np.int64], distance: Distance) -> tuple[int, float]:
+    """`nearest` among the keys with these indices, given in ascending order."""
     exact = pair_distances(query, keys[candidates], distance)
     best = len(exact) - 1 - int(np.argmin(exact[::-1]))
     return int(candidates[best]), float(exact[best])
