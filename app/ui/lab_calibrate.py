@@ -119,8 +119,8 @@ class CalibratePart:
             self.summary = build_message("gs-calibrate-summary")
             with gr.Row():
                 self.measure = gr.Radio(
-                    label="Show",
-                    choices=[(words, name) for name, words in MEASURES.items()],
+                    label="Show recall at this share of false matches, or the AUC",
+                    choices=[("1 %", "recall1"), ("0 %", "recall0"), ("AUC", "auc")],
                     value="recall1",
                     elem_id="gs-calibrate-measure",
                     scale=4,
