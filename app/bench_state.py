@@ -1,7 +1,7 @@
 """A journal in use: its replayed state, the codebook that follows from it, and the thread that owns the model.
 
 Append first, then swap: what the journal did not take did not happen. What a person can do is in the desks above
-(`epsilon_desk`, `reading_desk`, `workbench`); they share this state and its one lock.
+(`epsilon_desk`, `reading_desk`, `look_desk`, `workbench`); they share this state and its one lock.
 """
 
 from __future__ import annotations

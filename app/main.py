@@ -148,8 +148,8 @@ def unheeded(epsilon: float | None, status: Status) -> str | None:
     if epsilon is None or not status.reread or epsilon == status.epsilon:
         return None
     return (
-        f"--epsilon {epsilon:g} has no effect: prompts are read as chosen in Lab › Calibrate, with ε {status.epsilon:g}. "
-        "Change it there, or in Lab › What if ε?."
+        f"--epsilon {epsilon:g} is for the way of reading prompts that this codebook began with. The one chosen in the Lab is "
+        f"in force: new edits ask for {status.epsilon:g}. To go back, see Lab, Calibrate."
     )
 
 

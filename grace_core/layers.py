@@ -121,4 +121,4 @@ def _continued(model: LanguageModel, past: Sequence[tuple[torch.Tensor, torch.Te
 def stop_if(cancelled: Callable[[], bool]) -> None:
     """Raise Cancelled where the caller says so."""
     if cancelled():
-        raise Cancelled("Stopped; nothing was kept.")
+        raise Cancelled("Stopped; nothing was changed.")

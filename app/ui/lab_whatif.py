@@ -110,12 +110,13 @@ class WhatIfPage:
         acting = [*looking, context.author]
         private(self.history.undo, self.on_undo, acting, [*shown, context.revision])
         private(self.history.redo, self.on_redo, acting, [*shown, context.revision])
-        private(
+        read = private(
             self.draw_curves.click,
             self.on_draw,
-            [self.choice, self.tried, context.session],
-            [self.figure, self.probes, self.drawing, self.progress, self.draw_curves, self.stop],
+            context.session,
+            [self.probes, self.drawing, self.progress, self.draw_curves, self.stop],
         )
+        private(read.then, self.on_read, looking, self.figure)
         private(self.stop.click, self.on_stop, context.session, queue=False)
         private(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
 
@@ -176,20 +177,21 @@ class WhatIfPage:
             warn(error)
         return *self._drawn(choice, tried, probes), self.bench.revision()
 
-    def on_draw(self, choice: str, tried: Tried | None, session: Session) -> Iterator[Updates]:
-        """Read the prompts that the curves are about (once), then draw."""
-
-        def finish(probes: Probes) -> Updates:
-            view = self.bench.lab_view()
-            # The job may have waited for one that changed how prompts are read.
-            epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
-            return {self.figure: self._figure(view, choice, epsilon, probes), self.probes: probes}
-
+    def on_draw(self, session: Session) -> Iterator[Updates]:
+        """Read the prompts that the curves are about, once."""
         yield from run_job(
-            session, self.bench.probes, finish, message=self.drawing, progress=self.progress, first="Reading the prompts",
+            session, self.bench.probes, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
+            first="Reading the prompts",
             running={self.draw_curves: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.draw_curves: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip
+
+    def on_read(self, choice: str, tried: Tried | None, probes: Probes | None) -> str:
+        """Draw what was read: for the key and the ε that the page shows by now."""
+        view = self.bench.lab_view()
+        # Another browser may have changed how prompts are read meanwhile.
+        epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
+        return self._figure(view, choice, epsilon, probes)
 
     def on_stop(self, session: Session) -> None:
         session.cancel()

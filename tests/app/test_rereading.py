@@ -305,8 +305,9 @@ def test_an_epsilon_of_the_command_line_that_does_not_hold_is_told(bench: Workbe
     assert unheeded(None, bench.status()) is unheeded(0.3, bench.status()) is None
     said = unheeded(0.7, bench.status())
     assert said is not None
-    assert said.startswith("--epsilon 0.7 has no effect")
-    assert "ε 0.3" in said
+    assert said.startswith("--epsilon 0.7 is for the way of reading prompts that this codebook began with")
+    assert "new edits ask for 0.3" in said
+    assert said.isascii()  # a console may know no more
     bench.return_to("").result(SOON)
     assert unheeded(0.7, bench.status()) is None
 

@@ -214,8 +214,9 @@ def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_
     page = WhatIfPage(own_context)
 
     def annotations() -> list[str]:
-        end = last(page.on_draw("", (0.2, ""), Session()))
-        return [mark["text"] for mark in json.loads(end[page.figure])["figure"]["layout"]["annotations"]]
+        probes = last(page.on_draw(Session()))[page.probes]
+        figure = page.on_read("", (0.2, ""), probes)
+        return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
 
     assert "tried 0.20" in annotations()
     own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
