@@ -38,8 +38,13 @@ class LookDesk(ReadingDesk):
 
     _view: MapView | None = None
 
-    def edits(self, *, search: str = "", state: EditState | None = None, offset: int = 0, limit: int = 50) -> EditPage:
-        """Edits, newest first: those whose prompt, target, author, source or id contains all of `search`'s words."""
+    def edits(
+        self, *, search: str = "", state: EditState | None = None, offset: int = 0, limit: int = 50, holding: str | None = None
+    ) -> EditPage:
+        """Edits, newest first: those whose prompt, target, author, source or id contains all of `search`'s words.
+
+        holding: the id of an edit; where it is among them, the page is the one that it is on, whatever `offset` says.
+        """
         words = search.lower().split()
         with self._lock:
             self._catch_up()
@@ -54,7 +59,9 @@ class LookDesk(ReadingDesk):
             if (state is None or row.state == state)
             and all(word in " ".join((row.prompt, row.target, row.author, row.source_url, row.edit_id)).lower() for word in words)
         ]
-        return EditPage(tuple(rows[max(0, offset) : max(0, offset) + limit]), len(rows), counts)
+        at = next((i for i, row in enumerate(rows) if row.edit_id == holding), None)
+        offset = max(0, offset) if at is None else at // limit * limit
+        return EditPage(tuple(rows[offset : offset + limit]), len(rows), counts, offset)
 
     def detail(self, edit_id: str) -> EditDetail:
         """One edit with its neighbours and the logged queries that it answers under the present codebook.

@@ -17,6 +17,8 @@ from grace_core.config import Encoding, Pool
 Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
 VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
 
+_CUTS_SHOWN = 3
+
 EditState = Literal["active", "undone", "superseded"]
 ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
@@ -136,9 +138,17 @@ class Change:
             parts.append(f"Nearest other key: “{self.nearest.prompt}” at distance {self.nearest.distance:.2f}.")
         else:
             parts.append("It is the only key.")
-        for _, prompt, before, after in self.shrunk:
-            parts.append(f"ε of “{prompt}” went from {before:.2f} to {after:.2f}.")
-        return " ".join(parts)
+        return " ".join([*parts, *self._shrunk_words()])
+
+    def _shrunk_words(self) -> list[str]:
+        """The largest cuts that two digits show, and how many more there are: a key can cut a whole neighbourhood."""
+        cuts = sorted(self.shrunk, key=lambda cut: cut[3] - cut[2])
+        shown = [cut for cut in cuts[:_CUTS_SHOWN] if f"{cut[2]:.2f}" != f"{cut[3]:.2f}"]
+        words = [f"ε of “{prompt}” went from {before:.2f} to {after:.2f}." for _, prompt, before, after in shown]
+        if more := len(cuts) - len(shown):
+            keys = f"{more}{' other' if shown else ''} {'key' if more == 1 else 'keys'}"
+            words.append(f"ε of {keys} shrank {'too' if shown else 'by less than 0.01'}.")
+        return words
 
 
 @dataclass(frozen=True)
@@ -179,11 +189,15 @@ class EditRow:
 
 @dataclass(frozen=True)
 class EditPage:
-    """A page of edits, newest first. `total` counts those that pass the filter, `counts` all edits by state."""
+    """A page of edits, newest first. `total` counts those that pass the filter, `counts` all edits by state.
+
+    offset: how many of them come before the page.
+    """
 
     rows: tuple[EditRow, ...]
     total: int
     counts: dict[EditState, int]
+    offset: int = 0
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class EditsPage:
         private(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
         private(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
         private(self.table.review, self.on_review, outputs=context.tabs)
-        private(gr.on, [context.revision.change, context.selected_edit.change], self.draw, looking, self.table)
+        private(context.revision.change, self.draw, looking, self.table)
+        private(context.selected_edit.change, self.on_selected, looking, [self.table, self.view])
 
     def draw(self, view: View, selected: str | None) -> dict[str, Any]:
         """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
@@ -46,6 +47,14 @@ class EditsPage:
             view = View(view.search, view.state, last)
             page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE)
         return table_value(page, view, selected=selected)
+
+    def on_selected(self, view: View, selected: str | None) -> tuple[Any, Any]:
+        """An edit was selected, on the map say: turn to the page that it is on, unless the search or filter leaves it out."""
+        if not selected:
+            return self.draw(view, selected), view
+        page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE, holding=selected)
+        view = View(view.search, view.state, page.offset)
+        return self.draw(view, selected), view
 
     def on_view(self, selected: str | None, event: gr.EventData) -> tuple[Any, Any]:
         view = View.of({"search": event.search, "state": event.state, "offset": event.offset})

@@ -48,6 +48,10 @@ def test_edits_are_listed_newest_first_searched_filtered_and_paged(studio: Studi
     assert ids(offset=1, limit=2) == ["e3", "e2"]
     assert ids(offset=4, limit=2) == ["e0"]
     assert ids(offset=9) == []
+    assert ids(holding="e1", limit=2) == ["e2", "e1"]
+    assert bench.edits(holding="e1", limit=2).offset == 2
+    assert ids(holding="e1", limit=2, search="is") == ["e3", "e1"]
+    assert ids(holding="e1", limit=2, state="active", offset=1) == ["e3", "e2"]
     assert ids(offset=-3, limit=1) == ["e4"]
     page = bench.edits(search="is", state="active", limit=1)
     assert page.total == 2

@@ -101,7 +101,8 @@ def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Rev
     left, top, right, bottom = box["x"] + 12, box["y"] + 12, box["x"] + box["width"] - 12, box["y"] + box["height"] - 12
     visitor.lasso([(left, top), (left, bottom), (right, bottom), (right, top)])
     expect(visitor.picked).to_contain_text(f"{len(places['keys'])} keys, {len(places['queries'])} queries")
-    fact = taught_studio.facts[-1]
+    listed = [f for f in taught_studio.facts if visitor.picked.get_by_role("button", name=f.prompt).count()]
+    fact = listed[-1]  # of very many only some are listed
     visitor.picked.get_by_role("button", name=fact.prompt).click()
     selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
 
@@ -163,7 +164,8 @@ def test_figures_are_saved_as_png_svg_and_csv(taught_studio: Taught, visitor: Re
         assert len(png) > 10_000
         assert ElementTree.fromstring(visitor.download(figure, "SVG")).tag.endswith("svg")
         rows = list(csv.DictReader(io.StringIO(visitor.download(figure, "CSV").decode("utf-8-sig"))))
-        assert len(rows) == points
+        # The figures of true distances hold the nearest ones, where there are many.
+        assert len(rows) == points or (figure != "#gs-key-map" and 60 < len(rows) < points)
         assert [row["prompt"] for row in rows if row["standing"] == "selected"] == [fact.prompt]
 
 

@@ -6,6 +6,8 @@ const live = element.querySelector("[role=status]");
 const bar = element.querySelector(".gs-edits-bar");
 let acting = "";  // the row whose button was pressed: it gets the focus back when its rows are drawn anew
 let view = { search: "", state: "", offset: 0 };
+let marked = "";  // the selected edit, and whether its row is still to be scrolled to: it may be below the fold
+let unseen = false;
 
 const COLUMNS = ["Prompt", "Target", "Author", "Time", "ε", "Matches", "State", "Actions"];
 const look = (change) => trigger("view", { ...view, ...change });
@@ -142,8 +144,10 @@ function draw() {
     button.append(item.label, el("span", "gs-filter-count", String(item.count)));
     return button;
   }));
+  if ((value.selected ?? "") !== marked) { marked = value.selected ?? ""; unseen = Boolean(marked); }
   drawTable(value);
   drawPages(value);
+  bring();
   if (kept) {  // the focused button was drawn anew: give the focus to its successor
     const row = kept.id ? body.querySelector(`tr[data-id="${CSS.escape(kept.id)}"]`) : null;
     const successor =
@@ -153,5 +157,15 @@ function draw() {
     successor?.focus({ preventScroll: true });
   }
 }
+
+// A page in the background has no height; it is told when it gets one.
+function bring() {
+  if (!unseen || !body.clientHeight) return;
+  const row = body.querySelector("tr[aria-current]");
+  if (!row) return;
+  unseen = false;
+  row.scrollIntoView({ block: "nearest" });
+}
+new ResizeObserver(bring).observe(body);
 draw();
 watch("value", draw);
