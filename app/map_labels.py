@@ -17,9 +17,15 @@ _LABELLED_KEYS = CROWD
 # A label is on one line and lies beside its key: who is farther away cannot be in its way.
 _LABEL_REACH = np.array([290.0, 50.0])
 
+# The star of a probe, in pixels with its outline.
+_STAR = 24
 
-def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
-    """Names beside the keys, where they are few; the selected key always has its own."""
+
+def key_names(scene: MapScene, chosen: int | None, star: tuple[float, float] | None = None) -> list[dict[str, Any]]:
+    """Names beside the keys, where they are few; the selected key always has its own.
+
+    star: where a probe lands, to be left visible.
+    """
     view, layout = scene.view, scene.layout
     named = list(range(len(view.keys))) if len(view.keys) <= _LABELLED_KEYS else []
     named = ([chosen] if chosen is not None else []) + [row for row in named if row != chosen]
@@ -35,6 +41,10 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
 
     close = np.array([on_screen(layout.keys[row]) for row in named])
     key_points, dots = _around(on_screen(layout.keys), close), _around(on_screen(layout.queries), close)
+    markers = [Box.around(x, y, scene.key_size + 2, scene.key_size + 2) for x, y in key_points]
+    if star is not None:
+        x, y = on_screen(np.array(star))
+        markers.append(Box.around(float(x), float(y), _STAR, _STAR))
     # What tells a name from others shows when it stands among them; a few dozen are enough for that.
     others = [key.prompt for key in view.keys[:: max(1, len(view.keys) // 40)]]
     names = distinctive([*(view.keys[row].prompt for row in named), *others])
@@ -43,7 +53,7 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
             ((float(x), float(y)), shorten(names[at], 40 if row == chosen else 28))
             for at, (row, (x, y)) in enumerate(zip(named, close, strict=True))
         ],
-        obstacles=[Box.around(x, y, scene.key_size + 2, scene.key_size + 2) for x, y in key_points],
+        obstacles=markers,
         avoid=dots,
         frame=Box(0, 0, *NOMINAL),
         required=1 if chosen is not None else 0,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.map_figure import paint
+from app.map_labels import key_names
 from app.map_scene import MapScene
 from app.membership import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, membership
 from app.projection import Projection
@@ -180,3 +181,15 @@ def test_a_click_in_a_large_map_moves_little_and_takes_little_time() -> None:
         assert len(clicked) < len(first) / 10
     assert painted < 2.0
     assert min(clicks) < 0.15
+
+
+def test_no_name_lies_over_the_star_of_a_probe(scene: MapScene) -> None:
+    plain = key_names(scene, None)
+    assert plain
+    for name in plain:
+        # A star where the name was, a few pixels beside its key.
+        sign = {"left": 1, "center": 0, "right": -1}[name["xanchor"]]
+        up = {"top": -1, "middle": 0, "bottom": 1}[name["yanchor"]]
+        star = (name["x"] + sign * 24 / scene.pixels, name["y"] + up * 24 / scene.pixels)
+        moved = [other for other in key_names(scene, None, star) if (other["x"], other["y"]) == (name["x"], name["y"])]
+        assert name not in moved

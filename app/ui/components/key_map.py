@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.figures import shorten
 from app.map_figure import paint
+from app.map_labels import key_names
 from app.map_scene import MapScene
 from app.map_withdrawn import Withdrawn
 from app.records import Landed
@@ -101,7 +102,7 @@ def key_map_value(
     painted = paint(scene, selected)
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
-        "paint": painted.value,
+        "paint": _beside_star(painted.value, scene, row, landed),
         "legend": [vars(item) for item in painted.legend],
         "note": painted.note if view.keys else "",
         "status": status,
@@ -116,6 +117,11 @@ def key_map_value(
     if known != scene.scene_id:
         text = f'{text[:-1]},"points":{_points(scene)}}}'
     return text
+
+
+def _beside_star(value: dict[str, Any], scene: MapScene, row: int | None, landed: Landed | None) -> dict[str, Any]:
+    """The same with no name over the star, where there is one."""
+    return value if landed is None else {**value, "annotations": key_names(scene, row, (landed.x, landed.y))}
 
 
 def landing_value(landed: Landed) -> dict[str, Any]:
