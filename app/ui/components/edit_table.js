@@ -164,7 +164,7 @@ function bring() {
   const row = body.querySelector("tr[aria-current]");
   if (!row) return;
   unseen = false;
-  row.scrollIntoView({ block: "nearest" });
+  row.scrollIntoView({ block: "center" });
 }
 new ResizeObserver(bring).observe(body);
 draw();
