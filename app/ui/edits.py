@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.records import EditPage
 from app.ui.components.edit_table import PAGE_SIZE, View, build_table, table_value
 from app.ui.session import PageContext, Session, edits_mark, private, warn
 
@@ -41,20 +42,22 @@ class EditsPage:
 
     def draw(self, view: View, selected: str | None) -> dict[str, Any]:
         """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
-        page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE)
+        page = self._page(view)
         if not page.rows and page.total:
-            last = (page.total - 1) // PAGE_SIZE * PAGE_SIZE
-            view = View(view.search, view.state, last)
-            page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE)
+            view = View(view.search, view.state, (page.total - 1) // PAGE_SIZE * PAGE_SIZE)
+            page = self._page(view)
         return table_value(page, view, selected=selected)
 
     def on_selected(self, view: View, selected: str | None) -> tuple[Any, Any]:
         """An edit was selected, on the map say: turn to the page that it is on, unless the search or filter leaves it out."""
-        if not selected:
+        page = self._page(view, selected)
+        if not page.rows:
             return self.draw(view, selected), view
-        page = self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE, holding=selected)
         view = View(view.search, view.state, page.offset)
-        return self.draw(view, selected), view
+        return table_value(page, view, selected=selected), view
+
+    def _page(self, view: View, holding: str | None = None) -> EditPage:
+        return self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE, holding=holding)
 
     def on_view(self, selected: str | None, event: gr.EventData) -> tuple[Any, Any]:
         view = View.of({"search": event.search, "state": event.state, "offset": event.offset})
