@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from app import __version__
 from app.settings import OPTIONS, Settings, make_settings
+from app.stopping import end
 from grace_core.errors import GraceError
 
 PROGRAM = "grace-studio"
@@ -156,5 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def run() -> NoReturn:
+    """The `grace-studio` program itself."""
+    end(main())
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()

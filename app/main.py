@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from app.loading import ConsoleProgress, LoadingPage
 from app.settings import Settings, prepare_data_dir
+from app.stopping import StopSignals
 from grace_core.config import GraceConfig
 from grace_core.sources import Progress, resolve_model
 
@@ -34,7 +31,7 @@ def serve(settings: Settings) -> None:
     started = time.monotonic()
     _keep_libraries_quiet()
     with ExitStack() as stack:
-        stack.enter_context(_stop_on_sigterm())
+        stop = stack.enter_context(StopSignals())
         config = GraceConfig.named(settings.preset, **settings.config_overrides)
         prepare_data_dir(settings)
         page = stack.enter_context(LoadingPage(settings.host, settings.port))
@@ -82,16 +79,18 @@ def serve(settings: Settings) -> None:
         )
         stack.callback(blocks.close, verbose=False)
         console.close()
+        stop.note()
         _announce(settings, share_url, time.monotonic() - started)
         if note := unheeded(settings.epsilon, bench.status()):
             print(note, flush=True)
-        _wait_for_stop()
+        stop.wait()
+        print("Stopping.", file=sys.stderr)
 
 
 def fetch(settings: Settings) -> None:
     """Bring the model into the cache and print its folder."""
     _keep_libraries_quiet()
-    with _stop_on_sigterm(), ConsoleProgress() as console:
+    with StopSignals(), ConsoleProgress() as console:
         folder = resolve_model(settings.model, cache_dir=settings.cache_dir, progress=console.show)
     print(folder)
 
@@ -115,23 +114,6 @@ def _keep_libraries_quiet() -> None:
         os.environ.setdefault(variable, value)
 
 
-@contextmanager
-def _stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends the program as Ctrl+C does, so that everything is closed; restored at the end."""
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous: Callable[[int, FrameType | None], object] | int | None = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _announce(settings: Settings, share_url: str | None, seconds: float) -> None:
     everywhere = settings.host in ("0.0.0.0", "::")
     shown = "localhost" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -151,11 +133,3 @@ def unheeded(epsilon: float | None, status: Status) -> str | None:
         f"--epsilon {epsilon:g} is for the way of reading prompts that this codebook began with. The one chosen in the Lab is "
         f"in force: new edits ask for {status.epsilon:g}. To go back, see Lab, Calibrate."
     )
-
-
-def _wait_for_stop() -> None:
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        print("Stopping.", file=sys.stderr)

@@ -184,8 +184,18 @@ def test_without_a_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture
 
 def run_app(tmp_path: Path, model: Path, port: int) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "app.cli", "--model", str(model), "--port", str(port), "--data-dir", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
     return subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(app: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its status and what it said on stderr; where it hangs, the test fails with what each of its threads was doing."""
+    try:
+        _, said = app.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        app.send_signal(signal.SIGABRT)
+        pytest.fail(f"it did not end; its threads: {app.communicate()[1]}")
+    return app.returncode, said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -208,7 +218,33 @@ def test_the_app_takes_over_from_the_loading_page_and_stops_cleanly(
             # What the loading page takes as the sign to load itself again.
             assert not ask(free_port, "/progress")[1].startswith('{"loading": true')
             app.send_signal(number)
-            assert app.wait(timeout=120) == 0
-            assert "Traceback" not in app.stderr.read()
+            status, said = ended(app)
+            assert status == 0, said
+            assert said.endswith("Stopping.\n")
+            assert "Traceback" not in said
+        finally:
+            app.kill()
+
+
+def test_a_signal_right_after_the_app_is_ready_stops_it_as_cleanly(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
+    with run_app(tmp_path, tiny_llama_dir, free_port) as app:
+        try:
+            assert app.stdout is not None
+            assert "is ready" in app.stdout.readline()
+            app.send_signal(signal.SIGTERM)  # it has not yet said all that it says at the start
+            assert ended(app)[0] == 0
+        finally:
+            app.kill()
+
+
+def test_a_signal_during_the_start_ends_it_as_interrupted(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
+    with run_app(tmp_path, tiny_llama_dir, free_port) as app:
+        try:
+            assert app.stderr is not None
+            assert "Loading the libraries" in app.stderr.readline()
+            app.send_signal(signal.SIGTERM)
+            status, said = ended(app)
+            assert status == cli.EXIT_INTERRUPTED, said
+            assert said.endswith("grace-studio: stopped.\n")
         finally:
             app.kill()
