@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.loading import ConsoleProgress, LoadingPage
 from app.settings import Settings, prepare_data_dir
-from app.stopping import StopSignals
+from app.stopping import StopSignals, give_up_after
 from grace_core.config import GraceConfig
 from grace_core.sources import Progress, resolve_model
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # The parts of the start, by how long they take when the model has to be fetched first.
 MODEL_SHARE = 0.85
+
+CLOSE_WITHIN = 60.0
+"""Seconds that closing may take: a running edit is called off at its next step, and waited for 30 s."""
 
 
 def serve(settings: Settings) -> None:
@@ -85,6 +88,7 @@ def serve(settings: Settings) -> None:
             print(note, flush=True)
         stop.wait()
         print("Stopping.", file=sys.stderr)
+        give_up_after(CLOSE_WITHIN)
 
 
 def fetch(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import os
 import signal
 import sys
@@ -52,6 +53,19 @@ class StopSignals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+
+def give_up_after(seconds: float) -> None:
+    """End the process with status 1 if it still runs then, and say on stderr what each of its threads was doing."""
+
+    def give_up() -> None:
+        print(f"grace-studio: closing took more than {seconds:g} s; what each thread is doing:", file=sys.stderr)
+        faulthandler.dump_traceback()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True  # a process that ends in time does not wait for it
+    timer.start()
 
 
 def end(status: int) -> NoReturn:

@@ -73,14 +73,31 @@ def test_outside_the_main_thread_nothing_is_touched() -> None:
     assert inside == [own]
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
 def test_the_end_does_not_wait_for_a_thread_that_holds_on_and_loses_no_word() -> None:
-    program = """
+    result = run("""
 import atexit, threading, time
 from app.stopping import end
 atexit.register(print, "tidied")
 threading.Thread(target=time.sleep, args=(600,)).start()
 print("said")
 end(3)
-"""
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+""")
     assert (result.returncode, result.stdout) == (3, "said\ntidied\n")
+
+
+def test_a_closing_that_hangs_ends_all_the_same_and_says_where() -> None:
+    result = run("""
+import threading
+from app.stopping import give_up_after
+def close_the_database():
+    threading.Event().wait()
+give_up_after(0.2)
+close_the_database()
+""")
+    assert result.returncode == 1
+    assert "closing took more than 0.2 s" in result.stderr
+    assert "close_the_database" in result.stderr
