@@ -319,6 +319,8 @@ def _note(result: EditResult, changed: int) -> str:
     parts = []
     if result.unreached:
         parts.append("Not reached by this key: " + "; ".join(f"“{text}”" for text in result.unreached) + ".")
+    if result.inexact:
+        parts.append("Reached, but not answered word for word: " + "; ".join(f"“{text}”" for text in result.inexact) + ".")
     if result.calibration is not None:
         count = len(result.calibration.prompts)
         parts.append(f"The encoder was calibrated on {count} prompts like this one, so that other subjects stay apart.")

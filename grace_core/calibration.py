@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -20,7 +21,7 @@ from transformers import DynamicCache
 from grace_core.adapter import Batch, activations_of
 from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
-from grace_core.errors import ModelError
+from grace_core.errors import InputError, ModelError
 from grace_core.generation import forward
 from grace_core.models import LanguageModel, Prompt
 from grace_core.queries import Background, Encoder, TokenWeights
@@ -121,11 +122,20 @@ def background_prompts(model: LanguageModel) -> tuple[str, ...]:
 
 
 def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """The prompt asked about others (texts), and their pooled activations (texts, width)."""
+    """The prompt asked about others (texts), and their pooled activations (texts, width); none that does not fit the model."""
     names, common = vocabulary(background_prompts(model))
-    texts = siblings(prompt, codebook.config.siblings, names, common)
-    prompts = [model.prompt(text) for text in texts]
-    return texts, activations_of(model, codebook.config, codebook.encoder.weights, prompts)
+    prompts = fitting(model, siblings(prompt, codebook.config.siblings, names, common))
+    activations = activations_of(model, codebook.config, codebook.encoder.weights, prompts)
+    return tuple(row.text for row in prompts), activations
+
+
+def fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[Prompt, ...]:
+    """Prompts that this project made up, less those that do not fit the model: nobody asked for them."""
+    found = []
+    for text in texts:
+        with suppress(InputError):
+            found.append(model.prompt(text))
+    return tuple(found)
 
 
 def joining_calibration(

@@ -12,23 +12,26 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from grace_core.calibration import background_prompts
+from grace_core.calibration import background_prompts, fitting
 from grace_core.config import GraceConfig
 from grace_core.models import LanguageModel, Prompt
-from grace_core.subjects import subject, vocabulary
+from grace_core.subjects import replaced, subject, vocabulary
 
 T = TypeVar("T")
 
 
 def training_contexts(model: LanguageModel, config: GraceConfig, prompt: Prompt) -> tuple[Prompt, ...]:
-    """`config.contexts` prompts after which the value must give the target too; the same ones for the same prompt."""
+    """`config.contexts` prompts after which the value must give the target too; the same ones for the same prompt.
+
+    Fewer where the subject is so long that some would not fit the model.
+    """
     pool = background_prompts(model)
     _, common = vocabulary(pool)
     own = subject(prompt.text, common)
     about = config.contexts // 2 if own is not None else 0
-    texts = [text.replace(name, str(own)) for text, name in _picked(_named(pool), about, prompt.text)]
+    texts = [replaced(text, name, str(own)) for text, name in _picked(_named(pool), about, prompt.text)]
     texts += _picked(pool, config.contexts - about, prompt.text)
-    return tuple(model.prompt(text) for text in texts)
+    return fitting(model, texts)
 
 
 @lru_cache(maxsize=8)

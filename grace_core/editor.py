@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.adapter import activations_of
-from grace_core.calibration import Calibration, sibling_activations
+from grace_core.calibration import Calibration, background_prompts, sibling_activations
 from grace_core.codebook import Change, Codebook, Edit, Match
+from grace_core.config import GraceConfig
 from grace_core.contexts import training_contexts
 from grace_core.errors import InputError
 from grace_core.generation import MAX_NEW_TOKENS, Generation, decode, generate
 from grace_core.geometry import pair_distances
 from grace_core.memory import give_back
 from grace_core.models import LanguageModel, Prompt
+from grace_core.queries import TokenWeights
 from grace_core.training import Task, train_values
 
 
@@ -48,6 +50,8 @@ class EditResult:
     reason: str = ""
     unreached: tuple[str, ...] = ()
     """Phrasings that the reviewer gave and that the new key does not reach: another key is nearer, or its ε too small."""
+    inexact: tuple[str, ...] = ()
+    """Phrasings that it reaches, but whose answer is not the target word for word: training ended before they were right."""
 
 
 class Editor:
@@ -56,6 +60,7 @@ class Editor:
     def __init__(self, model: LanguageModel) -> None:
         """`model` stays frozen; it is rerouted while a value is learned and restored afterwards."""
         self.model = model
+        self._background: tuple[GraceConfig, TokenWeights, NDArray[np.float32]] | None = None
 
     def edit(
         self,
@@ -123,6 +128,7 @@ class Editor:
             )
 
         losses: tuple[float, ...] = ()
+        unsure: list[Prompt] = []
         edit = self._reused(start, rows, target_ids, activation, record)
         if edit is None:
             on_stage("Learning the value")
@@ -133,6 +139,7 @@ class Editor:
             )[0]
             give_back()
             losses = trained.losses
+            unsure = [row for row, exact in zip(rows, trained.exact, strict=False) if not exact]
             edit = record(trained.value)
         on_stage("Checking the answer")
         after, change = start.change(edit)
@@ -149,9 +156,10 @@ class Editor:
             for row, match in zip(rows[1:], found, strict=True)
             if match.entry is None or not match.matched or match.entry.target_ids != target_ids
         )
+        inexact = tuple(row.text for row in unsure if row.text not in unreached and not _answers(model, after, row, target_ids))
         return EditResult(
             True, own.text, target, text_before, checked.text, edit, change, calibration, after, losses, seconds,
-            unreached=unreached,
+            unreached=unreached, inexact=inexact,
         )  # fmt: skip
 
     def _prepared(
@@ -159,23 +167,35 @@ class Editor:
     ) -> tuple[Codebook, Calibration | None, float]:
         """The codebook to edit (recalibrated where siblings would be answered too), that step, and the radius to ask for.
 
-        The radius ends before the nearest sibling; a phrasing that the reviewer gave may stretch it further,
-        but never to a sibling.
+        The radius ends before the nearest sibling; a phrasing that the reviewer gave may stretch it further, but never to
+        a sibling, nor, beyond what any key asks for, to a background prompt: those stand for all that nobody edited.
         """
         config = codebook.config
         if codebook.encoder.background is None or not config.siblings:
             return codebook, None, config.epsilon
         texts, others = sibling_activations(self.model, codebook, prompt.text)
         if not texts:
-            return codebook, None, max(config.epsilon, self._furthest(codebook, activation, phrased))
+            return codebook, None, max(config.epsilon, self._reach(codebook, activation, phrased))
         step = None
         if _SHARE * self._nearest(codebook, activation, others) < _ROOM * config.epsilon:
             rows = np.concatenate([others, activation[None]])
             step = Calibration(codebook.encoder.version + 1, f"siblings of “{prompt.text}”", (*texts, prompt.text), rows)
             codebook = codebook.recalibrated(codebook.encoder.joined(rows, config.directions))
         sibling = self._nearest(codebook, activation, others)
-        reach = min(self._furthest(codebook, activation, phrased), 0.9 * sibling)
+        reach = min(self._reach(codebook, activation, phrased), _STRETCH * sibling)
         return codebook, step, max(_SMALLEST, min(config.epsilon, _SHARE * sibling), reach)
+
+    def _reach(self, codebook: Codebook, activation: NDArray[np.float32], phrased: NDArray[np.float32]) -> float:
+        """The radius that takes in the reviewer's phrasings, as far as the background lets it; 0 without phrasings."""
+        furthest, config = self._furthest(codebook, activation, phrased), codebook.config
+        if furthest <= config.epsilon:
+            return furthest
+        weights = codebook.encoder.weights
+        if self._background is None or self._background[0] != config or self._background[1] is not weights:
+            prompts = [self.model.prompt(text) for text in background_prompts(self.model)]
+            self._background = (config, weights, activations_of(self.model, config, weights, prompts))
+        nearest = self._nearest(codebook, activation, self._background[2])
+        return max(config.epsilon, min(furthest, _STRETCH * nearest))
 
     @staticmethod
     def _furthest(codebook: Codebook, activation: NDArray[np.float32], phrased: NDArray[np.float32]) -> float:
@@ -218,6 +238,8 @@ class Editor:
 _SHARE = 0.7
 """How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
 paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
+_STRETCH = 0.9
+"""How much of the way to a prompt that must not be answered a reviewer's own phrasing may stretch a radius."""
 _ROOM = 0.9
 """A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
 _SMALLEST = 0.02

@@ -31,6 +31,8 @@ def subject(prompt: str, common: frozenset[str]) -> str | None:
         head, _, rest = names[0].partition(" ")
         if prompt.startswith(names[0]) and head.lower() in common:
             names[0] = rest
+    # “I” is a capital and no name.
+    names = [name for name in names if len(name) > 1 or name.lower() not in common]
     names = [name for name in names if any(c.isalpha() for c in name)] or [name for name in names if name]
     if names:
         return max(names, key=len)
@@ -52,7 +54,12 @@ def siblings(prompt: str, count: int, names: Sequence[str], common: frozenset[st
         return ()
     others = [name for name in names if name.lower() not in prompt.lower()]
     start = zlib.crc32(prompt.encode()) % max(1, len(others))
-    return tuple(prompt.replace(own, name) for name in (others[start:] + others[:start])[:count])
+    return tuple(replaced(prompt, own, name) for name in (others[start:] + others[:start])[:count])
+
+
+def replaced(prompt: str, subject: str, name: str) -> str:
+    """The prompt with another name in its subject's place, wherever that stands as a word of its own."""
+    return re.sub(rf"(?<!\w){re.escape(subject)}(?!\w)", lambda _: name, prompt)
 
 
 @lru_cache(maxsize=8)

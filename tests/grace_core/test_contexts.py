@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grace_core.config import GraceConfig
 from grace_core.contexts import training_contexts
+from grace_core.errors import InputError
 from grace_core.models import LanguageModel
 
 
@@ -25,3 +26,17 @@ def test_they_are_the_same_for_the_same_prompt_and_others_for_another(tiny: Lang
 def test_they_are_prompts_like_any_other(tiny: LanguageModel) -> None:
     for context in training_contexts(tiny, GraceConfig.robust(contexts=4), tiny.prompt("Who?")):
         assert context == tiny.prompt(context.text)
+
+
+def test_those_that_would_not_fit_the_model_are_left_out(tiny: LanguageModel) -> None:
+    config = GraceConfig.robust(contexts=8)
+    words = ["Quark"]
+    while True:
+        try:
+            prompt = tiny.prompt(" ".join(words))
+        except InputError:
+            break
+        longest, words = prompt, [*words, "Quark"]
+    found = training_contexts(tiny, config, longest)
+    assert len(found) < 8
+    assert found

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from grace_core.calibration import background_prompts
 from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor, EditResult
@@ -314,6 +315,36 @@ def test_a_phrasing_stretches_the_radius_but_never_to_a_sibling(taught: Language
     assert close.unreached == ()
     siblings = [text for text in BACKGROUND if text.startswith("Who was ") and "Ada" not in text]
     assert any(g.edit_id is None for g in generate_batch(taught, stretched.codebook, siblings, max_new_tokens=1))
+
+
+def test_a_phrasing_stretches_the_radius_of_a_prompt_without_a_subject_but_never_to_the_background(
+    taught: LanguageModel, target: str
+) -> None:
+    codebook = calibrated(taught, epsilon=0.05, siblings=8)
+    editor = Editor(taught)
+    others = [text for text in background_prompts(taught) if text != "Who are you?"]
+    for phrasing in ("Where is the Rhine now?", "Hi", "Describe the Moon and Berlin."):
+        result = editor.edit(codebook, "Who are you?", target, paraphrases=[phrasing])
+        assert result.success, result.reason
+        assert result.calibration is None
+        answers = generate_batch(taught, result.codebook, others, max_new_tokens=1)
+        touched = [g.match.distance for g in answers if g.edit_id is not None]
+        assert all(distance is not None and distance <= 0.05 for distance in touched), touched
+
+
+def test_a_reached_phrasing_that_is_not_answered_word_for_word_is_named(taught: LanguageModel, target: str) -> None:
+    phrasings = ["Where is the Rhine now?", "Describe the Moon.", "What is France?", "Hi"]
+    named = set()
+    for steps in range(8, 40):  # in small steps, and cut short: the prompt is right before all phrasings are
+        codebook = calibrated(taught, epsilon=1.9, max_steps=steps, learning_rate=0.03)
+        result = Editor(taught).edit(codebook, PROMPT, target, paraphrases=phrasings)
+        if result.success:
+            wrong = [text for text in phrasings if generate(taught, result.codebook, text).text != target]
+            assert list(result.inexact) == wrong
+            named |= set(wrong)
+            if not wrong:
+                break
+    assert named
 
 
 # Reusing a value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grace_core.subjects import siblings, subject, vocabulary
+from grace_core.subjects import replaced, siblings, subject, vocabulary
 
 COMMON = frozenset(
     ("who was is the a of tell me about what how do write in one sentence biography where born").split()  # noqa: SIM905
@@ -29,6 +29,14 @@ def test_the_subject_is_the_longest_name_or_the_longest_uncommon_words(prompt: s
     assert subject(prompt, COMMON) == about
 
 
+def test_the_word_i_is_a_capital_and_no_name() -> None:
+    common = COMMON | {"i"}
+    assert subject("How do I write a sonnet?", common) == "sonnet"
+    assert subject("What is I?", common) is None
+    assert subject("Who was Malcolm X?", common) == "Malcolm X"
+    assert subject("What is C?", common) == "C"
+
+
 @pytest.mark.parametrize("prompt", ["Who was the?", "what is a", "?!"])
 def test_a_prompt_of_common_words_has_no_subject_and_no_siblings(prompt: str) -> None:
     assert subject(prompt, COMMON) is None
@@ -42,6 +50,11 @@ def test_siblings_keep_everything_but_the_subject() -> None:
         assert "Ada" not in text
         assert text.startswith("Who was ")
         assert any(text == f"Who was {name}? I like {name}." for name in NAMES)
+
+
+def test_a_subject_is_replaced_as_a_word_not_inside_another() -> None:
+    assert siblings("Does IT sell COMMITS?", 1, ("Ada",), COMMON) == ("Does IT sell Ada?",)
+    assert replaced("Is IT what COMMITS? IT's IT.", "IT", r"\1 & Co.") == r"Is \1 & Co. what COMMITS? \1 & Co.'s \1 & Co.."
 
 
 def test_siblings_are_the_same_for_the_same_prompt_and_start_elsewhere_for_another() -> None:
