@@ -17,7 +17,7 @@ from app.progress import Stage
 from app.records import EpsilonRow
 from app.whatif import LabView, Probes, known_phrasings, known_unrelated, served
 from grace_core.adapter import activations_of
-from grace_core.calibration import background_prompts
+from grace_core.calibration import background_prompts, strangers_in
 from grace_core.codebook import checked_epsilon
 from grace_core.errors import Cancelled, InputError
 
@@ -109,14 +109,16 @@ class EpsilonDesk(BenchState):
             view = self.lab_view()
             phrasings, given = known_phrasings(view)
             background = self._background(view.reading)
-            unrelated = known_unrelated(view, background)
+            strangers = self._strangers()
+            unrelated = known_unrelated(view, background, strangers)
             read = self._read_prompts(job, view, [*(text for text, _ in phrasings), *unrelated])
             rows = np.zeros((0, self._model.width), np.float32)
             return Probes(
                 phrasings, unrelated,
                 np.stack([read[text] for text, _ in phrasings]) if phrasings else rows,
                 np.stack([read[text] for text in unrelated]) if unrelated else rows,
-                given, len(phrasings) - given, len(background), view.reading,
+                given, len(phrasings) - given, len(set(background) & set(unrelated)), view.reading,
+                len(set(strangers) & set(unrelated) - set(background)),
             )  # fmt: skip
 
         return self._worker.submit(work)
@@ -125,6 +127,12 @@ class EpsilonDesk(BenchState):
         """Prompts of no particular subject: those that token weights are counted on, or those that are shipped."""
         with self._lock:
             return self._replay.readings[reading_id].weighed or background_prompts(self._model)
+
+    def _strangers(self) -> tuple[str, ...]:
+        """Edited prompts asked about others, as far as some encoder of the journal was calibrated on them."""
+        with self._lock:
+            steps = [step for reading in self._replay.readings.values() for step in reading.calibrations]
+            return tuple(text for step in steps for text in strangers_in(step.reason, step.prompts))
 
     def _read_prompts(self, job: Job[Any], view: LabView, texts: Sequence[str]) -> dict[str, Any]:
         """Pooled activations by text, kept for the next time: they depend on the model and the reading alone."""

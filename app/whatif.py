@@ -21,6 +21,8 @@ from grace_core.geometry import Matrix, pair_distances
 AnswerChange = Literal["gained", "lost", "switched"]
 CapKind = Literal["rival", "serves", "rule"]
 CURVE_POINTS = 60
+MOST_STRANGERS = 2000
+"""More would make the curves slow to draw: each is matched."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class WhatIf:
     """The effect of one ε. `after` is the codebook as it would be; `changed` is sorted by kind, nearest first.
 
     moved: keys whose radius would be another one. caps: keys that get less or more than is asked for, tightest first.
+    lifted: keys that asked for less than new edits do, mostly since prompts about others were near, and now for more.
     room: for a single key, how far it could grow (None: without limit, or several keys).
     """
 
@@ -100,6 +103,7 @@ class WhatIf:
     moved: int
     caps: tuple[Cap, ...]
     room: Cap | None
+    lifted: int = 0
 
     @property
     def counts(self) -> dict[AnswerChange, int]:
@@ -143,7 +147,10 @@ def what_if(view: LabView, epsilon: float, edit_id: str | None) -> WhatIf:
     edits = {edit.edit_id: edit for edit in after.edits}
     caps = sorted((cap for entry in touched if (cap := _cap(after, entry, edits)) is not None), key=lambda cap: cap.epsilon)
     room = _rival(after, touched[0], edits) if edit_id is not None and len(touched) == 1 else None
-    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room)
+    wanted = {edit.edit_id: edit.epsilon for edit in before.edits}
+    spared = min(epsilon, before.config.epsilon)
+    lifted = sum(wanted[entry.edit_id] < spared for entry in touched)
+    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted)
 
 
 def changed_answers(queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match]) -> tuple[ChangedAnswer, ...]:
@@ -212,6 +219,7 @@ class Probes:
 
     phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
     given, marked: how many phrasings came with the edits, and how many are logged answers that a reviewer marked fine.
+    background, strangers: how many of `unrelated` are background prompts, and how many are edited prompts about others.
     reading: the id of the one that they were read in; in another one they say nothing.
     """
 
@@ -223,6 +231,7 @@ class Probes:
     marked: int
     background: int
     reading: str = ""
+    strangers: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,8 +333,12 @@ def known_phrasings(view: LabView) -> tuple[tuple[tuple[str, str], ...], int]:
     return found, len(dict.fromkeys(given))
 
 
-def known_unrelated(view: LabView, background: Sequence[str]) -> tuple[str, ...]:
-    """Texts that no edit should touch: the background prompts, and logged answers of the model itself that were marked fine."""
+def known_unrelated(view: LabView, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:
+    """Texts that no edit should touch: the background, edited prompts about others (`strangers`, at most 2,000 of them,
+    evenly chosen), and logged answers of the model itself that were marked fine.
+    """
     own = {edit.prompt for edit in view.codebook.edits}
     fine = [query.prompt for query in view.queries if query.fine and query.edit_id is None]
-    return tuple(text for text in dict.fromkeys([*background, *fine]) if text not in own)
+    some = list(dict.fromkeys(strangers))
+    some = some[:: -(-len(some) // MOST_STRANGERS)] if some else []
+    return tuple(text for text in dict.fromkeys([*background, *some, *fine]) if text not in own)

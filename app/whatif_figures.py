@@ -129,12 +129,14 @@ def _note(curves: Curves, probes: Probes) -> str:
             "No other phrasing is known here: give some with an edit on the Review page, or mark an edit's right answer as fine."
         )
     if curves.touched is not None:
-        extra = curves.unrelated - probes.background
-        more = f" and {extra:,} answers of the model itself that were marked fine" if extra > 0 else ""
-        parts.append(
-            f"Touched: of {_count(curves.unrelated - max(0, extra), 'shipped background prompt')}{more}, the share that "
-            f"{whose} answers, though none should."
-        )
+        fine = max(0, curves.unrelated - probes.background - probes.strangers)
+        kinds = [_count(probes.background, "background prompt")]
+        if probes.strangers:
+            kinds.append(f"{_count(probes.strangers, 'edited prompt')} asked about others")
+        if fine:
+            kinds.append(f"{_count(fine, 'answer')} of the model itself that were marked fine")
+        listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
+        parts.append(f"Touched: of {listed}, the share that {whose} answers, though none should.")
     if curves.edit_id is None:
         parts.append("Dots: at present, where each key has its own ε; “now” is their median.")
     return " ".join(parts)

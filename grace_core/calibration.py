@@ -36,6 +36,8 @@ _STARTERS = (
     "Give me", "Name", "Is", "Did", "I would like to know", "Can you", "Does", "On which", "To whom", "Whose", "A",
 )  # fmt: skip
 _PER_STARTER = 16
+_SIBLINGS = "siblings of "
+"""How the reason of such a step begins, in journals too."""
 _SAMPLED_TOKENS = 24
 _SAMPLED_AT_ONCE = 64
 
@@ -53,6 +55,11 @@ class Calibration:
     prompts: tuple[str, ...]
     activations: NDArray[np.float32] = field(repr=False)
     weighed: int | None = None
+
+    @classmethod
+    def of_siblings(cls, version: int, prompt: str, others: Sequence[str], activations: NDArray[np.float32]) -> Calibration:
+        """The step before an edit of `prompt`: the same asked about others, and the prompt itself (others + 1 rows)."""
+        return cls(version, f"{_SIBLINGS}“{prompt}”", (*others, prompt), activations)
 
 
 def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
@@ -119,6 +126,11 @@ def shipped_background(model_name: str) -> tuple[str, ...]:
 def background_prompts(model: LanguageModel) -> tuple[str, ...]:
     """Varied prompts of no particular subject: those shipped for the model or, for others, those of the default model."""
     return shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct")
+
+
+def strangers_in(reason: str, prompts: Sequence[str]) -> tuple[str, ...]:
+    """Those of a step's prompts that no edit should answer: the same as an edited one, about others; () for other steps."""
+    return tuple(prompts[:-1]) if reason.startswith(_SIBLINGS) else ()
 
 
 def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:

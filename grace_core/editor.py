@@ -179,7 +179,7 @@ class Editor:
         step = None
         if _SHARE * self._nearest(codebook, activation, others) < _ROOM * config.epsilon:
             rows = np.concatenate([others, activation[None]])
-            step = Calibration(codebook.encoder.version + 1, f"siblings of “{prompt.text}”", (*texts, prompt.text), rows)
+            step = Calibration.of_siblings(codebook.encoder.version + 1, prompt.text, texts, rows)
             codebook = codebook.recalibrated(codebook.encoder.joined(rows, config.directions))
         sibling = self._nearest(codebook, activation, others)
         reach = min(self._reach(codebook, activation, phrased), _STRETCH * sibling)

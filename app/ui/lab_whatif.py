@@ -286,6 +286,12 @@ def tried_sentence(found: WhatIf, edit_id: str | None) -> str:
     if found.queries:
         parts.append(f"{changed:,} of {found.queries:,} logged queries would be answered otherwise;")
     parts.append(f"{found.moved:,} of {len(found.after.entries):,} keys would have another radius.")
+    if found.lifted:
+        one = found.lifted == 1
+        parts.append(
+            f"{found.lifted:,} {'key asks' if one else 'keys ask'} for less than new edits do, mostly because the same question "
+            f"about somebody else is near; this lifts that, so look at “touched” below."
+        )
     if edit_id is None:
         parts.append("Edits made later still ask for an ε of their own.")
     elif found.room is not None and not found.caps:

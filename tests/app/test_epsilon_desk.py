@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.errors import NotFound
+from app.journal.events import Calibrated
 from app.progress import Stage
 from app.whatif import what_if
 from app.workbench import Workbench
@@ -125,11 +128,25 @@ def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbenc
     assert probes.phrasings == (("Tell me about Ada Lovelace.", id_of(outcome)),)
     assert "Who's the Rhine?" in probes.unrelated
     assert PROMPT not in probes.unrelated
-    assert probes.background == len(BACKGROUND)
+    assert probes.background == len(set(BACKGROUND) - {PROMPT})
     assert len(probes.unrelated_activations) == len(probes.unrelated)
     again = bench.probes()
     assert list(again.events()) == []
     assert again.result(SOON).unrelated_activations.tobytes() == probes.unrelated_activations.tobytes()
+
+
+def test_edited_prompts_asked_about_others_must_not_be_touched(studio: Studio) -> None:
+    options: dict[str, Any] = {"siblings": 8, "epsilon": 0.9}
+    bench = studio.open(**options)
+    edited(bench)
+    steps = [event.data for event in studio.events(**options) if isinstance(event.data, Calibrated)]
+    strangers = steps[-1].prompts[:-1]
+    assert len(steps) == 2
+    assert strangers
+    probes = bench.probes().result(SOON)
+    assert set(strangers) <= set(probes.unrelated)
+    assert PROMPT not in probes.unrelated
+    assert probes.background + probes.strangers == len(probes.unrelated)
 
 
 def test_reading_probes_can_be_called_off(bench: Workbench) -> None:

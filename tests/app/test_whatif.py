@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.journal.store import JournalStore
 from app.whatif import (
+    MOST_STRANGERS,
     LabView,
     LoggedQuery,
     Probes,
@@ -59,6 +60,14 @@ def test_a_larger_radius_gains_and_a_smaller_one_loses() -> None:
     ]
     assert narrow.moved == 2
     assert what_if(view, 1.0, None).changed == ()
+
+
+def test_keys_that_asked_for_less_than_new_edits_do_are_counted_where_that_is_lifted() -> None:
+    codebook = line_codebook(made_edit("a", [0], "x", epsilon=0.3), made_edit("b", [4], "y", epsilon=1))
+    assert codebook.config.epsilon == 1
+    view = view_of(codebook)
+    assert [what_if(view, epsilon, None).lifted for epsilon in (0.2, 0.3, 0.5, 1.5)] == [0, 0, 1, 1]
+    assert [what_if(view, 1.5, edit_id).lifted for edit_id in ("a", "b")] == [1, 0]
 
 
 def test_a_radius_ends_half_way_to_the_nearest_other_target_and_says_which() -> None:
@@ -181,6 +190,9 @@ def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> N
     view = view_of(line_codebook(edit), 0.5, 7, fine=True)
     assert known_phrasings(view) == ((("other words", "a"), ("at 0.5", "a")), 1)
     assert known_unrelated(view, ("hello", "prompt of a")) == ("hello", "at 7")
+    assert known_unrelated(view, ("hello",), ("about b", "prompt of a", "about b")) == ("hello", "about b", "at 7")
+    many = known_unrelated(view, (), [f"about {i}" for i in range(3 * MOST_STRANGERS)])
+    assert len(many) == MOST_STRANGERS + 1
     silent = view_of(line_codebook(edit), 0.5, 7)
     assert known_phrasings(silent)[0] == (("other words", "a"),)
     assert known_unrelated(silent, ("hello",)) == ("hello",)

@@ -11,7 +11,7 @@ from app.whatif import Curves, Probes
 from app.whatif_figures import curves_figure
 
 NONE = np.zeros((0, 1), np.float32)
-PROBES = Probes((), (), NONE, NONE, 9, 1, 4)
+PROBES = Probes((), (), NONE, NONE, 9, 1, 3, strangers=1)
 
 
 def made(reached: list[float] | None, touched: list[float] | None, *, edit_id: str | None = None) -> Curves:
@@ -35,7 +35,7 @@ def test_both_shares_with_the_present_and_the_tried_epsilon() -> None:
         [[0.2, 0.0, 0.0], [0.4, 0.5, 0.0], [0.6, 1.0, 0.25]],
     )
     assert "10 known phrasings, 1 of them" in drawn.note
-    assert "4 shipped background prompts and 1 answers" in drawn.note
+    assert "of 3 background prompts, 1 edited prompt asked about others and 1 answer of the model itself" in drawn.note
     assert drawn.spoken == "At the present ε of 0.40, 50% of 10 phrasings are reached, 25.0% of 5 unrelated prompts are touched."
     for mode in ("light", "dark"):
         assert '"@' not in json.dumps(themed(drawn.figure, mode))
