@@ -21,7 +21,7 @@ from grace_core.codebook import Codebook, Match
 from grace_core.config import GraceConfig
 from grace_core.editor import Editor
 from grace_core.errors import InputError
-from grace_core.generation import Generation, decode
+from grace_core.generation import Generation, decode, decode_bare
 from grace_core.geometry import Matrix
 from grace_core.models import LanguageModel, Prompt
 
@@ -150,24 +150,22 @@ def unchanged(model: LanguageModel, codebook: Codebook, prompts: Sequence[str], 
     if not prompts:
         return None
     matched = [text for text, match in zip(prompts, _matches(model, codebook, prompts), strict=True) if match.matched]
-    bare = codebook.with_edits(())
     changed = 0
     for text in matched:
         row = [model.prompt(text)]
-        changed += decode(model, codebook, row, tokens)[0].ids[:tokens] != decode(model, bare, row, tokens)[0].ids[:tokens]
+        changed += decode(model, codebook, row, tokens)[0].ids[:tokens] != decode_bare(model, row, tokens)[0]
     return 1.0 - changed / len(prompts)
 
 
 def token_ratio(model: LanguageModel, codebook: Codebook, tokens: int = 40, rounds: int = 5) -> float:
-    """Time of a deferred 40-token answer with the codebook over without it: median of paired rounds."""
-    bare = codebook.with_edits(())
+    """Time of a deferred 40-token answer with the codebook over the bare model's: median of paired rounds."""
     row = [model.prompt("Tell me about the weather.")]
     ratios = []
     for _ in range(rounds):
         spent = []
-        for book in (codebook, bare):
+        for work in (lambda: decode(model, codebook, row, tokens), lambda: decode_bare(model, row, tokens)):
             began = time.perf_counter()
-            decode(model, book, row, tokens)
+            work()
             spent.append(time.perf_counter() - began)
         ratios.append(spent[0] / spent[1])
     return float(np.median(ratios))

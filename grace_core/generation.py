@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,24 @@ def decode(
         if not open_rows:
             break
     return [_generation(model, prompt, rows[i], reading, i) for i, prompt in enumerate(prompts)]
+
+
+@torch.inference_mode()
+def decode_bare(model: LanguageModel, prompts: Sequence[Prompt], tokens: int) -> list[tuple[int, ...]]:
+    """The first greedy token ids of each row as the frozen model gives them: no codebook is read and no hook is set.
+
+    At most `tokens`, fewer where a row's text ends. What a codebook costs is measured against this.
+    """
+    batch = Batch.of(model, prompts)
+    cache = DynamicCache(config=model.module.config)
+    rows: list[list[int]] = [[] for _ in prompts]
+    for some in islice(_greedy(model, forward(model, batch.ids, batch.mask, batch.positions, cache), batch, cache), tokens):
+        for row, token in zip(rows, some, strict=True):
+            if not row or row[-1] not in model.eos_ids:
+                row.append(token)
+        if all(row[-1] in model.eos_ids for row in rows):
+            break
+    return [tuple(row) for row in rows]
 
 
 def forward(

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from grace_core.benchmark import Ratio, published_edit, random_edits
+from grace_core import benchmark
+from grace_core.benchmark import Ratio, busiest, published_edit, random_edits
+from grace_core.config import GraceConfig
 from grace_core.models import LanguageModel
+from tests.grace_core.builders import line_codebook, made_edit
 
 
 def test_a_ratio_knows_on_which_side_its_goal_is() -> None:
@@ -24,3 +28,22 @@ def test_random_edits_are_as_many_as_asked_and_all_different(taught: LanguageMod
     edits = random_edits(taught, 20)
     assert len({edit.edit_id for edit in edits}) == 20
     assert all(edit.activation.shape == (taught.width,) for edit in edits)
+
+
+def test_the_busiest_edit_is_the_rival_of_most() -> None:
+    codebook = line_codebook(*(made_edit(f"e{x}", [x], "same") for x in (0, 1, 9, 10)), made_edit("hub", [5], "other"))
+    assert busiest(codebook) == "hub"
+
+
+def test_the_table_is_whole_on_a_tiny_model(taught: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "random_edits", lambda model, count: random_edits(model, 40))
+    unit = benchmark._unit
+    monkeypatch.setattr(benchmark, "_unit", lambda count, width: unit(2_000, width))
+    monkeypatch.setattr(benchmark, "_UNDONE", (0, 7))
+    stages: list[float] = []
+    config = GraceConfig.robust(contexts=2, siblings=2, max_steps=3)
+    ratios = benchmark.run(taught, config, lambda stage, fraction: stages.append(fraction), rounds=1)
+    assert stages == sorted(stages)
+    assert len({ratio.name for ratio in ratios}) == len(ratios) == 13
+    assert all(ratio.figure > 0 for ratio in ratios)
+    assert sum("exact: published" in ratio.note for ratio in ratios) == 7
