@@ -59,17 +59,22 @@ def facts(count: int) -> tuple[Fact, ...]:
     return tuple(mixed[:count])
 
 
-def teach(data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelated: int) -> dict[str, str]:
+QUICK = GraceConfig.robust(siblings=0, contexts=0, stop_loss=1.0)
+"""Learns until the answer is exact and no further, on the prompt alone: a second or so for each."""
+
+
+def teach(
+    data_dir: Path, model_dir: Path, learned: tuple[Fact, ...], *, unrelated: int, config: GraceConfig = QUICK
+) -> dict[str, str]:
     """Edit all that the model does not know, ask each in other words, then some other things; edit ids by prompts.
 
     Where the right edit answered the other words, that answer is marked fine.
 
-    The values are real, learned until the answer is exact and no further: on the prompt alone, a second or so each. A
-    codebook is known by how its queries are read, not by how its values were learned: the studio opens this one.
+    The values are real, learned as `config` says. A codebook is known by how its queries are read, not by how its values
+    were learned: the studio opens this one.
     """
     data_dir.mkdir(parents=True)
     model = load_model(str(model_dir), device="cpu")
-    config = GraceConfig.robust(siblings=0, contexts=0, stop_loss=1.0)
     ids: dict[str, str] = {}
     with JournalStore(f"sqlite:///{data_dir / 'journal.sqlite'}") as store:
         bench = Workbench.open(model, config, store, data_dir=data_dir, max_new_tokens=12)
