@@ -71,9 +71,10 @@ KEY_ON_SCREEN = """(plot, id) => {
 }"""
 
 
-def first_sentence(text: str) -> str:
-    found = re.match(r"\s*(.{12,}?[.!?])(?=\s|$)", text, re.DOTALL)
-    return (found[1] if found else text).strip()
+def a_claim(text: str) -> str:
+    """The second sentence, where a biography begins to be made up; else the first."""
+    found = re.findall(r"\S.{11,}?[.!?](?=\s|$)", text, re.DOTALL)
+    return str((found[:2] or [text])[-1]).strip()
 
 
 class Reviewer:

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from app.journal.events import Generated, Marked
 from tests.browser.conftest import TAKES_PICTURES, take_picture
-from tests.browser.pages import Reviewer, first_sentence
+from tests.browser.pages import Reviewer, a_claim
 from tests.browser.people import people, unrelated
 from tests.browser.studio import Outside, Studio
 
@@ -35,7 +35,7 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
         answer = said_before[person.prompt] = reviewer.ask(person.prompt)
         assert answer
         assert answer != person.sentence
-        words = first_sentence(answer)
+        words = a_claim(answer)
         reviewer.mark(words, "fabricated")
         marked.append(words)
         started = time.monotonic()
