@@ -6,6 +6,7 @@ steps, so a journal that keeps them can rebuild it, and undoing an edit never ch
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from grace_core.adapter import Batch, activations_of
+from grace_core.background_cache import background_file, keep_background, read_background
 from grace_core.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError, ModelError
@@ -40,6 +42,8 @@ _SIBLINGS = "siblings of "
 """How the reason of such a step begins, in journals too."""
 _SAMPLED_TOKENS = 24
 _SAMPLED_AT_ONCE = 64
+_SAMPLING = 1
+"""Version of how background prompts are sampled, to be raised with it: those that were kept before are sampled anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,13 @@ class Calibration:
 def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
     """The step that a new codebook starts with; None where the encoding is raw and needs none.
 
-    The prompts are shipped for the default model and sampled from any other one, which takes minutes.
+    The prompts are shipped for the default model and sampled from any other one, which takes minutes; where the model has
+    a `cache_dir` they are kept there, and the next codebook of it, whatever its options, samples nothing.
     """
     if config.encoding == "raw":
         return None
     report = progress or (lambda stage, fraction: None)
-    prompts = shipped_background(model.name) or sample_background(model, report)
+    prompts = shipped_background(model.name) or _kept_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
     weights = weights_of(model, config, prompts)
@@ -171,20 +176,46 @@ def sample_background(model: LanguageModel, progress: Progress | None = None, se
     (A chat model has seen many user turns: sampling one is asking what people ask. Xu et al. 2024, "Magpie".)
     """
     report = progress or (lambda stage, fraction: None)
-    before = model.prompt("a").ids[: model.prompt("a").start]
     generator = torch.Generator().manual_seed(seed)
-    prompts = []
-    for starter in _STARTERS:
-        own = model.prompt(starter)
-        ids = (*before, *own.ids[own.start : own.end])
-        prompts += [Prompt(starter, ids, len(before), len(ids))] * _PER_STARTER
+    prompts = [begun for begun in _begun(model) for _ in range(_PER_STARTER)]
     texts: list[str] = []
     for start in range(0, len(prompts), _SAMPLED_AT_ONCE):
         report("Sampling what people may ask", 0.9 * start / len(prompts))
         some = prompts[start : start + _SAMPLED_AT_ONCE]
         rows = _sampled(model, some, generator)
-        texts += [_tidied(model.text((*prompt.ids[len(before) :], *row))) for prompt, row in zip(some, rows, strict=True)]
+        texts += [_tidied(model.text((*prompt.ids[prompt.start :], *row))) for prompt, row in zip(some, rows, strict=True)]
     return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _kept_background(model: LanguageModel, progress: Progress) -> tuple[str, ...]:
+    """`sample_background`, or what it gave the last time that this model was asked in this way."""
+    if model.cache_dir is None:
+        return sample_background(model, progress)
+    key = _sampling_key(model)
+    file = background_file(model.cache_dir, key)
+    kept = read_background(file, key)
+    if kept is None:
+        kept = sample_background(model, progress)
+        keep_background(file, key, kept, model=model.name)
+    return kept
+
+
+def _sampling_key(model: LanguageModel) -> str:
+    """SHA-256 of what the sampled prompts depend on: the weights, the template, the first words and how often they are asked."""
+    begun = [prompt.ids for prompt in _begun(model)]
+    how = [_SAMPLING, _PER_STARTER, _SAMPLED_TOKENS, _SAMPLED_AT_ONCE, model.eos_ids, begun]
+    return hashlib.sha256(json.dumps([model.fingerprint, how]).encode()).hexdigest()
+
+
+def _begun(model: LanguageModel) -> list[Prompt]:
+    """The user's turn begun with each of the first words, left for the model to write on."""
+    before = model.prompt("a").ids[: model.prompt("a").start]
+    out = []
+    for starter in _STARTERS:
+        own = model.prompt(starter)
+        ids = (*before, *own.ids[own.start : own.end])
+        out.append(Prompt(starter, ids, len(before), len(ids)))
+    return out
 
 
 def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.Generator) -> list[list[int]]:

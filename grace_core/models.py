@@ -40,8 +40,12 @@ class Prompt:
 class LanguageModel:
     """A causal LM whose weights never change. `module` is in eval mode with gradients off."""
 
-    def __init__(self, name: str, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, name: str, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, cache_dir: Path | None = None
+    ) -> None:
         """Wrap a loaded model; mutates `module` only by eval() and requires_grad_(False).
+
+        cache_dir: where to keep what is found out about it and takes minutes; None: nowhere.
 
         Raises:
             ModelError: a module whose blocks cannot be found, or without an end-of-text token.
@@ -49,6 +53,7 @@ class LanguageModel:
         self.name = name
         self.module = module.eval().requires_grad_(False)
         self.tokenizer = tokenizer
+        self.cache_dir = cache_dir
         self.block_names, self.blocks = _find_blocks(module)
         generation = getattr(module, "generation_config", None)
         eos = generation.eos_token_id if generation is not None else None
@@ -228,7 +233,8 @@ def load_model(
 
     Args:
         name_or_path: a folder or a hub id.
-        cache_dir: where fetched and converted weights are kept; None: `sources.default_cache_dir()`.
+        cache_dir: where fetched and converted weights are kept, and the background prompts that are sampled from the model;
+            None: `sources.default_cache_dir()`.
         progress: called with a stage in words and the fraction done, 0 to 1.
         device: None: a GPU where there is one.
 
@@ -236,9 +242,8 @@ def load_model(
         ModelError: not found, or not a causal LM that this library can edit.
     """
     report = progress or (lambda stage, fraction: None)
-    folder = resolve_model(
-        name_or_path, cache_dir=cache_dir or default_cache_dir(), progress=lambda stage, done: report(stage, 0.9 * done)
-    )
+    cache_dir = cache_dir or default_cache_dir()
+    folder = resolve_model(name_or_path, cache_dir=cache_dir, progress=lambda stage, done: report(stage, 0.9 * done))
     report("Loading weights", 0.9)
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -259,7 +264,7 @@ def load_model(
             "(They would have been made up at random.)"
         )
     report("Ready", 1.0)
-    return LanguageModel(_short_name(name_or_path), module.to(where), tokenizer)
+    return LanguageModel(_short_name(name_or_path), module.to(where), tokenizer, cache_dir=cache_dir)
 
 
 def _refuse_other_families(name: str, config: Any) -> None:

@@ -40,10 +40,16 @@ def taught_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def taught(taught_dir: Path) -> LanguageModel:
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the tiny models: what is sampled from them is no business of the user's cache."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def taught(taught_dir: Path, cache_dir: Path) -> LanguageModel:
     from grace_core.models import load_model
 
-    return load_model(str(taught_dir), device="cpu")
+    return load_model(str(taught_dir), device="cpu", cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session")

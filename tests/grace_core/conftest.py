@@ -11,13 +11,13 @@ from tests.grace_core.taught import teach
 
 
 @pytest.fixture(scope="session")
-def llama(tiny_llama_dir: Path) -> LanguageModel:
-    return load_model(str(tiny_llama_dir), device="cpu")
+def llama(tiny_llama_dir: Path, cache_dir: Path) -> LanguageModel:
+    return load_model(str(tiny_llama_dir), device="cpu", cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session")
-def gpt2(tiny_gpt2_dir: Path) -> LanguageModel:
-    return load_model(str(tiny_gpt2_dir), device="cpu")
+def gpt2(tiny_gpt2_dir: Path, cache_dir: Path) -> LanguageModel:
+    return load_model(str(tiny_gpt2_dir), device="cpu", cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session", params=["llama", "gpt2"])
@@ -28,8 +28,9 @@ def tiny(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 @pytest.fixture(scope="session")
-def taught_gpt2(tiny_gpt2_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return load_model(str(teach(tiny_gpt2_dir, tmp_path_factory.mktemp("models") / "taught-gpt2", steps=250)), device="cpu")
+def taught_gpt2(tiny_gpt2_dir: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    folder = teach(tiny_gpt2_dir, tmp_path_factory.mktemp("models") / "taught-gpt2", steps=250)
+    return load_model(str(folder), device="cpu", cache_dir=cache_dir)
 
 
 @pytest.fixture(scope="session")

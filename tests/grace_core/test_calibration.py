@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -79,6 +82,88 @@ def test_another_models_background_is_sampled_from_itself_the_same_every_time(ti
 )
 def test_a_sampled_prompt_is_one_sentence_of_one_line(sampled: str, tidy: str) -> None:
     assert calibration._tidied(sampled) == tidy
+
+
+@pytest.fixture
+def alone(tiny: LanguageModel, tmp_path: Path) -> LanguageModel:
+    """The tiny model with an empty cache of its own."""
+    return LanguageModel(tiny.name, tiny.module, tiny.tokenizer, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def samplings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that were sampled, one after the other."""
+    seen: list[str] = []
+    original = calibration.sample_background
+
+    def counted(model: LanguageModel, progress: calibration.Progress | None = None) -> tuple[str, ...]:
+        seen.append(model.name)
+        return original(model, progress)
+
+    monkeypatch.setattr(calibration, "sample_background", counted)
+    return seen
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel, samplings: list[str]) -> None:
+    first = first_calibration(alone, config_of(alone))
+    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir)
+    for step in (first_calibration(again, config_of(alone)), first_calibration(again, config_of(alone, key_layer=2))):
+        assert first is not None
+        assert step is not None
+        assert step.prompts == first.prompts
+    assert len(new_codebook(again)) == 0
+    assert len(samplings) == 1
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_other_weights_or_another_way_of_sampling_have_prompts_of_their_own(
+    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_calibration(alone, config_of(alone))
+    other = LanguageModel(alone.name, copy.deepcopy(alone.module), alone.tokenizer, cache_dir=alone.cache_dir)
+    next(iter(other.module.parameters())).data[0] += 1
+    first_calibration(other, config_of(alone))
+    assert len(samplings) == 2
+    for name, value in (("_SAMPLING", calibration._SAMPLING + 1), ("_PER_STARTER", 5), ("_STARTERS", ("Who", "What is"))):
+        monkeypatch.setattr(calibration, name, value)
+        first_calibration(alone, config_of(alone))
+    assert len(samplings) == 5
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_damaged_prompts_are_sampled_again_and_replaced(alone: LanguageModel, samplings: list[str]) -> None:
+    assert alone.cache_dir is not None
+    first = first_calibration(alone, config_of(alone))
+    (file,) = (alone.cache_dir / "backgrounds").iterdir()
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole[:-20], encoding="utf-8")
+    again = first_calibration(alone, config_of(alone))
+    assert first is not None
+    assert again is not None
+    assert (again.prompts, len(samplings)) == (first.prompts, 2)
+    assert file.read_text(encoding="utf-8") == whole
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageModel, samplings: list[str]) -> None:
+    bare = LanguageModel(alone.name, alone.module, alone.tokenizer)
+    for _ in range(2):
+        first_calibration(bare, config_of(alone))
+    assert len(samplings) == 2
+
+
+def test_what_is_shipped_or_not_needed_is_not_sampled(
+    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "shipped_background", lambda name: BACKGROUND)
+    step = first_calibration(alone, config_of(alone))
+    assert step is not None
+    assert step.prompts == tuple(BACKGROUND)
+    assert first_calibration(alone, GraceConfig.paper().resolved(len(alone.blocks))) is None
+    assert samplings == []
+    assert alone.cache_dir is not None
+    assert not alone.cache_dir.exists()
 
 
 # Steps and their fold

@@ -51,6 +51,13 @@ def test_the_model_is_frozen(tiny: LanguageModel) -> None:
     assert not any(p.requires_grad for p in tiny.module.parameters())
 
 
+def test_a_loaded_model_knows_the_cache_it_may_use(tiny_llama_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_model(str(tiny_llama_dir), device="cpu", cache_dir=tmp_path / "a").cache_dir == tmp_path / "a"
+    monkeypatch.setenv("GRACE_STUDIO_CACHE", str(tmp_path / "b"))
+    assert load_model(str(tiny_llama_dir), device="cpu").cache_dir == tmp_path / "b"
+    assert list(tmp_path.iterdir()) == []  # nothing was found out about it yet
+
+
 def test_a_fingerprint_is_of_the_weights(tiny_llama_dir: Path, llama: LanguageModel, gpt2: LanguageModel) -> None:
     again = load_model(str(tiny_llama_dir), device="cpu")
     assert again.fingerprint == llama.fingerprint
