@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from app.errors import SettingsError
+from app.errors import SettingsError, StudioError
 from app.settings import Settings
 
 _EXPLAINED = {
@@ -49,6 +49,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
 
     if arguments.limit is not None and arguments.limit < 1:
         raise SettingsError(f"--limit is {arguments.limit}; give a number of at least 1.")
+    if arguments.out is not None:
+        check_writable(arguments.out)
     data = read_dataset(arguments.kind, arguments.data, arguments.limit)
     unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else ()
     with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
@@ -66,7 +68,35 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
         progress("Done", 1.0)
     print(table(report.to_dict()))
     if arguments.out is not None:
-        arguments.out.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+        _write(arguments.out, json.dumps(report.to_dict(), indent=2))
+
+
+def check_writable(path: Path) -> None:
+    """Prove that a report can be written there, before hours go into it; leaves what is there as it is.
+
+    Raises:
+        SettingsError: a folder, a file in a folder that is not there, or one that this user may not write.
+    """
+    if path.is_dir():
+        raise SettingsError(f"--out is {path}, which is a folder; give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise SettingsError(f"--out is {path}, but there is no folder {path.parent}; make it, or give another file.")
+    is_new = not path.exists()
+    try:
+        if is_new or path.is_file():  # opening a pipe would wait for its reader
+            path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise SettingsError(f"--out is {path}, which cannot be written ({error.strerror}); give another file.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        print(text)  # made in hours: it is not to be lost with a disk that has become full
+        raise StudioError(f"{path} cannot be written ({error.strerror}); the report is printed above instead.") from error
 
 
 def table(report: dict[str, object]) -> str:

@@ -1,11 +1,19 @@
-"""The report as people read it: every number with its meaning, and no row for what was not measured."""
+"""The report as people read it: every number with its meaning, and no row for what was not measured; and where it goes."""
 
 from __future__ import annotations
 
+import argparse
+import os
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-from app.evaluate import table
+import pytest
+
+from app import evaluate
+from app.errors import SettingsError, StudioError
+from app.evaluate import check_writable, table
+from app.settings import Settings
 from grace_core.evaluation import Report
 
 FULL: dict[str, Any] = {
@@ -46,3 +54,47 @@ def test_what_was_not_measured_has_no_row() -> None:
     found = cells(Report(**FULL | dict.fromkeys(missing)))
     assert not set(found) & set(missing)
     assert "es_exact" in found
+
+
+# Where the report goes
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_args: object, **_options: object) -> NoReturn:
+        raise AssertionError("the model was loaded first")
+
+    monkeypatch.setattr("grace_core.models.load_model", load)
+    (data := tmp_path / "zsre.jsonl").write_text('{"prompt": "p", "target": "t"}\n', encoding="utf-8")
+    out = tmp_path / "missing" / "folder" / "x.json"
+    arguments = argparse.Namespace(kind="zsre", data=data, unrelated=None, limit=None, out=out)
+    with pytest.raises(SettingsError, match=r"--out is .*x\.json, but there is no folder .*make it, or give another file"):
+        evaluate.run(Settings(), arguments)
+
+
+def test_a_folder_and_a_file_of_others_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="which is a folder; give the name of a file"):
+        check_writable(tmp_path)
+
+    def refuse(self: Path, mode: str) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root, who may run this, is refused nothing
+    with pytest.raises(SettingsError, match=r"cannot be written \(Permission denied\); give another file"):
+        check_writable(tmp_path / "x.json")
+
+
+def test_the_check_changes_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    assert list(tmp_path.iterdir()) == []
+    (old := tmp_path / "old.json").write_text("{}", encoding="utf-8")
+    check_writable(old)
+    assert old.read_text(encoding="utf-8") == "{}"
+    check_writable(Path(os.devnull))
+
+
+def test_a_report_that_cannot_be_written_in_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StudioError, match="printed above instead"):
+        evaluate._write(tmp_path / "gone" / "x.json", '{"a": 1}')
+    assert capsys.readouterr().out == '{"a": 1}\n'
