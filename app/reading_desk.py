@@ -22,7 +22,7 @@ from app.journal.readings import Reading
 from app.journal.replay import Replay
 from app.progress import Stage
 from app.records import ReadingRow
-from app.rereading import Rereader
+from app.rereading import Rereader, calibrated_on
 from app.whatif import ChangedAnswer, LoggedQuery, changed_answers
 from grace_core.calibration import joining_calibration
 from grace_core.codebook import Codebook, Match
@@ -84,6 +84,12 @@ class ReadingDesk(EpsilonDesk):
         with self._lock:
             self._catch_up()
             return tuple(self._reading_row(reading) for reading in reversed(self._replay.readings.values()))
+
+    def calibrated_on(self) -> tuple[tuple[str, ...], int]:
+        """All prompts that the encoder of another reading would be calibrated on; token weights count the first so many."""
+        with self._lock:
+            self._catch_up()
+            return calibrated_on(self._model, self._replay)
 
     def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.

@@ -46,6 +46,15 @@ class Place:
         return cls(config.key_layer, config.pool, weighed if config.pool == "weighted" else ())
 
 
+def calibrated_on(model: LanguageModel, state: Replay) -> tuple[tuple[str, ...], int]:
+    """What the encoder of another reading would be calibrated on, and on how many of these, the first, token weights count."""
+    weighed = state.reading.weighed or background_prompts(model)
+    known = dict.fromkeys(text for reading in state.readings.values() for text in reading.background)
+    edited = dict.fromkeys(edit.prompt for edit in state.active_edits())
+    own = set(weighed)
+    return (*weighed, *(text for text in (known | edited) if text not in own)), len(weighed)
+
+
 class Rereader:
     """Makes `Reread` and `Returned` events; keeps what was read at the last place, so that a preview is not read again.
 
@@ -77,11 +86,8 @@ class Rereader:
             )
         if (config.key_layer, config.pool, config.encoding) == (present.key_layer, present.pool, present.encoding):
             raise InputError("This codebook reads its queries this way already; try another ε under “What if ε?”.")
-        weighed = state.reading.weighed or background_prompts(self._model)
-        known = dict.fromkeys(text for reading in state.readings.values() for text in reading.background)
-        edited = dict.fromkeys(edit.prompt for edit in state.active_edits())
-        own = set(weighed)
-        background = (*weighed, *(text for text in (known | edited) if text not in own))
+        background, count = calibrated_on(self._model, state)
+        weighed = background[:count]
         prompts = self._texts(state, None)
         whitened = choice.encoding == "whiten"
         self._read(state, config, weighed, [*prompts, *(background if whitened else ())], report, cancelled)
@@ -94,7 +100,7 @@ class Rereader:
             epsilon=float(epsilon),
             version=state.next_version,
             background=background,
-            weighed=len(weighed),
+            weighed=count,
             prompts=prompts,
             background_activations=self._rows(background if whitened else ()),
             activations=self._rows(prompts),

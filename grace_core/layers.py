@@ -14,7 +14,6 @@ import torch
 from transformers import DynamicCache
 
 from grace_core.adapter import Batch, Enough, block_hooks
-from grace_core.calibration import background_prompts, weights_of
 from grace_core.config import GraceConfig, Pool
 from grace_core.errors import Cancelled, InputError
 from grace_core.geometry import Matrix
@@ -22,11 +21,6 @@ from grace_core.models import LanguageModel, Prompt
 from grace_core.queries import TokenWeights, pooled, pooling_weights
 
 _AT_ONCE = 16
-
-
-def token_weights(model: LanguageModel, config: GraceConfig) -> TokenWeights:
-    """Weights of the weighted pool, counted on the background prompts."""
-    return weights_of(model, config, background_prompts(model))
 
 
 @torch.inference_mode()

@@ -195,7 +195,11 @@ class CalibratePart:
 
         def work(model: LanguageModel, codebook: Codebook, job: Job[Scan]) -> Scan:
             began = time.monotonic()
-            sample = make_sample(model, codebook.edits, unrelated=own, max_edits=int(edits), max_unrelated=int(unrelated))
+            background, weighed = self.bench.calibrated_on()
+            sample = make_sample(
+                model, codebook.edits, unrelated=own, background=background, weighed=weighed, max_edits=int(edits),
+                max_unrelated=int(unrelated),
+            )  # fmt: skip
             cells = scan(
                 model, codebook.config, sample, chosen_layers, chosen_pools, chosen_encodings,
                 progress=lambda words, fraction: job.report(Stage(words, fraction)), cancelled=lambda: job.cancelled,

@@ -254,12 +254,15 @@ def test_a_raw_codebook_becomes_a_whitened_one_on_the_shipped_background(studio:
         bench = Workbench.open(studio.model, GraceConfig.paper(epsilon=0.05, max_steps=40), store, max_new_tokens=16)
         try:
             outcome = edited(bench)
+            background, weighed = bench.calibrated_on()
             seen = bench.foresee_reading(Choice(1, "weighted", "whiten"), 0.3).result(SOON)
             done = use(bench, Choice(1, "weighted", "whiten"), 0.3, seen=seen.seen)
             assert done.changed == seen.changed
             assert (bench.status().preset, bench.status().encoding) == ("paper", "whiten")
             assert bench.codebook.encoder.weights.by_id
             assert said(bench, PROMPT) == outcome.target
+            reading = bench._replay.reading
+            assert (reading.background, len(reading.weighed)) == (background, weighed)  # as a scan foretells
         finally:
             bench.close()
 

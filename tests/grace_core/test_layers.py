@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from grace_core.adapter import activations_of
-from grace_core.layers import pooled_at, token_weights
+from grace_core.calibration import background_prompts, weights_of
+from grace_core.layers import pooled_at
 from grace_core.models import LanguageModel
 from tests.grace_core.builders import calibrated
 from tests.grace_core.running import hooks
@@ -18,7 +19,7 @@ PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital o
 def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -> None:
     before = hooks(tiny)
     base = calibrated(tiny).config
-    weights = token_weights(tiny, base)
+    weights = weights_of(tiny, base, background_prompts(tiny))
     prompts = [tiny.prompt(text) for text in PROMPTS]
     read = pooled_at(tiny, weights, prompts, [1, 3], ["last", "mean", "weighted"])
     for (layer, pool), rows in read.items():
@@ -29,7 +30,7 @@ def test_all_layers_in_one_pass_are_the_layers_one_by_one(tiny: LanguageModel) -
 
 def test_one_prompt_alone_and_prompts_that_begin_alike(tiny: LanguageModel) -> None:
     base = calibrated(tiny).config
-    weights = token_weights(tiny, base)
+    weights = weights_of(tiny, base, background_prompts(tiny))
     for texts in (PROMPTS[:1], (PROMPTS[0], PROMPTS[0] + " And why?"), (PROMPTS[0], PROMPTS[0])):
         prompts = [tiny.prompt(text) for text in texts]
         read = pooled_at(tiny, weights, prompts, [2], ["last", "weighted"])

@@ -38,6 +38,52 @@ def test_no_prompt_judges_itself(tiny: LanguageModel, edits: list[Edit]) -> None
     assert sample.read == sample.measured + len(sample.keys) + len(sample.fit)
 
 
+def test_whitening_is_fitted_on_all_that_the_adopted_encoder_is_but_what_is_measured(
+    tiny: LanguageModel, edits: list[Edit]
+) -> None:
+    weighed = background_prompts(tiny)
+    joined = [f"Who was Bo {i}?" for i in range(90)]
+    background = (*weighed, *joined, PROMPTS[0], "Tell me who Ada Lovelace was.")
+    sample = make_sample(tiny, edits, background=background, weighed=len(weighed), max_unrelated=40)
+    assert sample.weighed == weighed
+    assert set(sample.fit) | set(sample.unrelated) == {*weighed, *joined}
+    assert (len(sample.unrelated), set(sample.stands_for)) == (40, {1})
+    own = make_sample(tiny, edits, background=background, weighed=len(weighed), unrelated=["Sing.", joined[3]])
+    assert set(own.fit) == {*weighed, *joined} - {joined[3]}
+    assert make_sample(tiny, edits, background=weighed[:30]).weighed == weighed[:30]
+
+
+def test_of_many_joined_prompts_some_stand_for_all(
+    tiny: LanguageModel, edits: list[Edit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace_core.scan._JOINED_READ", 20)
+    weighed = background_prompts(tiny)[:100]
+    for count, expected in ((90, 90), (2_000, 320)):  # no prompt stands for more than 16
+        joined = [f"Who was Bo {i}?" for i in range(count)]
+        sample = make_sample(tiny, edits, background=(*weighed, *joined), weighed=len(weighed), max_unrelated=10)
+        assert len(sample.fit) == len(sample.stands_for) == 90 + 20
+        assert set(sample.stands_for[:90]) == {1}
+        assert sum(sample.stands_for[90:]) == expected
+        assert max(sample.stands_for[90:]) - min(sample.stands_for[90:]) <= 1
+
+
+def test_a_prompt_that_stands_for_others_counts_as_many_times(tiny: LanguageModel, edits: list[Edit]) -> None:
+    weighed = background_prompts(tiny)[:40]
+    once = make_sample(tiny, edits, background=weighed, unrelated=["Sing."])
+    twice = replace(once, stands_for=(2,) * len(once.fit))
+    repeated = replace(once, fit=(*once.fit, *once.fit), stands_for=(1,) * (2 * len(once.fit)))
+    base = calibrated(tiny).config
+    cells = [scan(tiny, base, sample, [1], ["mean"], ["whiten"])[0] for sample in (once, twice, repeated)]
+    np.testing.assert_allclose(cells[1].paraphrases, cells[2].paraphrases, atol=1e-4)
+    assert cells[0].paraphrases != cells[1].paraphrases
+
+
+def test_a_small_background_is_halved_at_most(tiny: LanguageModel, edits: list[Edit]) -> None:
+    weighed = background_prompts(tiny)[:30]
+    sample = make_sample(tiny, edits, background=weighed)
+    assert (len(sample.unrelated), len(sample.fit)) == (15, 15)
+
+
 def test_own_prompts_take_the_place_of_the_background(tiny: LanguageModel, edits: list[Edit]) -> None:
     sample = make_sample(tiny, edits, unrelated=["What is a bridge?", "Sing."], max_edits=1)
     assert sample.unrelated == ("What is a bridge?", "Sing.")
