@@ -17,14 +17,17 @@ from grace_core.evaluation import Case, Kind
 KINDS: tuple[str, ...] = get_args(Kind)
 BIO_PHRASINGS = ("Who is {}?", "Tell me about {} in one sentence.", "I'd like to know who {} was.")
 """Ways to ask for a biography that training never sees; the first of them with the prompt itself are asked about strangers."""
+_MEND_ASKS = "nq question: "
+"""What MEND puts before its Natural Questions, for the model that it was made for."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Cases to edit, and prompts about subjects that are not edited."""
+    """Cases to edit, prompts about subjects that are not edited, and the file's own prompts that no edit may change."""
 
     cases: tuple[Case, ...]
     strangers: tuple[str, ...] = ()
+    unrelated: tuple[str, ...] = ()
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -51,7 +54,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
-    """Cases of one kind; bios beyond `limit` become strangers.
+    """Cases of one kind; bios beyond `limit` become strangers, and `loc` of the zsRE rows that are edited (MEND) unrelated.
 
     Raises:
         SettingsError: an unknown kind, a file that cannot be read, or a row without a needed field.
@@ -61,10 +64,11 @@ def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
     rows = read_rows(path)
     edited = rows if limit is None else rows[:limit]
     read: Callable[[dict[str, Any]], Case] = {"zsre": _zsre, "counterfact": _counterfact, "bios": _bio}[kind]
-    cases = []
+    cases, unrelated = [], list[str]()
     for number, row in enumerate(edited, 1):
         try:
             cases.append(_of_texts(read(row)))
+            unrelated += _unrelated(row) if kind == "zsre" else ()
         except KeyError as error:
             raise SettingsError(f"Row {number} of {path} is no {kind} row: {error.args[0]!r} is missing.") from error
         except (TypeError, IndexError, AttributeError, ValueError) as error:
@@ -75,7 +79,7 @@ def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
             if missing := [name for name in ("prompt", "name") if not isinstance(row.get(name), str)]:
                 raise SettingsError(f"Row {number} of {path} is no bios row: {missing[0]!r} is missing or no text.")
             strangers += [row["prompt"], *(phrasing.format(row["name"]) for phrasing in BIO_PHRASINGS[:2])]
-    return Dataset(tuple(cases), tuple(strangers))
+    return Dataset(tuple(cases), tuple(strangers), tuple(dict.fromkeys(unrelated)))
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
@@ -94,6 +98,17 @@ def _zsre(row: dict[str, Any]) -> Case:
     if "src" in row:  # MEND's distribution
         return Case(row["src"], _first(row.get("answers") or row["alt"]), tuple([row["rephrase"]] if row.get("rephrase") else []))
     return Case(row["prompt"], row["target"], _texts(row, "paraphrases"))
+
+
+def _unrelated(row: dict[str, Any]) -> tuple[str, ...]:
+    """The question of MEND's distribution whose answer an edit must leave alone."""
+    loc = row.get("loc") if "src" in row else None
+    if loc is None:
+        return ()
+    if not isinstance(loc, str):
+        raise TypeError(f"'loc' is {loc!r}, not a text")
+    text = loc.removeprefix(_MEND_ASKS).strip()
+    return (text,) if text else ()
 
 
 def _counterfact(row: dict[str, Any]) -> Case:

@@ -33,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `eval` takes besides the settings."""
     parser.add_argument("--kind", required=True, metavar="KIND", help="zsre, counterfact or bios")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="edits: JSON Lines, or zsRE or CounterFact JSON")
-    parser.add_argument("--unrelated", type=Path, metavar="FILE", help="prompts that must not change, JSON with “prompt”")
+    parser.add_argument(
+        "--unrelated", type=Path, metavar="FILE",
+        help="prompts that must not change, JSON with “prompt” (default: “loc” of the edited rows, in a zsRE file that has it)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="edit only the first N rows (default: all)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
 
@@ -52,7 +55,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         check_writable(arguments.out)
     data = read_dataset(arguments.kind, arguments.data, arguments.limit)
-    unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else ()
+    unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else data.unrelated
     with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
 
         def progress(stage: str, fraction: float) -> None:

@@ -62,7 +62,7 @@ def read(folder: Path, kind: str, *rows: dict[str, Any], limit: int | None = Non
     ],
 )  # fmt: skip
 def test_every_format_gives_its_case(tmp_path: Path, kind: str, row: dict[str, Any], case: Case) -> None:
-    assert read(tmp_path, kind, row) == Dataset((case,))
+    assert read(tmp_path, kind, row).cases == (case,)
 
 
 @pytest.mark.parametrize("lines", [True, False])
@@ -86,6 +86,33 @@ def test_the_limit_takes_the_first_rows_and_the_other_people_become_strangers(
     assert [case.prompt for case in data.cases] == [row["prompt"] for row in BIOS[:cases]]
     others = [[row["prompt"], *(p.format(row["name"]) for p in BIO_PHRASINGS[:2])] for row in BIOS[cases:]]
     assert data.strangers == tuple(text for texts in others for text in texts)
+
+
+def test_what_mend_keeps_unchanged_is_unrelated_to_the_edited_rows(tmp_path: Path) -> None:
+    """A file in the form of MEND's public zsre_mend_eval.json."""
+    rows = [
+        {
+            "subject": f"Watts Humphrey {i}", "src": f"What university did Watts Humphrey {i} attend?",
+            "pred": "Trinity College", "rephrase": f"What university did Watts Humphrey {i} take part in?",
+            "alt": "University of Michigan", "answers": ["Illinois Institute of Technology"], "loc": loc,
+            "loc_ans": "Ben Bruce", "cond": "Trinity College >> University of Michigan || What university did …",
+        }
+        for i, loc in enumerate(
+            ["nq question: who played desmond doss father in hacksaw ridge", "nq question: when is the olympic", "who sang it",
+             "nq question: when is the olympic", "nq question: ", "nq question: not edited"]
+        )
+    ]  # fmt: skip
+    data = read(tmp_path, "zsre", *rows, limit=5)
+    assert data.unrelated == ("who played desmond doss father in hacksaw ridge", "when is the olympic", "who sang it")
+    assert [case.target for case in data.cases] == ["Illinois Institute of Technology"] * 5
+    assert read(tmp_path, "zsre", {key: value for key, value in rows[0].items() if key != "loc"}).unrelated == ()
+    with pytest.raises(SettingsError, match=r"Row 1 of .*no zsre row: 'loc' is 5, not a text"):
+        read(tmp_path, "zsre", rows[0] | {"loc": 5})
+
+
+def test_other_formats_bring_no_unrelated_prompts(tmp_path: Path) -> None:
+    for kind, row in (("zsre", OWN | {"loc": "x"}), ("counterfact", COUNTERFACT), ("bios", BIOS[0])):
+        assert read(tmp_path, kind, row).unrelated == ()
 
 
 def test_only_bios_have_strangers(tmp_path: Path) -> None:

@@ -56,6 +56,27 @@ def test_what_was_not_measured_has_no_row() -> None:
     assert "es_exact" in found
 
 
+# What must not change
+
+
+def test_a_files_own_unrelated_prompts_give_way_to_those_that_a_person_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def measured(*_args: object, unrelated: tuple[str, ...], **_options: object) -> Report:
+        seen.append(unrelated)
+        return Report(**FULL)
+
+    monkeypatch.setattr("grace_core.models.load_model", lambda *_args, **_options: None)
+    monkeypatch.setattr("grace_core.evaluation.evaluate", measured)
+    (data := tmp_path / "mend.json").write_text('[{"src": "p", "alt": "t", "loc": "nq question: who"}]', encoding="utf-8")
+    (own := tmp_path / "own.json").write_text('[{"prompt": "Sing."}]', encoding="utf-8")
+    for unrelated in (None, own):
+        evaluate.run(Settings(), argparse.Namespace(kind="zsre", data=data, unrelated=unrelated, limit=None, out=None))
+    assert seen == [("who",), ("Sing.",)]
+
+
 # Where the report goes
 
 
