@@ -22,12 +22,15 @@ from grace_core.config import GraceConfig
 from grace_core.contexts import training_contexts
 from grace_core.errors import InputError
 from grace_core.geometry import pair_distances
+from grace_core.layers import stop_if
 from grace_core.models import LanguageModel, Prompt
 from grace_core.scan import made_phrasings
 from grace_core.subjects import vocabulary
 from grace_core.training import Task, train_values
 
 _PHRASINGS_EACH = 3
+_ASKED_AT_ONCE = 8
+"""Rows of one pass: its logits are (rows, tokens, vocabulary), so 48 biographies would take 0.9 GB of them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def sweep_layers(
                 tuple(one.steps for one in trained),
                 tuple(one.losses[-1] for one in trained),
                 tuple(one.exact[0] for one in trained),
-                gives_target(model, layer, asked),
+                gives_target(model, layer, asked, cancelled),
                 time.perf_counter() - began,
             )
         )
@@ -173,13 +176,32 @@ def sweep_layers(
     )
 
 
-@torch.inference_mode()
 def gives_target(
+    model: LanguageModel,
+    layer: int,
+    asked: Sequence[tuple[Prompt, tuple[int, ...], NDArray[np.float32]]],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[bool, ...]:
+    """For each (prompt, target ids, value): would the greedy answer be exactly the target with the value put in?
+
+    Raises:
+        Cancelled: asked before each pass.
+    """
+    # Rows of like length share a pass, so that little of it is padding.
+    order = sorted(range(len(asked)), key=lambda i: len(asked[i][0].ids) + len(asked[i][1]))
+    given: dict[int, bool] = {}
+    for start in range(0, len(order), _ASKED_AT_ONCE):
+        stop_if(cancelled)
+        some = order[start : start + _ASKED_AT_ONCE]
+        given.update(zip(some, _given(model, layer, [asked[i] for i in some]), strict=True))
+    return tuple(given[i] for i in range(len(asked)))
+
+
+@torch.inference_mode()
+def _given(
     model: LanguageModel, layer: int, asked: Sequence[tuple[Prompt, tuple[int, ...], NDArray[np.float32]]]
 ) -> tuple[bool, ...]:
-    """For each (prompt, target ids, value): would the greedy answer be exactly the target with the value put in?"""
-    if not asked:
-        return ()
+    """`gives_target` of the rows of one pass."""
     rows = [Prompt(p.text, (*p.ids, *target[:-1]), p.start, p.end) for p, target, _ in asked]
     batch = Batch.of(model, rows, side="right")
     last = [len(p.ids) - 1 for p, _, _ in asked]

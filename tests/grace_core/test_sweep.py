@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from grace_core.adapter import block_hooks, replaced
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.generation import decode
@@ -46,6 +50,35 @@ def test_gives_target_is_the_greedy_answer(tiny: LanguageModel) -> None:
     wrong = (*said[:-1], (said[-1] + 1) % tiny.module.config.vocab_size)
     assert gives_target(tiny, layer, [(own, said, value), (own, wrong, value), (other, wrong, value)])[:2] == (True, False)
     assert gives_target(tiny, layer, []) == ()
+
+
+def putting(value: Any, last: int) -> Any:
+    return lambda hidden: replaced(hidden, {0: value}, [last])
+
+
+def test_many_rows_are_asked_some_at_a_time_and_keep_their_order(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, random = calibrated(tiny).config.value_layer, np.random.default_rng(0)
+    assert layer is not None
+    widths: list[int] = []
+    forward = tiny.module.forward
+
+    def counted(*args: Any, **inputs: Any) -> Any:
+        widths.append(len(inputs["input_ids"]))
+        return forward(*args, **inputs)
+
+    prompts = [tiny.prompt("Describe the Moon" + ", please" * (i * 7 % 5) + ".") for i in range(21)]
+    values = random.normal(size=(21, 1, tiny.width)).astype(np.float32)
+    targets: list[tuple[int, ...]] = []
+    for i, (prompt, value) in enumerate(zip(prompts, values, strict=True)):
+        with torch.inference_mode(), block_hooks(tiny, [(layer, putting(value, len(prompt.ids) - 1))]):
+            target = int(tiny.module(input_ids=torch.tensor([prompt.ids])).logits[0, -1].argmax())
+        targets.append((target,) if i % 3 else ((target + 1) % tiny.module.config.vocab_size,))
+    monkeypatch.setattr(tiny.module, "forward", counted)
+    given = gives_target(tiny, layer, list(zip(prompts, targets, values, strict=True)))
+    assert given == tuple(bool(i % 3) for i in range(21))
+    assert widths == [8, 8, 5]
+    with pytest.raises(Cancelled):
+        gives_target(tiny, layer, [(prompts[0], targets[0], values[0])], lambda: True)
 
 
 def test_refusals(tiny: LanguageModel) -> None:
