@@ -47,10 +47,10 @@ def distances_note(cell: Separation, kinds: Sequence[Kind], epsilon: float | Non
     """The figure in one sentence."""
     words = f"Distances with {choice_words(cell.choice)}."
     if epsilon is None:
-        return words
+        if not cell.paraphrases or not len(cell.rest(kinds)):
+            return words
+        return f"{words} No paraphrase is nearer than what must not match, so no ε separates them and none is suggested."
     reached, touched = cell.shares(epsilon, kinds)
-    if not reached:
-        return f"{words} No paraphrase is nearer than what must not match, so no ε separates them."
     return f"{words} At the suggested ε of {epsilon:.3g}, {reached:.0%} of the paraphrases and {touched:.1%} of the rest match."
 
 

@@ -86,13 +86,18 @@ class Separation:
         return float((np.array(self.nearest_is_own) & (np.array(self.paraphrases) < cut)).mean())
 
     def epsilon(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> float | None:
-        """Half way between the furthest paraphrase that is reached and the first prompt that must not be."""
+        """Half way between the furthest paraphrase that is reached and the first prompt that must not be.
+
+        None where no paraphrase is reached: an ε would then only keep out what nothing is let in for.
+        """
         cut = self.cut(false_matches, kinds)
         if cut is None or not self.paraphrases:
             return None
         own = np.array(self.paraphrases)
         reached = own[np.array(self.nearest_is_own) & (own < cut)]
-        furthest = float(reached.max()) if len(reached) else 0.0
+        if not len(reached):
+            return None
+        furthest = float(reached.max())
         return (furthest + cut) / 2 if np.isfinite(cut) else furthest
 
     def shares(self, epsilon: float, kinds: Sequence[Kind] = KINDS) -> tuple[float, float]:

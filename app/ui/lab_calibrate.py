@@ -156,13 +156,23 @@ class CalibratePart:
         session = self.context.session
         views = [self.measure, self.kinds, self.choice]
         use = self.use
-        drawn = [self.result, self.summary, self.heat, self.choice, self.histogram, use.epsilon, use.note, use.command]
+        drawn = [
+            self.result,
+            self.summary,
+            self.heat,
+            self.choice,
+            self.histogram,
+            use.epsilon,
+            use.note,
+            use.command,
+            use.preview,
+        ]
         fresh = [*use.fresh()]
         private(
             self.go.click,
             self.on_measure,
-            [self.layers, self.pools, self.encodings, self.edits, self.unrelated, self.own, self.measure, self.kinds, session],
-            [self.message, self.progress, self.go, self.stop, use.preview, self.shown, *drawn, *fresh],
+            [self.layers, self.pools, self.encodings, self.edits, self.unrelated, self.own, *views, session],
+            [self.message, self.progress, self.go, self.stop, self.shown, *drawn, *fresh],
         )
         private(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
         private(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
@@ -186,7 +196,7 @@ class CalibratePart:
 
     def on_measure(
         self, layers: list[int], pools: list[Pool], encodings: list[Encoding], edits: float, unrelated: float,
-        own: tuple[str, ...], measure: Measure, kinds: list[Kind], session: Session,
+        own: tuple[str, ...], measure: Measure, kinds: list[Kind], chosen: str | None, session: Session,
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the scan on the model's thread; the last result stays until this one is finished."""
         chosen_layers = tuple(sorted({int(layer) for layer in layers}))
@@ -219,7 +229,7 @@ class CalibratePart:
             session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing prompts",
             stopped=STOPPED,
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
-            ended=lambda: {self.go: on, self.use.preview: on, self.stop: gr.update(visible=False)},
+            ended=lambda: {self.go: on, self.use.preview: self.use.offered_for(chosen), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
     def on_revision(self, shown: int, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:

@@ -80,9 +80,18 @@ class UsePart:
             self.readings.go_back,
             self.on_back,
             [self.choice, self.context.author, session],
-            [self.back_message, self.back_progress, self.back_stop, self.note, self.readings, *self.fresh(), revision],
+            [
+                self.back_message,
+                self.back_progress,
+                self.back_stop,
+                self.note,
+                self.preview,
+                self.readings,
+                *self.fresh(),
+                revision,
+            ],
         )
-        private(revision.change, self.on_revision, self.choice, [self.note, self.readings])
+        private(revision.change, self.on_revision, [self.choice, session], [self.note, self.preview, self.readings])
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -106,7 +115,7 @@ class UsePart:
                 self.use: gr.update(interactive=True),
             }
 
-        yield from self._job(session, lambda: self.bench.foresee_reading(choice, epsilon), finish)
+        yield from self._job(session, choice, lambda: self.bench.foresee_reading(choice, epsilon), finish)
 
     def on_use(
         self, chosen: str | None, epsilon: float | None, seen: Seen | None, author: str, session: Session
@@ -130,7 +139,7 @@ class UsePart:
             }
 
         start = lambda: self.bench.use_reading(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
-        yield from self._job(session, start, finish)
+        yield from self._job(session, choice, start, finish)
 
     def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> Iterator[Updates]:
         """Return to a former reading."""
@@ -151,11 +160,12 @@ class UsePart:
             },
         )  # fmt: skip
 
-    def on_revision(self, chosen: str | None) -> Updates:
-        """Somebody may have changed how prompts are read."""
+    def on_revision(self, chosen: str | None, session: Session) -> Updates:
+        """Somebody may have changed how prompts are read. A job of this page keeps its buttons until it ends."""
         choice = self._chosen(chosen)
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
-        return {self.note: note, self.readings: readings_value(self.bench.readings())}
+        offered = gr.skip() if choice is None or session.job is not None else self.offered(choice)
+        return {self.note: note, self.preview: offered, self.readings: readings_value(self.bench.readings())}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -165,7 +175,8 @@ class UsePart:
         return {
             self.epsilon: rounded,
             self.note: message_value(self.use_note(choice), "plain"),
-            self.command: gr.skip() if rounded is None else self.how(choice, rounded),
+            self.command: gr.update(value="") if rounded is None else self.how(choice, rounded),
+            self.preview: self.offered(choice),
         }
 
     def fresh(self) -> Updates:
@@ -178,11 +189,23 @@ class UsePart:
         assert config.key_layer is not None  # resolved
         return Choice(config.key_layer, config.pool, config.encoding)
 
+    def offered(self, choice: Choice) -> Any:
+        """Whether a preview can be asked for: not of the choice that is in use, of which there is nothing to show."""
+        return gr.update(interactive=choice != self.present())
+
+    def offered_for(self, chosen: str | None) -> Any:
+        """`offered` for the choice of this id in the last result; where it holds none, what is drawn next decides."""
+        choice = self._chosen(chosen)
+        return gr.update(interactive=False) if choice is None else self.offered(choice)
+
     def use_note(self, choice: Choice) -> str:
         """What Use this would do with a choice, in one or two sentences."""
         present = self.present()
         if choice == present:
-            return "This codebook reads its queries this way already; another ε can be tried under “What if ε?”."
+            return (
+                "This codebook reads its queries this way already, so there is no change to show; another ε can be tried under "
+                "“What if ε?”."
+            )
         if adoption(self.bench.codebook.config, choice, 1.0, self.bench.blocks).moves_values:
             return (
                 f"{choice_words(choice).capitalize()} is above the layer where values are put in: they would have to be learned "
@@ -205,16 +228,17 @@ class UsePart:
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
         return {
             self.note: note,
+            self.preview: gr.skip() if choice is None else self.offered(choice),
             self.readings: readings_value(self.bench.readings()),
             self.context.revision: self.bench.revision(),
         }
 
-    def _job(self, session: Session, start: Any, finish: Any) -> Iterator[Updates]:
-        off, on = gr.update(interactive=False), gr.update(interactive=True)
+    def _job(self, session: Session, choice: Choice, start: Any, finish: Any) -> Iterator[Updates]:
+        off = gr.update(interactive=False)
         yield from run_job(
             session, start, finish, message=self.message, progress=self.progress, first="Reading prompts",
             running={self.preview: off, self.use: off, self.stop: gr.update(visible=True)},
-            ended=lambda: {self.preview: on, self.stop: gr.update(visible=False)},
+            ended=lambda: {self.preview: self.offered(choice), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
     def _chosen(self, chosen: str | None) -> Choice | None:

@@ -53,6 +53,13 @@ def test_nothing_to_compare() -> None:
     assert cell((), (0.1,)).epsilon(0.01) is None
 
 
+def test_where_no_paraphrase_is_reached_there_is_no_epsilon_to_suggest() -> None:
+    assert cell((0.5,), (0.4, 0.9)).epsilon(0.0) is None
+    assert cell((0.1,), (0.4,), nearest=(False,)).epsilon(0.0) is None
+    assert cell((0.1,), (0.4,), nearest=(False,)).epsilon(1.0) is None
+    assert cell((0.5,), (0.4, 0.9)).epsilon(0.5) == pytest.approx(0.7)
+
+
 def test_only_the_chosen_kinds_count() -> None:
     one = Separation(RAW, (0.2,), (True,), {"unrelated": (0.9,), "siblings": (0.1,), "edits": ()})
     assert one.recall(0.0, ["unrelated"]) == 1.0

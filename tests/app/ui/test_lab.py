@@ -18,13 +18,15 @@ from app.ui.lab_whatif import WhatIfPage
 from app.ui.session import BUSY, PageContext, Session
 from app.workbench import Workbench
 from grace_core.models import LanguageModel
-from grace_core.separation import KINDS, Choice
+from grace_core.scan import Scan
+from grace_core.separation import KINDS, Choice, Separation
 from tests.app.studios import OTHER, PROMPT, Studio, edited
 from tests.grace_core.builders import assert_same
 
 MEASURED: dict[str, Any] = {
     "layers": [1, 2], "pools": ["mean", "last"], "encodings": ["whiten", "raw"], "edits": 5, "unrelated": 20, "own": (),
     "measure": "recall1", "kinds": list(KINDS),
+    "chosen": None,
 }  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     wanted = "2-last-raw"
     seen = part.on_view("recall0", list(KINDS), wanted)
     assert seen[part.choice]["value"] == wanted
-    assert "distance='euclidean'" in seen[part.use.command]["value"]
+    assert "distance='euclidean'" in part.use.on_epsilon(wanted, 1.0)[part.use.command]["value"]
     shown = last(part.use.on_preview(wanted, 1e-6, Session()))
     assert "would be answered otherwise" in shown[part.use.message]["text"]
     assert last(part.use.on_preview("no such", 1.0, Session()))[part.use.message]["tone"] == "error"
@@ -165,6 +167,39 @@ def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
     again = last(use.on_back(wanted, "Bo", session, Pressed(reading_id="")))  # type: ignore[arg-type]
     assert "nothing to go back to" in again[use.back_message]["text"]
     assert again[use.readings]["drawing"] > back[use.readings]["drawing"]
+
+
+def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, own_bench: Workbench) -> None:
+    part, session = CalibratePart(own_context), Session()
+    last(part.on_measure(**(MEASURED | {"pools": ["weighted", "last"]}), session=session))
+    use, present, other = part.use, "1-weighted-whiten", "2-last-raw"
+    seen = part.on_view("auc", list(KINDS), present)
+    assert not seen[use.preview]["interactive"]
+    assert "so there is no change to show" in seen[use.note]["text"]
+    assert part.on_view("auc", list(KINDS), other)[use.preview]["interactive"]
+    done = last(use.on_use(other, 0.3, last(use.on_preview(other, 0.3, session))[use.seen], "Ada", session))
+    assert not done[use.preview]["interactive"]  # it is in use now
+    assert not use.on_revision(other, session)[use.preview]["interactive"]
+    assert use.on_revision(present, session)[use.preview]["interactive"]
+    rows = done[use.readings]["rows"]
+    back = last(use.on_back(other, "Ada", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    assert back[use.preview]["interactive"]
+    stopped = part.on_measure(**(MEASURED | {"chosen": present}), session=session)
+    next(stopped)
+    session.cancel()
+    assert not last(stopped)[use.preview]["interactive"]
+
+
+def test_where_no_paraphrase_is_reached_no_epsilon_is_suggested(own_context: PageContext) -> None:
+    part, choice = CalibratePart(own_context), Choice(2, "last", "raw")
+    cell = Separation(choice, (0.5,), (True,), {"unrelated": (0.4, 0.9), "siblings": (), "edits": ()})
+    part.kept.keep(Scan((2,), ("last",), ("raw",), 1, 1, 0, {"unrelated": 2}, 9, 1.0, (cell,)))
+    seen = part.on_view("recall0", list(KINDS), None)
+    assert seen[part.use.epsilon] is None
+    assert seen[part.use.command]["value"] == ""
+    assert "none is suggested" in json.loads(seen[part.histogram])["note"]
+    assert part.on_view("recall0", [], None)[part.use.epsilon] is None
+    assert "none is suggested" not in json.loads(part.on_view("recall0", [], None)[part.histogram])["note"]
 
 
 def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_bench: Workbench) -> None:
