@@ -221,8 +221,8 @@ class CalibratePart:
             )  # fmt: skip
 
         def finish(found: Scan) -> Updates:
-            self.kept.keep(found)
-            return {self.shown: self.kept.number, **self._drawn(measure, kinds, None), **self.use.fresh()}
+            unkept = message_value(self.kept.keep(found), "note")
+            return {self.message: unkept, self.shown: self.kept.number, **self._drawn(measure, kinds, None), **self.use.fresh()}
 
         off, on = gr.update(interactive=False), gr.update(interactive=True)
         yield from run_job(

@@ -105,8 +105,8 @@ class SweepPart:
             )
 
         def finish(found: Sweep) -> Updates:
-            self.kept.keep(found)
-            return self._drawn()
+            unkept = self.kept.keep(found)
+            return {self.message: message_value(unkept, "note"), **self._drawn()}
 
         yield from run_job(
             session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing edits",

@@ -190,6 +190,20 @@ def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, o
     assert not last(stopped)[use.preview]["interactive"]
 
 
+def test_a_result_that_cannot_be_kept_is_shown_and_told(
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab").write_text("not a folder")
+    for name in ("lab_calibrate", "lab_sweep"):
+        monkeypatch.setattr(f"app.ui.{name}.result_file", lambda status, kind: tmp_path / "lab" / f"{kind}.json")
+    calibrate, sweep = CalibratePart(context), SweepPart(context)
+    one = last(calibrate.on_measure(**(MEASURED | {"layers": [1], "pools": ["mean"]}), session=Session()))
+    two = last(sweep.on_sweep([3], 1, 20, Session()))
+    for part, end in ((calibrate, one), (sweep, two)):
+        assert "could not be kept" in end[part.message]["text"]
+        assert end[part.result]["visible"]
+
+
 def test_where_no_paraphrase_is_reached_no_epsilon_is_suggested(own_context: PageContext) -> None:
     part, choice = CalibratePart(own_context), Choice(2, "last", "raw")
     cell = Separation(choice, (0.5,), (True,), {"unrelated": (0.4, 0.9), "siblings": (), "edits": ()})
