@@ -109,6 +109,12 @@ def table(report: dict[str, object]) -> str:
         value = report[name]
         if value is not None:
             lines.append(f"| {name} | {_written(value)} | {explained} |")
+    by_phrasing = report["by_phrasing"]
+    assert isinstance(by_phrasing, dict)
+    lines += [
+        f"| {name} | {_written(share)} | each row's paraphrase {number} answered exactly |"
+        for number, (name, share) in enumerate(by_phrasing.items(), 1)
+    ]
     return "\n".join(lines)
 
 

@@ -156,7 +156,7 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
         asked = [(row, task.target_ids, values[0]) for row in task.prompts[: len(phrasings)]]
         took["ours"] = all(gives_target(model, layer, asked))
         out.append(Ratio(f"{name}: published over ours", ratio, goal, note=_exact(took)))
-    empty = new_codebook(model, config)
+    empty = _empty(model, config, progress, len(out) / _STAGES)
     editor = Editor(model)
     for name, (prompt, target) in (("a short answer", SHORT), ("a sentence", SENTENCE)):
         progress(f"One whole edit: {name}", len(out) / _STAGES)
@@ -184,7 +184,7 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
 def _reading(model: LanguageModel, config: GraceConfig, progress: Progress, rounds: int) -> list[Ratio]:
     """Answering, matching, folding."""
     progress("10,000 entries", 8 / _STAGES)
-    empty = new_codebook(model, config)
+    empty = _empty(model, config, progress, 8 / _STAGES)
     distance = empty.config.distance
     full = Codebook(empty.config, empty.encoder, random_edits(model, 10_000), fingerprint=empty.fingerprint)
     row = [model.prompt("Tell me about the weather.")]
@@ -241,6 +241,11 @@ def _task(model: LanguageModel, config: GraceConfig, phrasings: Sequence[str], t
 def _exact(took: dict[str, bool]) -> str:
     words = {True: "yes", False: "no"}
     return f"exact: published {words[took['published']]}, ours {words[took['ours']]}"
+
+
+def _empty(model: LanguageModel, config: GraceConfig, progress: Progress, at: float) -> Codebook:
+    """A new codebook; for another model than the default, prompts are sampled first, once, for minutes."""
+    return new_codebook(model, config, progress=lambda stage, fraction: progress(stage, at + fraction / _STAGES))
 
 
 def busiest(codebook: Codebook) -> str:
