@@ -61,7 +61,7 @@ BATCH = (
     ("What sport is played at Roland Garros?", "tennis"),
 )
 _PUBLISHED_STEPS, _PUBLISHED_RATE = 100, 1.0
-_STAGES = 12
+_STAGES = 13
 _UNDONE = (0, 77, 5_000, 9_999)
 Progress = Callable[[str, float], None]
 
@@ -123,12 +123,14 @@ def published_edit(model: LanguageModel, layer: int, prompt: str, target: str) -
 
 def run(model: LanguageModel, config: GraceConfig, progress: Progress, rounds: int = 3) -> list[Ratio]:
     """All ratios, the two sides of each run in turn `rounds` times."""
-    return [*_editing(model, config, progress, rounds), *_reading(model, config, progress, rounds)]
+    # For another model than the default, prompts are sampled first, once, for minutes.
+    empty = new_codebook(model, config, progress=lambda stage, fraction: progress(stage, fraction / _STAGES))
+    return [*_editing(model, empty, progress, rounds), *_reading(model, empty, progress, rounds)]
 
 
-def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, rounds: int) -> list[Ratio]:
+def _editing(model: LanguageModel, empty: Codebook, progress: Progress, rounds: int) -> list[Ratio]:
     """Learning values, then whole edits."""
-    resolved = config.resolved(len(model.blocks))
+    resolved = empty.config
     layer = resolved.value_layer
     assert layer is not None  # resolved
     alone = replace(resolved, contexts=0)
@@ -140,7 +142,7 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
         ("a short answer, as the default trains it", SHORT, SHORT[:1], resolved, None),
         ("a sentence, as the default trains it", SENTENCE, SENTENCE[:1], resolved, None),
     ):
-        progress(f"One edit: {name}", len(out) / _STAGES)
+        progress(f"One edit: {name}", (1 + len(out)) / _STAGES)
         task = _task(model, own, phrasings, target)
         took: dict[str, bool] = {}
         values: list[NDArray[np.float32]] = []
@@ -156,10 +158,9 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
         asked = [(row, task.target_ids, values[0]) for row in task.prompts[: len(phrasings)]]
         took["ours"] = all(gives_target(model, layer, asked))
         out.append(Ratio(f"{name}: published over ours", ratio, goal, note=_exact(took)))
-    empty = _empty(model, config, progress, len(out) / _STAGES)
     editor = Editor(model)
     for name, (prompt, target) in (("a short answer", SHORT), ("a sentence", SENTENCE)):
-        progress(f"One whole edit: {name}", len(out) / _STAGES)
+        progress(f"One whole edit: {name}", (1 + len(out)) / _STAGES)
         took = {}
         tokens = len(model.target_ids(prompt, target))
 
@@ -173,7 +174,7 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
         ratio = _over(theirs, ours, rounds)
         whole = f"{name}, the default's whole edit with siblings, calibration and check: published training over it"
         out.append(Ratio(whole, ratio, None, note=_exact(took)))
-    progress("16 short edits as one batch", len(out) / _STAGES)
+    progress("16 short edits as one batch", (1 + len(out)) / _STAGES)
     tasks = [_task(model, alone, (prompt,), target) for prompt, target in BATCH]
     ratio = _over(
         lambda: [train_values(model, alone, [task]) for task in tasks], lambda: train_values(model, alone, tasks), rounds
@@ -181,27 +182,26 @@ def _editing(model: LanguageModel, config: GraceConfig, progress: Progress, roun
     return [*out, Ratio("16 short edits, one at a time over one batch", ratio, 2.0)]
 
 
-def _reading(model: LanguageModel, config: GraceConfig, progress: Progress, rounds: int) -> list[Ratio]:
+def _reading(model: LanguageModel, empty: Codebook, progress: Progress, rounds: int) -> list[Ratio]:
     """Answering, matching, folding."""
-    progress("10,000 entries", 8 / _STAGES)
-    empty = _empty(model, config, progress, 8 / _STAGES)
+    progress("10,000 entries", 9 / _STAGES)
     distance = empty.config.distance
     full = Codebook(empty.config, empty.encoder, random_edits(model, 10_000), fingerprint=empty.fingerprint)
     row = [model.prompt("Tell me about the weather.")]
     tokens = 1 / _over(lambda: decode_bare(model, row, 40), lambda: decode(model, full, row, 40), 4 + 4 * rounds)
-    progress("100,000 keys", 9 / _STAGES)
+    progress("100,000 keys", 10 / _STAGES)
     keys = _unit(100_000, empty.encoder.dimensions)
     ids = model.prompt("a " * 20).ids[-20:]
     twenty = Batch.of(model, [Prompt("", ids, 0, len(ids))])
     forward = lambda: hidden_after(model, len(model.blocks), twenty)  # noqa: E731
     find = finder(keys, distance)
     match = 1 / _over(forward, lambda: find(keys[7]), 4 * rounds)
-    progress("A million keys", 10 / _STAGES)
+    progress("A million keys", 11 / _STAGES)
     many = _unit(1_000_000, empty.encoder.dimensions)
     find_among_many = finder(many, distance)
     among_many = median(_seconds(lambda: find_among_many(many[7])) for _ in range(rounds))
     gigabytes = many.nbytes * (1.5 if distance == "cosine" else 1) / 2**30
-    progress("Fold and undo", 11 / _STAGES)
+    progress("Fold and undo", 12 / _STAGES)
     fold = _seconds(lambda: Codebook(empty.config, empty.encoder, full.edits))
     withdrawn = [*(full.edits[i].edit_id for i in _UNDONE), busiest(full)]
     undo = max(_seconds(lambda: full.without(edit_id)) for edit_id in withdrawn)  # noqa: B023
@@ -241,11 +241,6 @@ def _task(model: LanguageModel, config: GraceConfig, phrasings: Sequence[str], t
 def _exact(took: dict[str, bool]) -> str:
     words = {True: "yes", False: "no"}
     return f"exact: published {words[took['published']]}, ours {words[took['ours']]}"
-
-
-def _empty(model: LanguageModel, config: GraceConfig, progress: Progress, at: float) -> Codebook:
-    """A new codebook; for another model than the default, prompts are sampled first, once, for minutes."""
-    return new_codebook(model, config, progress=lambda stage, fraction: progress(stage, at + fraction / _STAGES))
 
 
 def busiest(codebook: Codebook) -> str:
