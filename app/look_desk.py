@@ -106,7 +106,8 @@ class LookDesk(ReadingDesk):
             )  # fmt: skip
             width = codebook.encoder.dimensions
             vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
-            self._view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors)
+            reading = self._replay.reading.reading_id
+            self._view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors, reading)
             return self._view
 
     def map_moment(self) -> MapMoment:

@@ -109,6 +109,8 @@ def _status(view: MapView, layout: Layout, activity: Activity | None) -> str:
         parts.append(f"{activity.text}…{done}{meanwhile}")
     elif layout.method != "umap" and not layout.problem and len(view.keys) + len(view.queries) >= UMAP_FROM:
         parts.append("Made when there were few points. “New layout” arranges all of them with UMAP.")
+    elif layout.method == "umap" and layout.recalibrated and not layout.problem:
+        parts.append("The encoder was calibrated since; every point kept its place. “New layout” arranges them anew.")
     if layout.problem:
         parts.append(layout.problem)
     return " ".join(parts)

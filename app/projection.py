@@ -1,7 +1,8 @@
 """Where each key and query stands on the map: stable 2-D coordinates for the vectors of a `MapView`.
 
-A point keeps its place as long as its id and its vector stay the same, whatever is added or undone around it; an
-undone key that is redone returns to where it was. Below 15 points the first layout is metric MDS; from 15 points up it
+A point keeps its place whatever is added or undone around it, and when a calibration of the encoder moves all vectors a
+little; an undone key that is redone returns to where it was. Another reading is another space: there all begins anew.
+Below 15 points the first layout is metric MDS; from 15 points up it
 is UMAP, fitted once, after which new points are put in with `transform`. Everything moves only when a person asks
 (`refit`), or when a first, preliminary layout is replaced: UMAP's import and compilation take some 30 s in a fresh
 process, so `warm_up` does them in a background thread and principal components are shown until then.
@@ -45,6 +46,7 @@ class Layout:
 
     layout_id: rises when points may have moved; equal ids mean that old points are where they were.
     provisional: principal components that UMAP will replace as soon as it is ready.
+    recalibrated: vectors have changed since they were laid out, so a new layout may suit them better.
     scales: (keys,) map length of one unit of true distance around each key; see `planar.local_scales`.
     problem: what went wrong beside the layout itself (it could not be saved, UMAP is missing), for people; or "".
     """
@@ -56,6 +58,7 @@ class Layout:
     queries: Array = field(repr=False)
     scales: Array = field(repr=False)
     problem: str = ""
+    recalibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class _Points:
     ids: tuple[str, ...]
     digests: tuple[str, ...]
     vectors: np.ndarray
+    reading: str
 
     @classmethod
     def of(cls, view: MapView) -> _Points:
@@ -78,11 +82,13 @@ class _Points:
         width = max(view.key_vectors.shape[-1], view.query_vectors.shape[-1]) if ids else 0
         parts = [part.reshape(-1, width) for part in (view.key_vectors, view.query_vectors) if len(part)]
         vectors = np.ascontiguousarray(np.concatenate(parts), dtype=np.float32) if parts else np.zeros((0, 0), np.float32)
-        return cls(ids, tuple(hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in vectors), vectors)
+        digests = tuple(hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in vectors)
+        return cls(ids, digests, vectors, view.reading)
 
     def take(self, rows: Iterable[int]) -> _Points:
         chosen = list(rows)
-        return _Points(tuple(self.ids[row] for row in chosen), tuple(self.digests[row] for row in chosen), self.vectors[chosen])
+        ids, digests = (tuple(names[row] for row in chosen) for names in (self.ids, self.digests))
+        return _Points(ids, digests, self.vectors[chosen], self.reading)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,8 +111,10 @@ class Projection:
         self._path = path
         self._lock = threading.RLock()
         self._known: dict[str, _Placed] = {}
+        self._reading = ""
         self._method: Method = "mds"
         self._provisional = False
+        self._recalibrated = False
         self._layout_id = 0
         self._model: Umap | None = None
         self._ready = threading.Event()
@@ -209,7 +217,7 @@ class Projection:
             if not len(anchors):
                 return np.zeros((len(rows), 2))
             names = tuple(str(row) for row in range(len(rows)))
-            return self._put(_Points(names, names, rows), anchors)
+            return self._put(_Points(names, names, rows, view.reading), anchors)
 
     def remembered(self, edit_ids: Iterable[str]) -> dict[str, tuple[float, float]]:
         """Where this layout has placed the keys of these edits, in force or not; those it never placed are missing."""
@@ -227,19 +235,31 @@ class Projection:
         return xy
 
     def _place(self, points: _Points) -> None:
-        new: list[int] = []
-        old: list[int] = []
-        for row, (name, digest) in enumerate(zip(points.ids, points.digests, strict=True)):
-            placed = self._known.get(name)
-            (old if placed is not None and placed.digest == digest else new).append(row)
-        if not new:
-            return
-        if not old:
+        new = [row for row, name in enumerate(points.ids) if name not in self._known]
+        if len(new) == len(points) or points.reading != self._reading:
             self._first_layout(points)
             return
-        fresh, anchors = points.take(new), points.take(old)
-        self._remember(fresh, self._put(fresh, anchors))
-        self._save()
+        changed = self._changed(points)
+        if changed:
+            # UMAP's training vectors are of the old encoder, perhaps of another width: it is restored when it is needed.
+            self._model = None
+            self._recalibrated = True
+            kept = points.take(changed)
+            self._remember(kept, self._xy(kept))
+        if new:
+            placed = set(new)
+            fresh, anchors = points.take(new), points.take(row for row in range(len(points)) if row not in placed)
+            self._remember(fresh, self._put(fresh, anchors))
+        if changed or new:
+            self._save()
+
+    def _changed(self, points: _Points) -> list[int]:
+        """Rows of placed points whose vectors are others than when they were last seen."""
+        return [
+            row
+            for row, (name, digest) in enumerate(zip(points.ids, points.digests, strict=True))
+            if name in self._known and self._known[name].digest != digest
+        ]
 
     def _first_layout(self, points: _Points) -> None:
         if len(points) < UMAP_FROM:
@@ -327,6 +347,7 @@ class Projection:
             self._model = None
         self._known = {}
         self._remember(points, xy)
+        self._reading, self._recalibrated = points.reading, False
         self._method, self._provisional = method, provisional
         self._layout_id += 1
         self._cached = None
@@ -353,7 +374,9 @@ class Projection:
         keys = len(view.keys)
         scales = local_scales(points.vectors[:keys], xy[:keys], points.vectors, xy) if keys else np.zeros(0)
         problem = " ".join(part for part in (self._umap_problem, self._file_problem, self._read_problem) if part)
-        return Layout(self._layout_id, self._method, self._provisional, xy[:keys], xy[keys:], scales, problem)
+        return Layout(
+            self._layout_id, self._method, self._provisional, xy[:keys], xy[keys:], scales, problem, self._recalibrated
+        )  # fmt: skip
 
     # -- The file -----------------------------------------------------------------------------------------------------
 
@@ -368,6 +391,8 @@ class Projection:
                     file,
                     format=np.array(_FORMAT),
                     method=np.array(self._method),
+                    reading=np.array(self._reading, dtype=np.str_),
+                    recalibrated=np.array(self._recalibrated),
                     ids=np.array(list(self._known), dtype=np.str_),
                     digests=np.array([placed.digest for placed in self._known.values()], dtype=np.str_),
                     xy=np.array([(placed.x, placed.y) for placed in self._known.values()]).reshape(-1, 2),
@@ -385,6 +410,9 @@ class Projection:
                     raise ValueError(f"format {int(stored['format'])}, expected {_FORMAT}")
                 method, xy = str(stored["method"]), np.asarray(stored["xy"], np.float64)
                 ids, digests = stored["ids"].tolist(), stored["digests"].tolist()
+                # Files of before these were kept have neither; most journals have no other reading than the first, "".
+                reading = str(stored["reading"]) if "reading" in stored else ""
+                recalibrated = "recalibrated" in stored and bool(stored["recalibrated"])
             if method not in ("mds", "pca", "umap") or xy.shape != (len(ids), 2) or not np.isfinite(xy).all():
                 raise ValueError(f"method {method!r}, {len(ids)} ids, coordinates of shape {xy.shape}")
             known = {name: _Placed(digest, x, y) for name, digest, (x, y) in zip(ids, digests, xy.tolist(), strict=True)}
@@ -393,3 +421,4 @@ class Projection:
             self._read_problem = f"The saved layout {path.name} could not be read ({error}); this is a new one."
         else:
             self._known, self._method, self._layout_id = known, cast(Method, method), 1
+            self._reading, self._recalibrated = reading, recalibrated

@@ -246,6 +246,7 @@ class MapView:
     """Everything a map needs; vectors are in the codebook's query space, float32.
 
     key_vectors: (keys, width); query_vectors: (queries, width). `version` changes when any of it changes.
+    reading: the id of the reading that the vectors are of; those of another one cannot be compared with them.
     """
 
     version: str
@@ -253,6 +254,7 @@ class MapView:
     queries: tuple[MapQuery, ...]
     key_vectors: np.ndarray = field(repr=False)
     query_vectors: np.ndarray = field(repr=False)
+    reading: str = ""
 
 
 class MapMoment(NamedTuple):

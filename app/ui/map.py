@@ -230,7 +230,7 @@ def _progress(activity: Activity | None) -> str:
 
 
 def _layout_file(bench: Workbench) -> Path | None:
-    """One file for each codebook; None without a data dir. A point whose vector changes (another reading) is placed anew."""
+    """One file for each codebook, of the reading that was in force when it was last seen; None without a data dir."""
     status = bench.status()
     if not Path(status.data_dir).is_dir():
         return None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.journal.events import Calibrated
 from app.journal.store import JournalStore
-from app.map_desk import MapDesk
+from app.map_desk import MapDesk, _status
 from app.projection import Projection
 from app.workbench import Workbench
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 from grace_core.models import LanguageModel
+from tests.app.map_samples import large
 from tests.grace_core.builders import first_step
 
 PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
@@ -83,6 +85,12 @@ def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None
 def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:
     with pytest.raises(InputError):
         bench.probe("  ")
+
+
+def test_a_layout_of_before_a_calibration_is_said_to_be_one() -> None:
+    view, layout = large(5, 15)
+    assert _status(view, layout, None) == ""
+    assert "“New layout” arranges them anew" in _status(view, replace(layout, recalibrated=True), None)
 
 
 def test_the_scene_is_shared_until_something_changes(bench: Workbench) -> None:

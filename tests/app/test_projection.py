@@ -114,16 +114,65 @@ def test_undo_drops_a_key_and_redo_puts_it_back_where_it_was() -> None:
     assert np.array_equal(again.keys, before.keys)
 
 
-def test_a_recalibrated_vector_is_placed_anew_and_the_rest_stays() -> None:
-    keys = unit(5)
+def calibrated(vectors: np.ndarray, width: int = WIDTH) -> np.ndarray:
+    """All vectors a little changed, as a calibration of the encoder changes them; perhaps wider, too."""
+    wider = np.concatenate([vectors, np.zeros((len(vectors), width - vectors.shape[1]), np.float32)], axis=1)
+    moved = wider + 0.1 * unit(len(vectors), seed=99, width=width)
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+def test_a_calibration_moves_nothing_and_says_so(tmp_path: Path) -> None:
+    keys, queries, path = unit(5), unit(6, seed=1), tmp_path / "layout.npz"
+    projection = Projection(path)
+    before = projection.layout(view_of(keys[:4], queries, "1"))
+    assert not before.recalibrated
+    new_keys, new_queries = calibrated(keys, WIDTH + 8), calibrated(queries, WIDTH + 8)
+    after = projection.layout(view_of(new_keys, new_queries, "2"))
+    assert np.array_equal(after.keys[:4], before.keys)
+    assert np.array_equal(after.queries, before.queries)
+    assert (after.layout_id, after.recalibrated) == (before.layout_id, True)
+    again = Projection(path).layout(view_of(new_keys, new_queries, "2"))
+    assert again.recalibrated
+    assert np.array_equal(again.keys, after.keys)
+    projection.refit(view_of(new_keys, new_queries, "2"))
+    anew = projection.layout(view_of(new_keys, new_queries, "2"))
+    assert (anew.layout_id, anew.recalibrated) == (before.layout_id + 1, False)
+    assert not np.array_equal(anew.keys, after.keys)
+
+
+def test_a_key_undone_before_a_calibration_returns_to_where_it_was() -> None:
+    keys, names = unit(4), ["a", "b", "c", "d"]
     projection = Projection()
-    before = projection.layout(view_of(keys, EMPTY, "1"))
-    changed = keys.copy()
-    changed[2] = unit(1, seed=5)[0]
-    after = projection.layout(view_of(changed, EMPTY, "2"))
-    others = [0, 1, 3, 4]
-    assert np.array_equal(after.keys[others], before.keys[others])
-    assert not np.array_equal(after.keys[2], before.keys[2])
+    before = projection.layout(view_of(keys, EMPTY, "1", names))
+    new = calibrated(keys)
+    projection.layout(view_of(new[1:], EMPTY, "2", names[1:]))
+    assert np.array_equal(projection.layout(view_of(new, EMPTY, "3", names)).keys, before.keys)
+
+
+def test_another_reading_gets_a_layout_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "layout.npz"
+    first = view_of(unit(5), EMPTY, "1")
+    there = replace(view_of(unit(5, seed=5, width=9), EMPTY[:, :9], "2"), reading="r2")
+    projection = Projection(path)
+    before = projection.layout(first)
+    after = projection.layout(there)
+    assert after.layout_id > before.layout_id
+    assert not after.recalibrated
+    assert not np.array_equal(after.keys, before.keys)
+    again = Projection(path)
+    assert np.array_equal(again.layout(there).keys, after.keys)
+    assert again.layout(first).layout_id > 1
+
+
+def test_a_layout_saved_without_its_reading_is_of_the_first_one(tmp_path: Path) -> None:
+    path, view = tmp_path / "layout.npz", view_of(unit(5), EMPTY)
+    before = Projection(path).layout(view)
+    with np.load(path) as stored:
+        old = {name: stored[name] for name in stored.files if name not in ("reading", "recalibrated")}
+    np.savez(path, **old)
+    after = Projection(path).layout(view)
+    assert np.array_equal(after.keys, before.keys)
+    assert (after.problem, after.recalibrated) == ("", False)
 
 
 def test_the_same_steps_give_the_same_map() -> None:
@@ -256,6 +305,19 @@ def test_umap_keeps_old_points_when_new_ones_come(warm: Projection) -> None:
     assert np.array_equal(after.queries[:50], before.queries)
     assert np.isfinite(after.keys).all()
     assert before.layout_id == after.layout_id
+
+
+def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: Projection) -> None:
+    keys, queries = unit(20), unit(40, seed=1)
+    projection = ready(Projection(), warm)
+    before = projection.layout(view_of(keys, queries, "1"))
+    new_keys, new_queries = calibrated(keys, WIDTH + 8), calibrated(queries, WIDTH + 8)
+    same = np.concatenate([new_queries, new_keys[7:8]])
+    after = projection.layout(view_of(new_keys, same, "2"))
+    assert (after.method, after.recalibrated, after.problem) == ("umap", True, "")
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries[:40], before.queries)
+    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
 
 
 def test_umap_is_deterministic(warm: Projection) -> None:
