@@ -38,14 +38,15 @@ def straight(epsilon: NDArray[np.float64], distance: Distance) -> NDArray[np.flo
 def drawn_radii(view: MapView, layout: Layout, distance: Distance, rows: Sequence[int]) -> NDArray[np.float64]:
     """(rows,) map radii: ε times the local scale, at most half the way to any key whose ball is apart from this one's."""
     epsilon = np.array([key.epsilon for key in view.keys], dtype=np.float64)
-    radii = layout.scales * straight(epsilon, distance)
+    asked = np.asarray(rows, dtype=np.intp)
+    radii = layout.scales[asked] * straight(epsilon[asked], distance)
     found = np.empty(len(rows))
     for at, row in enumerate(rows):
         gap = pair_distances(view.key_vectors[row], view.key_vectors, distance) - epsilon - epsilon[row]
         apart = gap >= 0
         apart[row] = False
         flat = np.linalg.norm(layout.keys - layout.keys[row], axis=1)[apart]
-        found[at] = min(float(radii[row]), float(flat.min()) / 2.0) if len(flat) else float(radii[row])
+        found[at] = min(float(radii[at]), float(flat.min()) / 2.0) if len(flat) else float(radii[at])
     return found
 
 

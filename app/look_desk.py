@@ -91,7 +91,8 @@ class LookDesk(ReadingDesk):
         with self._lock:
             self._catch_up()
             codebook = self._codebook
-            version = f"{self._id}-{codebook.encoder.version}-{self._replay.revision}-{max_queries}"
+            # What the map is made of, and no more: a mark makes no new one. Queries only ever come, in journal order.
+            version = f"{self._id}-{self._folded}-{len(self._replay.queries)}-{max_queries}"
             if self._view is not None and self._view.version == version:
                 return self._view
             matched = self._query_matches(codebook)

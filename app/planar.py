@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from grace_core.geometry import rough_distances
+
 Array = NDArray[np.float64]
 
 # A true distance below this counts as this in the stress weights 1/d²; else one duplicate would outvote all the rest.
@@ -18,6 +20,8 @@ _ANCHORS = 24
 # Share of the map's span that must lie between a new point and the point it duplicates, so that both can be seen.
 _NUDGE = 0.018
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
+# Points truly nearer than this are the same prompt, as far as the map's scale goes.
+_SAME = 0.02
 # Rows of a distance matrix computed at once; bounds memory at some ten MB per thousand columns.
 _CHUNK = 1024
 
@@ -200,16 +204,34 @@ def local_scales(
     on clustered data this ratio varies several-fold between keys. A centre without neighbours gets the median
     of the others' scales, or 1.
     """
+    scales = own_scales(centres, centre_xy, points, point_xy, neighbours=neighbours)
+    return np.where(np.isnan(scales), usual_scale(scales), scales)
+
+
+def usual_scale(scales: Array) -> float:
+    """For a centre that has no scale of its own: the median of those that have one, or 1."""
+    known = scales[~np.isnan(scales)]
+    return float(np.median(known)) if len(known) else 1.0
+
+
+def own_scales(
+    centres: np.ndarray, centre_xy: np.ndarray, points: np.ndarray, point_xy: np.ndarray, *, neighbours: int = 8
+) -> Array:
+    """`local_scales`, NaN for a centre that has none of its own. A centre's is the same bits in any company.
+
+    Products in float32 choose which points can be among the nearest; those are measured one by one.
+    """
     scales = np.full(len(centres), np.nan)
     for begin in range(0, len(centres), _CHUNK):
-        rows = slice(begin, begin + _CHUNK)
-        true = distances(centres[rows], points)
-        flat = distances(centre_xy[rows], point_xy)
-        true = np.where(true < 0.02, np.inf, true)
-        nearest = _nearest(true, neighbours)
-        true, flat = np.take_along_axis(true, nearest, 1), np.take_along_axis(flat, nearest, 1)
-        ratio = np.where(np.isfinite(true), flat / true, np.nan)
-        usable = np.isfinite(ratio).any(axis=1)
-        scales[rows][usable] = np.nanmedian(ratio[usable], axis=1)
-    known = scales[np.isfinite(scales) & (scales > 0)]
-    return np.where(np.isfinite(scales) & (scales > 0), scales, float(np.median(known)) if len(known) else 1.0)
+        rough, slack = rough_distances(centres[begin : begin + _CHUNK], points, "euclidean")
+        for row, (near, off) in enumerate(zip(rough, slack[:, 0], strict=True), start=begin):
+            apart = near[near >= _SAME + off]
+            reach = np.partition(apart, neighbours - 1)[neighbours - 1] + 2 * off if len(apart) >= neighbours else np.inf
+            some = np.flatnonzero((near >= _SAME - off) & (near <= reach))
+            true = np.linalg.norm(points[some].astype(np.float64) - centres[row], axis=1)
+            some, true = some[true >= _SAME], true[true >= _SAME]
+            closest = np.argsort(true, kind="stable")[:neighbours]
+            flat = np.linalg.norm(point_xy[some[closest]] - centre_xy[row], axis=1)
+            scale = float(np.median(flat / true[closest])) if len(closest) else 0.0
+            scales[row] = scale if scale > 0 else np.nan
+    return scales

@@ -19,14 +19,16 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app import umap_model
 from app.errors import StudioError
-from app.planar import Array, align, beside, local_scales, multidimensional, place, principal
+from app.planar import Array, align, beside, local_scales, multidimensional, own_scales, place, principal, usual_scale
 from app.records import MapView
 from app.umap_model import Umap
 
@@ -40,6 +42,14 @@ _FIT_AT_ONCE = 1500
 _FORMAT = 1
 
 
+class Scales(Protocol):
+    """By rows of keys; an array of all of them will do."""
+
+    def __getitem__(self, rows: NDArray[np.intp], /) -> Array:
+        """(rows,) scales."""
+        ...
+
+
 @dataclass(frozen=True)
 class Layout:
     """Coordinates in the order of the view's keys and queries.
@@ -47,7 +57,7 @@ class Layout:
     layout_id: rises when points may have moved; equal ids mean that old points are where they were.
     provisional: principal components that UMAP will replace as soon as it is ready.
     recalibrated: vectors have changed since they were laid out, so a new layout may suit them better.
-    scales: (keys,) map length of one unit of true distance around each key; see `planar.local_scales`.
+    scales: map length of one unit of true distance around the keys that are asked for; see `planar.local_scales`.
     problem: what went wrong beside the layout itself (it could not be saved, UMAP is missing), for people; or "".
     """
 
@@ -56,7 +66,7 @@ class Layout:
     provisional: bool
     keys: Array = field(repr=False)
     queries: Array = field(repr=False)
-    scales: Array = field(repr=False)
+    scales: Scales = field(repr=False)
     problem: str = ""
     recalibrated: bool = False
 
@@ -92,6 +102,27 @@ class _Points:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True)
+class _KeyScales:
+    """The first `keys` points' scales, computed when they are asked for: a crowd's circles, seconds of work, are not drawn."""
+
+    points: _Points
+    xy: Array
+    keys: int
+
+    def __getitem__(self, rows: NDArray[np.intp], /) -> Array:
+        scales = self._own(rows)
+        return np.where(np.isnan(scales), self._usual, scales) if np.isnan(scales).any() else scales
+
+    @cached_property
+    def _usual(self) -> float:
+        return usual_scale(self._own(np.arange(self.keys)))
+
+    def _own(self, rows: NDArray[np.intp]) -> Array:
+        vectors = self.points.vectors
+        return own_scales(vectors[rows], self.xy[rows], vectors, self.xy)
 
 
 @dataclass(frozen=True)
@@ -372,7 +403,7 @@ class Projection:
     def _describe(self, view: MapView, points: _Points) -> Layout:
         xy = self._xy(points)
         keys = len(view.keys)
-        scales = local_scales(points.vectors[:keys], xy[:keys], points.vectors, xy) if keys else np.zeros(0)
+        scales = _KeyScales(points, xy, keys)
         problem = " ".join(part for part in (self._umap_problem, self._file_problem, self._read_problem) if part)
         return Layout(
             self._layout_id, self._method, self._provisional, xy[:keys], xy[keys:], scales, problem, self._recalibrated

@@ -157,6 +157,15 @@ def test_the_map_is_empty_at_first_and_its_version_changes_with_it(bench: Workbe
     assert [query.edit_id for query in bench.map_view().queries] == [None]
 
 
+def test_a_mark_leaves_the_map_as_it_is_and_a_query_does_not(bench: Workbench) -> None:
+    said(bench, PROMPT)
+    view = bench.map_view()
+    bench.unmark(bench.mark(view.queries[0].query_id, 0, 2, "wrong").mark_id)
+    assert bench.map_view() is view
+    said(bench, OTHER)
+    assert bench.map_view().version != view.version
+
+
 def test_the_map_keeps_the_latest_queries(bench: Workbench) -> None:
     ids = [bench.generate(prompt).result(SOON).query_id for prompt in (PROMPT, OTHER, THIRD)]
     for most, shown in ((2, ids[1:]), (3, ids), (99, ids), (0, [])):

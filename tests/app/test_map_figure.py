@@ -92,7 +92,7 @@ def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> No
 
 
 def test_the_selected_circle_is_never_hidden_by_its_diamond(scene: MapScene) -> None:
-    small = replace(scene, layout=replace(scene.layout, scales=scene.layout.scales * 1e-3), _radii={})
+    small = replace(scene, layout=replace(scene.layout, scales=scene.layout.scales[np.arange(2)] * 1e-3), _radii={})
     painted = paint(small, "a")
     ball = painted.value["balls"][-1]
     across = (max(ball["x"][:-1]) - min(ball["x"][:-1])) * small.pixels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import planar
-from app.projection import UMAP_FROM, Projection
+from app.projection import UMAP_FROM, Layout, Projection
 from app.records import MapKey, MapQuery, MapView
 
 WIDTH = 64
@@ -59,13 +60,13 @@ def test_no_points_no_layout() -> None:
     layout = Projection().layout(view_of(EMPTY, EMPTY))
     assert layout.keys.shape == (0, 2)
     assert layout.queries.shape == (0, 2)
-    assert layout.scales.shape == (0,)
+    assert layout.scales[np.arange(0)].shape == (0,)
 
 
 def test_one_key_stands_at_the_origin() -> None:
     layout = Projection().layout(view_of(unit(1), EMPTY))
     assert layout.keys.tolist() == [[0.0, 0.0]]
-    assert layout.scales.tolist() == [1.0]
+    assert layout.scales[np.arange(1)].tolist() == [1.0]
 
 
 def test_few_points_keep_their_distances() -> None:
@@ -214,7 +215,7 @@ def test_duplicates_never_give_nan_or_infinite_coordinates(
     large = projection.layout(view_of(vectors, vectors[:3], "2"))
     assert np.isfinite(large.keys).all()
     assert np.isfinite(large.queries).all()
-    assert (large.scales > 0).all()
+    assert (large.scales[np.arange(len(vectors))] > 0).all()
     assert np.array_equal(large.keys[:first], small.keys)
 
 
@@ -229,6 +230,55 @@ def test_local_scale_is_the_ratio_of_map_to_truth() -> None:
     vectors = unit(10)
     xy = planar.multidimensional(unit(3))
     assert planar.local_scales(vectors[:3], 2.5 * xy, vectors[:3], 2.5 * xy) == pytest.approx(2.5, rel=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 48, 384]), st.sampled_from([1.0, 80.0]))
+def test_scales_are_those_of_looking_at_every_distance(count: int, seed: int, width: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, xy = size * unit(count, seed, width), rng.normal(size=(count, 2))
+    copies = rng.integers(count, size=(2, count // 2))
+    near = rng.choice([0.0, 0.019, 0.021]) * unit(count // 2, seed + 1, width)
+    vectors[copies[0]] = vectors[copies[1]] + near
+    found = planar.local_scales(vectors, xy, vectors, xy)
+    plain = np.full(count, np.nan)
+    for row in range(count):
+        true = np.linalg.norm(vectors.astype(np.float64) - vectors[row], axis=1)
+        others = [at for at in np.argsort(true, kind="stable") if true[at] >= 0.02][:8]
+        if others and (scale := np.median(np.linalg.norm(xy[others] - xy[row], axis=1) / true[others])) > 0:
+            plain[row] = scale
+    known = plain[~np.isnan(plain)]
+    assert found.tolist() == np.where(np.isnan(plain), np.median(known) if len(known) else 1.0, plain).tolist()
+
+
+def test_only_the_scales_that_are_asked_for_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = unit(9)
+    keys[7:] = keys[7]
+    computed: list[int] = []
+
+    def counted(centres: np.ndarray, *rest: Any) -> np.ndarray:
+        computed.append(len(centres))
+        return planar.own_scales(centres, *rest)
+
+    monkeypatch.setattr("app.projection.own_scales", counted)
+    layout = Projection().layout(view_of(keys, unit(5, seed=1)))
+    assert computed == []
+    one = layout.scales[np.array([3])]
+    assert computed == [1]
+    every = planar.local_scales(keys, layout.keys, *everything(layout, keys, unit(5, seed=1)))
+    assert one.tolist() == [every[3]]
+    assert layout.scales[np.arange(9)].tolist() == every.tolist()
+
+
+def test_a_key_without_neighbours_takes_the_others_scale() -> None:
+    keys = unit(1)
+    layout = Projection().layout(view_of(np.concatenate([keys, keys]), EMPTY))
+    assert layout.scales[np.array([1])].tolist() == [1.0]
+
+
+def everything(layout: Layout, keys: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors and coordinates of all points."""
+    return np.concatenate([keys, queries]), np.concatenate([layout.keys, layout.queries])
 
 
 def test_placing_without_anchors_is_refused() -> None:
