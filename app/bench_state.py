@@ -158,9 +158,18 @@ class BenchState:
         return record
 
     def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Match]]:
-        """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes."""
-        if self._matched is None or self._matched[0] is not codebook:
+        """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes.
+
+        After an edit or an undo only those are matched again whose answer that can have changed: an encoder is of one reading.
+        """
+        if self._matched is None or self._matched[0].encoder is not codebook.encoder:
             self._matched = (codebook, [])
+        if self._matched[0] is not codebook:
+            before, rows = self._matched
+            if rows:
+                again = codebook.match_again(np.stack([row[1] for row in rows]), before, [row[2] for row in rows])
+                rows = [(record, vector, match) for (record, vector, _), match in zip(rows, again, strict=True)]
+            self._matched = (codebook, rows)
         known = self._matched[1]
         new = list(self._replay.queries.values())[len(known) :]
         if new:

@@ -7,7 +7,7 @@ change returns a new codebook; the old one stays valid, which is what lets a run
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -18,9 +18,27 @@ from numpy.typing import NDArray
 
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
-from grace_core.geometry import Ball, Limits, Matrix, Point, limits, nearest, published, separated, updated_limits
+from grace_core.geometry import (
+    Ball,
+    Limits,
+    Matrix,
+    Point,
+    limits,
+    nearest,
+    nearest_of_each,
+    published,
+    separated,
+    taken_over,
+    updated_limits,
+)
 from grace_core.queries import Encoder
 from grace_core.sieve import Find, finder
+
+# From so many queries on, one product for all of them is faster than one each. An answer asks for few at a time, and numpy's
+# threads, which such a product wakes, would slow the model (`sieve`).
+_MANY = 64
+# Where more than one in so many keys is new, everything is matched anew.
+_SOME = 8
 
 ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
@@ -210,22 +228,41 @@ class Codebook:
         """For each query (queries, dimensions): the nearest entry, and whether the query is within its ε. Exact."""
         if not self.entries:
             return tuple(Match(None, None, False) for _ in queries)
-        found = (self._find(query) for query in queries)
-        return tuple(Match(self.entries[i], d, d <= self._fold.epsilons[i]) for i, d in found)
+        if len(queries) < _MANY:
+            return self._said(self._find(query) for query in queries)
+        return self._said(nearest_of_each(queries, self.keys, self.config.distance))
 
     def match_again(self, queries: Matrix, before: Codebook, matches: Sequence[Match]) -> tuple[Match, ...]:
-        """`match` of queries that another codebook has matched; where the keys are the same, only ε needs a look."""
-        if len(self) != len(before) or not np.array_equal(self.keys, before.keys):
-            return self.match(queries)
-        now = {id(old): (entry, entry.epsilon) for old, entry in zip(before.entries, self.entries, strict=True)}
-        found = []
-        for match in matches:
-            if match.entry is None or match.distance is None:
-                found.append(match)
-                continue
-            entry, epsilon = now[id(match.entry)]
-            found.append(Match(entry, match.distance, match.distance <= epsilon))
-        return tuple(found)
+        """`match` of the very queries that another codebook has matched: looks only at what can have changed since.
+
+        A query whose nearest key is still there can only have lost it to a new key; the others are matched anew.
+        """
+        at = self._rows_of(before)
+        new = np.setdiff1d(np.arange(len(self)), at)
+        if len(new) > len(self) // _SOME or not len(before) or (np.diff(at[at >= 0]) < 0).any():
+            return self.match(queries)  # of equally near keys the last one answers, so their order matters
+        row_of = {id(entry): row for entry, row in zip(before.entries, at.tolist(), strict=True)}
+        found = [(row_of[id(match.entry)], match.distance or 0.0) for match in matches]
+        lost = np.array([row < 0 for row, _ in found], dtype=bool)
+        settled = taken_over(queries[~lost], self.keys, [one for one in found if one[0] >= 0], new, self.config.distance)
+        kept, anew = iter(self._said(settled)), iter(self.match(queries[lost]))
+        return tuple(next(anew if gone else kept) for gone in lost.tolist())
+
+    def _said(self, found: Iterable[tuple[int, float]]) -> tuple[Match, ...]:
+        """Of the nearest entries (index, distance) of some queries."""
+        epsilons = self._fold.epsilons
+        return tuple(Match(self.entries[i], d, d <= epsilons[i]) for i, d in found)
+
+    def _rows_of(self, before: Codebook) -> NDArray[np.int64]:
+        """For each entry of another codebook the index here of the very same key, or -1."""
+        owned = {entry.edit_id: i for i, entry in enumerate(self.entries)}
+        rows = np.array([owned.get(entry.edit_id, -1) for entry in before.entries], dtype=np.int64)
+        if self.keys.shape[1] != before.keys.shape[1]:
+            return np.full(len(rows), -1, dtype=np.int64)
+        there = np.flatnonzero(rows >= 0)
+        same = (self.keys[rows[there]] == before.keys[there]).all(axis=1)
+        rows[there[~same]] = -1
+        return rows
 
     def rival_of(self, edit_id: str) -> Rival | None:
         """The nearest edited query with another target than the key that serves this edit; None: no key, or no such query."""

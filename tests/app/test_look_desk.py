@@ -141,6 +141,13 @@ def test_the_map_agrees_with_the_codebook(studio: Studio) -> None:
         )  # fmt: skip
     # Under the present codebook: what was asked before its edit was made is answered by it now.
     assert view.queries[0].edit_id == view.keys[0].edit_id
+    # The next codebook looks at what the change can have changed, and says the same as one that looks at everything.
+    first = view.keys[0].edit_id
+    for change in (lambda: bench.undo(first), lambda: bench.redo(first), lambda: edited(bench, THIRD)):
+        change()
+        again = bench.map_view()
+        found = bench.codebook.match(again.query_vectors)
+        assert [(q.edit_id, q.distance) for q in again.queries] == [(m.edit_id, m.distance) for m in found]
 
 
 def test_the_map_is_empty_at_first_and_its_version_changes_with_it(bench: Workbench) -> None:

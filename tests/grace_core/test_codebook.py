@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from grace_core.codebook import Codebook, Edit, Rival, in_force
 from grace_core.config import Distance, GraceConfig, Rule
 from grace_core.errors import InputError
-from grace_core.geometry import pair_distances
+from grace_core.geometry import pair_distances, rough_distances
 from grace_core.queries import Encoder
 from tests.grace_core.builders import assert_apart, assert_same, line_codebook, made_edit, small_encoder
 
@@ -205,6 +205,50 @@ def test_other_radii_are_bit_for_bit_a_fresh_fold_and_match_again_is_match(
         ]
         codebook = changed
     assert_same(codebook.with_edits(before.edits), before)
+
+
+@pytest.mark.parametrize(("rule", "distance"), KINDS)
+@pytest.mark.parametrize("some", [1, 8])
+@settings(max_examples=40, deadline=None)
+@given(history=histories(), seed=st.integers(0, 99))
+def test_matching_many_at_once_or_again_is_matching_one_by_one(
+    rule: Rule, distance: Distance, some: int, history: History, seed: int
+) -> None:
+    start = empty(rule, distance)
+    rng = np.random.default_rng(seed)
+    # The edited prompts themselves, some twice, and what lies right between two: near ties and exact ones.
+    rows = np.stack([edit.activation for edit in history.edits])
+    between = (rows + rows[::-1]) / 2
+    queries = start.encoder(np.concatenate([rows, rows, between, rng.normal(size=(9, WIDTH))]).astype(np.float32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grace_core.codebook._MANY", 1)
+        patch.setattr("grace_core.codebook._SOME", some)
+        before, known = start, start.match(queries)
+        for codebook, _ in replayed(start, history):
+            patch.setattr("grace_core.codebook._MANY", 1000)
+            single = [codebook.match(query[None])[0] for query in queries]
+            patch.setattr("grace_core.codebook._MANY", 1)
+            again = codebook.match_again(queries, before, known)
+            for found in (again, codebook.match(queries)):
+                assert [(m.entry, m.distance, m.matched) for m in found] == [(m.entry, m.distance, m.matched) for m in single]
+            before, known = codebook, again
+
+
+def test_a_change_looks_only_at_new_keys_and_at_queries_that_lost_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = line_codebook(*(made_edit(f"e{i}", [3 * i], f"t{i}") for i in range(40)))
+    queries = np.arange(0, 118, 0.5, dtype=np.float32)[:, None]  # some are just as far from two keys, old or new
+    matches = before.match(queries)
+    after = before.without("e7").with_edit(made_edit("new", [61], "new"))
+    looked: list[tuple[int, int]] = []
+
+    def counted(queries: np.ndarray, keys: np.ndarray, distance: Distance) -> tuple[np.ndarray, np.ndarray]:
+        looked.append((len(queries), len(keys)))
+        return rough_distances(queries, keys, distance)
+
+    monkeypatch.setattr("grace_core.geometry.rough_distances", counted)
+    again = after.match_again(queries, before, matches)
+    assert sorted(looked) == [(1, 40)] * 6 + [(230, 1)]
+    assert [(m.entry, m.distance, m.matched) for m in again] == [(m.entry, m.distance, m.matched) for m in after.match(queries)]
 
 
 @pytest.mark.parametrize("rule", ["separated", "published"])
