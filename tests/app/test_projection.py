@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import planar
-from app.projection import UMAP_FROM, Layout, Projection
+from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.records import MapKey, MapQuery, MapView
+from app.umap_model import Umap
 
 WIDTH = 64
 
@@ -389,16 +390,33 @@ def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: Project
     assert opened.layout_id > small.layout_id
 
 
-def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection) -> None:
+def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     projection = ready(Projection(), warm)
     view = view_of(unit(6), unit(40, seed=1), "1")
     before = projection.layout(view)
-    seen: list[float | None] = []
+    seen: list[Activity | None] = []
+
+    def fit(vectors: np.ndarray, report: Callable[[float], None]) -> Umap:
+        """UMAP's, and what a page would be told at each of its reports: it waits for nobody to look."""
+
+        def reported(fraction: float) -> None:
+            report(fraction)
+            seen.append(projection.activity)
+
+        seen.append(projection.activity)
+        return real(vectors, reported)
+
+    real = Umap.fit
+    monkeypatch.setattr("app.projection.Umap.fit", fit)
     projection.refit(view)
-    while (activity := projection.activity) is not None:
-        seen.append(activity.fraction)
     assert projection.wait(60)
-    assert seen
+    words = f"Laying out {len(view.keys) + len(view.queries)} points with UMAP"
+    assert seen[0] == Activity(words, None)
+    assert all(activity is not None and activity.text == words for activity in seen)
+    fractions = [activity.fraction for activity in seen[1:] if activity is not None and activity.fraction is not None]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert projection.activity is None
     assert projection.layout(view).layout_id > before.layout_id
 
 
