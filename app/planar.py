@@ -19,6 +19,8 @@ _NEAREST_WEIGHTED = 0.1
 _ANCHORS = 24
 # Share of the map's span that must lie between a new point and the point it duplicates, so that both can be seen.
 _NUDGE = 0.018
+# So near its key, of the usual distance to keys, the same prompt is drawn: inside the circle, yet not under the key.
+_LEAST = 0.05
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 # Points truly nearer than this are the same prompt, as far as the map's scale goes.
 _SAME = 0.02
@@ -163,24 +165,54 @@ def beside(xy: np.ndarray, new: np.ndarray, anchors: np.ndarray, anchor_xy: np.n
 
     UMAP's `transform` weighs a point's 15 neighbours so evenly that a rephrasing of an edited prompt, or the very same
     prompt, may land far from its key. Here such a point keeps the direction that `transform` gave it, at its true
-    distance times the anchor's local scale. Clearly nearest: less than 0.6 of the median distance to its 15 nearest.
+    distance times the anchor's local scale.
     """
-    moved = np.asarray(xy, np.float64).copy()
-    for begin in range(0, len(moved), _CHUNK):
-        rows = slice(begin, begin + _CHUNK)
-        true = distances(new[rows], anchors)
+    moved = _drawn_near(np.asarray(xy, np.float64), new, anchors, anchor_xy, anchors, anchor_xy, least=0.0)
+    return _apart(moved, np.asarray(anchor_xy, np.float64))
+
+
+def beside_keys(xy: np.ndarray, vectors: np.ndarray, keys: int) -> Array:
+    """The same for a layout that UMAP has just fitted: the first `keys` points are keys and stay where they are.
+
+    A fit keeps neighbourhoods rather than distances, and may draw a rephrasing farther from its key than other keys. The
+    scale is that of the key's circle. Points lie apart already, but the same prompt as a key's must not hide under it.
+    """
+    placed = np.asarray(xy, np.float64)
+    if not 0 < keys < len(placed):
+        return placed
+    near = _drawn_near(placed[keys:], vectors[keys:], vectors[:keys], placed[:keys], vectors, placed, least=_LEAST)
+    return np.concatenate([placed[:keys], near])
+
+
+def _drawn_near(
+    xy: Array, new: np.ndarray, anchors: np.ndarray, anchor_xy: np.ndarray,
+    points: np.ndarray, point_xy: np.ndarray, *, least: float,
+) -> Array:  # fmt: skip
+    """`xy` with those that have one clearly nearest anchor drawn towards it, never away.
+
+    Clearly nearest: less than 0.6 of the median distance to its 15 nearest anchors; `least` of that is how near one may be
+    drawn. points, point_xy: what the local scale is taken from.
+    """
+    moved = xy.copy()
+    near, hosts, apart = [], [], []
+    for begin in range(0, len(xy), _CHUNK):
+        true = distances(new[begin : begin + _CHUNK], anchors)
         nearest = _nearest(true, 15)
         closest = np.take_along_axis(true, nearest, axis=1)
-        near = np.flatnonzero(closest[:, 0] < 0.6 * np.median(closest, axis=1))
-        if not len(near):
-            continue
-        hosts = nearest[near, 0]
-        scale = local_scales(anchors[hosts], anchor_xy[hosts], anchors, anchor_xy)
-        away = moved[begin + near] - anchor_xy[hosts]
+        usual = np.median(closest, axis=1)
+        rows = np.flatnonzero(closest[:, 0] < 0.6 * usual)
+        near.append(begin + rows)
+        hosts.append(nearest[rows, 0])
+        apart.append(np.maximum(closest[rows, 0], least * usual[rows]))
+    rows, host = np.concatenate(near), np.concatenate(hosts)
+    if len(rows):
+        each, at = np.unique(host, return_inverse=True)
+        scale = local_scales(anchors[each], anchor_xy[each], points, point_xy)[at]
+        away = moved[rows] - anchor_xy[host]
         length = np.maximum(np.linalg.norm(away, axis=1), 1e-9)
-        reach = np.minimum(closest[near, 0] * scale, length)
-        moved[begin + near] = anchor_xy[hosts] + away * (reach / length)[:, None]
-    return _apart(moved, np.asarray(anchor_xy, np.float64))
+        reach = np.minimum(np.concatenate(apart) * scale, length)
+        moved[rows] = anchor_xy[host] + away * (reach / length)[:, None]
+    return moved
 
 
 def align(xy: np.ndarray, reference: np.ndarray) -> tuple[Array, Array]:

@@ -28,7 +28,18 @@ from numpy.typing import NDArray
 
 from app import umap_model
 from app.errors import StudioError
-from app.planar import Array, align, beside, local_scales, multidimensional, own_scales, place, principal, usual_scale
+from app.planar import (
+    Array,
+    align,
+    beside,
+    beside_keys,
+    local_scales,
+    multidimensional,
+    own_scales,
+    place,
+    principal,
+    usual_scale,
+)
 from app.records import MapView
 from app.umap_model import Umap
 
@@ -94,6 +105,11 @@ class _Points:
         vectors = np.ascontiguousarray(np.concatenate(parts), dtype=np.float32) if parts else np.zeros((0, 0), np.float32)
         digests = tuple(hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in vectors)
         return cls(ids, digests, vectors, view.reading)
+
+    @property
+    def keys(self) -> int:
+        """How many of them are keys; they come first."""
+        return sum(name.startswith("key:") for name in self.ids)
 
     def take(self, rows: Iterable[int]) -> _Points:
         chosen = list(rows)
@@ -302,7 +318,7 @@ class Projection:
             except Exception as error:  # noqa: BLE001 - logged and shown, see `_give_up`
                 self._give_up(f"UMAP could not lay out {len(points):,} points", error)
             else:
-                self._install(points, self._model.xy, "umap")
+                self._install(points, beside_keys(self._model.xy, points.vectors, points.keys), "umap")
                 return
             finally:
                 umap_model.LOCK.release()
@@ -352,9 +368,10 @@ class Projection:
                 return
             with umap_model.LOCK:
                 model = Umap.fit(points.vectors, report)
+            xy = beside_keys(model.xy, points.vectors, points.keys)
             with self._lock:
                 self._model = model
-                self._install(points, model.xy, "umap")
+                self._install(points, xy, "umap")
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to: the page shows `problem`
             with self._lock:
                 self._give_up(f"UMAP could not lay out {len(points):,} points", error)

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import planar
+from app.balls import Inside
+from app.map_scene import MapScene
 from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.records import MapKey, MapQuery, MapView
 from app.umap_model import Umap
@@ -220,6 +222,25 @@ def test_duplicates_never_give_nan_or_infinite_coordinates(
     assert np.array_equal(large.keys[:first], small.keys)
 
 
+def test_after_a_fit_what_is_clearly_a_keys_is_drawn_beside_it_and_nothing_else_moves() -> None:
+    keys = unit(20)
+    rephrased, same, stranger = keys[3] + 0.01 * unit(1, seed=9)[0], keys[4], unit(1, seed=8)[0]
+    vectors = np.concatenate([keys, np.stack([rephrased, same, stranger])])
+    xy = 10 * np.random.default_rng(0).normal(size=(23, 2))
+    found = planar.beside_keys(xy, vectors, 20)
+    assert np.array_equal(found[:20], xy[:20])
+    assert np.array_equal(found[22], xy[22])
+    flat = planar.distances(found[20:22], found[:20])
+    scales = planar.local_scales(vectors[3:5], xy[3:5], vectors, xy)
+    usual = np.median(np.sort(planar.distances(vectors[20:22], keys), axis=1)[:, :15], axis=1)
+    # In the direction in which UMAP put it, and not under its key's diamond.
+    assert flat[[0, 1], [3, 4]] == pytest.approx(0.05 * usual * scales)
+    for row, key in ((20, 3), (21, 4)):
+        before, after = xy[row] - xy[key], found[row] - xy[key]
+        assert before / np.linalg.norm(before) == pytest.approx(after / np.linalg.norm(after))
+    assert planar.beside_keys(xy, vectors, 0).tolist() == planar.beside_keys(xy, vectors, 23).tolist() == xy.tolist()
+
+
 def test_align_turns_a_layout_back() -> None:
     xy = np.random.default_rng(0).normal(size=(9, 2))
     turned = xy @ np.array([[0.0, -1.0], [-1.0, 0.0]]) + [3.0, -2.0]
@@ -369,6 +390,34 @@ def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: Projection)
     assert np.array_equal(after.keys, before.keys)
     assert np.array_equal(after.queries[:40], before.queries)
     assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+
+
+@pytest.mark.parametrize("size", [60, 200])
+def test_what_circles_say_of_a_fit_is_truer_with_rephrasings_beside_their_keys(
+    warm: Projection, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(size)
+    topics = rng.normal(size=(5, WIDTH))
+    edited = topics[rng.integers(5, size=size // 3)] + rng.normal(size=(size // 3, WIDTH))
+    own = rng.integers(len(edited), size=size)
+    asked = edited[own] + rng.choice([0.0, 0.02, 0.2], size=(size, 1)) * rng.normal(size=(size, WIDTH))
+    plain = view_of(*((part / np.linalg.norm(part, axis=1, keepdims=True)).astype(np.float32) for part in (edited, asked)))
+    view = replace(plain, keys=tuple(replace(key, epsilon=0.4) for key in plain.keys))
+
+    def circles() -> tuple[Inside, float]:
+        """How far they can be believed, and the share of queries that are drawn nearest to their own key."""
+        layout = ready(Projection(), warm).layout(view)
+        assert layout.method == "umap"
+        nearest = planar.distances(layout.queries, layout.keys).argmin(axis=1)
+        return MapScene(view, layout, "euclidean").inside_all, float((nearest == own).mean())
+
+    drawn, right = circles()
+    monkeypatch.setattr("app.projection.beside_keys", lambda xy, vectors, keys: xy)
+    fitted, before = circles()
+    assert right > max(before, 0.9)
+    assert drawn.truly > fitted.truly
+    assert drawn.missed < fitted.missed
+    assert drawn.truly / drawn.drawn > fitted.truly / fitted.drawn
 
 
 def test_umap_is_deterministic(warm: Projection) -> None:
