@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.map_scene import MapScene
 from app.map_withdrawn import Withdrawn, WithdrawnKeys
 from app.projection import UMAP_FROM, Activity, Layout, Projection
-from app.radial import Radial, radial
+from app.radial import Radial, radial, rings_of
 from app.records import EditDetail, Landed, MapMoment, MapView, Probe
 
 if TYPE_CHECKING:
@@ -73,10 +73,9 @@ class MapDesk:
         row = None if selected is None else scene.row_of.get(selected)
         if row is None:
             return None
-        config = moment.codebook.config
+        around = rings_of(moment.codebook, scene.view.keys[row].edit_id)
         return radial(
-            scene.view, scene.layout, row, distance=scene.distance, rule=config.rule, asked=config.epsilon,
-            to_queries=scene.to_queries(row),
+            scene.view, scene.layout, row, distance=scene.distance, rings=around, to_queries=scene.to_queries(row)
         )  # fmt: skip
 
     def _landed(self, scene: MapScene, probe: Probe | None, moment: MapMoment) -> Landed | None:

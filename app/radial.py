@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.membership import CONTESTED, OWN, classes_of, exact_distances
 from app.projection import Layout
 from app.records import MapView
+from grace_core.codebook import Codebook
 from grace_core.config import Distance, Rule
 from grace_core.geometry import pair_distances
 
@@ -48,20 +49,32 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Rings:
+    """How near to one key a new edit must come to change it, by the codebook's own rules. None: no such limit.
+
+    splitting: with another target, see `rings_of`. joining: with the same one and a value that works for both.
+    cap: half way to the nearest edited query with another target; keys may be shared, so that it need not be a key.
+    others: the keys with another target, by the edits that own them.
+    """
+
+    rule: Rule
+    splitting: float
+    joining: float
+    cap: float | None
+    others: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Radial:
     """The surroundings of one key. spots: keys, then queries, each nearest first.
 
-    ring: a new edit with another target nearer than this takes from this key's ε; see `taking_ring`.
-    cap: half way to the nearest key with another target, the largest ε this key can have (None: no such key).
-    keys, queries: how many there are at all; more than are shown.
+    rings: what a new edit would do to this key, and where. keys, queries: how many there are at all; more than are shown.
     """
 
     edit_id: str
     prompt: str
     epsilon: float
-    ring: float
-    rule: Rule
-    cap: float | None
+    rings: Rings
     keys: int
     queries: int
     spots: tuple[Spot, ...] = field(repr=False)
@@ -71,34 +84,49 @@ class Radial:
         return tuple(spot for spot in self.spots if spot.kind == kind)
 
 
-def taking_ring(epsilon: float, rule: Rule, asked: float) -> float:
-    """How near a new edit with another target must come to take from a radius ε.
+def rings_of(codebook: Codebook, edit_id: str) -> Rings:
+    """The rings around the key of an edit in force, for a new edit that asks for the codebook's ε.
 
-    `separated` leaves each key half the way to the nearest other target, so nearer than 2ε; `published` splits where
-    the new ball, of the radius asked for, would overlap.
+    `separated` leaves each key half the way to the nearest other target: one nearer than 2ε takes from this ε. A new edit
+    joins as far as either of the two asks for, but not beyond that half. `published` looks whether the new ball would
+    touch this one; where it does, another target leaves each of them half their distance, and the same one joins as far
+    as this ball can grow without touching one of another target.
     """
-    return 2.0 * epsilon if rule == "separated" else epsilon + asked
+    entry = codebook.entry_of(edit_id)
+    if entry is None:
+        raise ValueError(f"Edit {edit_id!r} has no key in force.")
+    rule, asked = codebook.config.rule, codebook.config.epsilon
+    rival = codebook.rival_of(edit_id)
+    cap = None if rival is None else rival.distance / 2.0
+    rows = [row for row, other in enumerate(codebook.entries) if other.target_ids != entry.target_ids]
+    others = frozenset(codebook.entries[row].edit_id for row in rows)
+    if rule == "separated":
+        own = next(edit.epsilon for edit in codebook.edits if edit.edit_id == entry.edit_id)
+        joining = max(own, asked) if cap is None else min(cap, max(own, asked))
+        return Rings(rule, 2.0 * entry.epsilon, joining, cap, others)
+    touching = entry.epsilon + asked
+    apart = pair_distances(entry.key, codebook.keys[rows], codebook.config.distance)
+    room = min((float(far) - codebook.entries[row].epsilon for far, row in zip(apart, rows, strict=True)), default=touching)
+    return Rings(rule, touching, min(touching, max(entry.epsilon, room)), cap, others)
 
 
 def radial(
-    view: MapView, layout: Layout, chosen: int, *, distance: Distance, rule: Rule, asked: float,
+    view: MapView, layout: Layout, chosen: int, *, distance: Distance, rings: Rings,
     to_queries: NDArray[np.float64] | None = None,
     max_keys: int = SHOWN_KEYS, max_queries: int = SHOWN_QUERIES,
 ) -> Radial:  # fmt: skip
-    """The surroundings of the key at position `chosen`. rule, asked: the codebook's rule and the ε new edits ask for.
+    """The surroundings of the key at position `chosen`, whose `rings` these are.
 
     to_queries: `exact_distances` of the key, where they are known already.
     """
     own = view.keys[chosen]
     to_keys = pair_distances(view.key_vectors[chosen], view.key_vectors, distance)
-    others = np.array([key.target != own.target for key in view.keys], dtype=bool)
-    cap = float(to_keys[others].min()) / 2.0 if others.any() else None
     near_keys = [row for row in _nearest(to_keys, max_keys + 1) if row != chosen][:max_keys]
     spots = [
         Spot(
             "key", key.edit_id, key.edit_id, key.prompt, key.target, float(to_keys[row]),
             _angle(layout.keys[row] - layout.keys[chosen], key.edit_id),
-            "other target" if others[row] else "same target",
+            "other target" if key.edit_id in rings.others else "same target",
             float(to_keys[row]) - own.epsilon - key.epsilon,
         )
         for row in near_keys
@@ -118,8 +146,7 @@ def radial(
         for query in (view.queries[row],)
     ]  # fmt: skip
     return Radial(
-        own.edit_id, own.prompt, own.epsilon, taking_ring(own.epsilon, rule, asked), rule, cap,
-        len(view.keys), len(view.queries), tuple(spots),
+        own.edit_id, own.prompt, own.epsilon, rings, len(view.keys), len(view.queries), tuple(spots),
     )  # fmt: skip
 
 

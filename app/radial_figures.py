@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.figures import Figure, escape, frame, wrapped
 from app.radial import Radial, Spot, Standing
+from grace_core.config import Rule
 
 # Drawing order: what matters lies on top. (colour, words for the hover text)
 _LOOKS: dict[Standing, tuple[str, str]] = {
@@ -23,10 +24,19 @@ _LOOKS: dict[Standing, tuple[str, str]] = {
 }
 _CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 121))
 _HEIGHT_ABOVE = 1.09
+# Lines nearer to each other than this share of all that is shown are one line.
+_APART = 0.02
 # What the place of a circle's name is chosen for: the width of the square in pixels, and of a character.
 _SIDE, _CHARACTER = 300.0, 6.8
 # Where on its circle the name may stand, in half turns, best first.
 _TURNS = (0.5, -0.5, 0.25, 0.75, -0.25, -0.75, 0.375, 0.625, -0.375, -0.625, 0.125, 0.875, -0.125, -0.875, 0.0, 1.0)
+
+# What the two rules do with a new edit inside the ring, and what half way to another target is to them.
+_SPLIT: dict[Rule, str] = {
+    "separated": "(2ε) takes from this ε",
+    "published": "(ε + its own ε) leaves both at most half their distance",
+}
+_CAP: dict[Rule, str] = {"separated": "ε at most", "published": "half way"}
 
 COLUMNS = ("kind", "id", "prompt", "target or answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
 
@@ -42,13 +52,23 @@ def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     return COLUMNS, rows
 
 
-def ring_name(view: Radial) -> str:
-    return "2ε" if view.rule == "separated" else "ε + ε of a new edit"
-
-
 def _reach(view: Radial) -> float:
     """The largest distance that the figures show."""
-    return max([view.ring, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
+    rings = view.rings
+    return max([rings.splitting, rings.joining, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
+
+
+def _circles(view: Radial) -> list[tuple[float, str, str, str]]:
+    """(radius, words, colour, dash) of the circles that mean something: within which a new edit would do what.
+
+    Where what merges is within ε itself, one circle says both.
+    """
+    rings = view.rings
+    joins = abs(rings.joining - view.epsilon) <= _APART * _reach(view)
+    found = [(view.epsilon, f"ε {view.epsilon:.2f}" + (", merge" if joins else ""), "@own", "solid")]
+    if not joins:
+        found.append((rings.joining, f"merge {rings.joining:.2f}", "@own", "dot"))
+    return [*found, (rings.splitting, f"split {rings.splitting:.2f}", "@muted", "dot")]
 
 
 def _step(reach: float) -> float:
@@ -63,7 +83,7 @@ def radial_figure(view: Radial) -> Figure:
     step = _step(reach)
     rings = [step * count for count in range(1, int(reach / step) + 1)]
     data = [_ring(radius, "@line", 0.75, "solid", "distance") for radius in rings]
-    data.append(_ring(view.ring, "@muted", 1.25, "dot", ring_name(view)))
+    data += [_ring(radius, colour, 1.25, dash, words.split()[0]) for radius, words, colour, dash in _circles(view)[1:]]
     data.append(_ring(view.epsilon, "@own", 1.75, "solid", "ε") | {"fill": "toself", "fillcolor": "@own-soft"})
     for standing in _LOOKS:
         spots = [spot for spot in view.spots if spot.standing == standing]
@@ -99,12 +119,10 @@ def strip_figure(view: Radial) -> Figure:
         if spots:
             x = [round(spot.distance, 5) for spot in spots]
             data.append(_marks(spots, standing, x, [rank[s.name] if s.kind == "query" else lane for s in spots]))
-    lines = [
-        (view.epsilon, "@own", "solid", f"ε {view.epsilon:.2f}"),
-        (view.ring, "@muted", "dot", f"{ring_name(view)} {view.ring:.2f}"),
-    ]
-    if view.cap is not None and abs(view.cap - view.epsilon) > 0.02 * _reach(view):
-        lines.append((view.cap, "@contested", "dash", f"ε at most {view.cap:.2f}"))
+    lines = [(x, colour, dash, words) for x, words, colour, dash in _circles(view)]
+    cap = view.rings.cap
+    if cap is not None and abs(cap - view.epsilon) > _APART * _reach(view):
+        lines.append((cap, "@contested", "dash", f"{_CAP[view.rings.rule]} {cap:.2f}"))
     lines.sort()
     figure = frame(data)
     reach = _reach(view)
@@ -136,21 +154,23 @@ def strip_figure(view: Radial) -> Figure:
 
 
 def radial_note(view: Radial) -> str:
-    """What the radial view says, in a sentence or two."""
-    taking = f"A new edit with another target inside the dotted ring ({ring_name(view)}) would take from this ε."
+    """What the radial view says, in a few sentences."""
     shown = len(view.of("query"))
     part = f" The nearest {shown:,} of {view.queries:,} queries are shown." if shown < view.queries else ""
-    return f"Exact: the distance to the centre is the true distance; directions are those of the map. {taking}{part}"
+    return (
+        "Exact: the distance to the centre is the true distance; directions are those of the map."
+        " A new edit with the same target inside “merge” joins this key, if no key is nearer and its value works there too;"
+        f" one with another target inside “split” {_SPLIT[view.rings.rule]}.{part}"
+    )
 
 
 def strip_note(view: Radial) -> str:
     """What the strip says, in a sentence or two."""
     inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
     cap = ""
-    if view.cap is not None:
-        cap = f" Half way to the nearest key with another target is {view.cap:.2f}: ε cannot grow beyond that."
-        if view.rule == "published":
-            cap = f" Half way to the nearest key with another target is {view.cap:.2f}."
+    if view.rings.cap is not None:
+        cap = f" Half way to the nearest edited query with another target is {view.rings.cap:.2f}"
+        cap += ": ε cannot grow beyond that." if view.rings.rule == "separated" else "."
     return (
         f"Queries in order of their true distance; left of the ε line {inside:,} {'is' if inside == 1 else 'are'} within reach."
         f" Diamonds are keys.{cap}"
@@ -195,11 +215,10 @@ def _hover(spot: Spot, words: str) -> str:
 
 
 def _tags(view: Radial, span: float) -> list[dict[str, Any]]:
-    """The names of the two circles, each on its circle where it covers the fewest points; at the top where it can."""
+    """The names of the circles, each on its circle where it covers the fewest points; at the top where it can."""
     points = np.array([spot.distance * np.exp(1j * spot.angle) for spot in view.spots], dtype=np.complex128)
     tags: list[dict[str, Any]] = []
-    names = ((view.epsilon, f"ε {view.epsilon:.2f}", "@own"), (view.ring, f"{ring_name(view)} {view.ring:.2f}", "@muted"))
-    for radius, words, colour in names:
+    for radius, words, colour, _ in _circles(view):
         # Half the width and height of the name, in units of distance.
         reach = np.array([_CHARACTER / 2 * len(words) + 5.0, 11.0]) * 2.0 * span / _SIDE
 
