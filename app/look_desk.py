@@ -79,6 +79,7 @@ class LookDesk(ReadingDesk):
             matched = [] if entry is None else self._answered_by(entry, codebook)
         return EditDetail(
             row=row,
+            serves=() if entry is None else entry.edit_ids,
             text_before=record.edited.text_before,
             text_after=record.edited.text_after,
             change=str(record.edited.change.get("sentence", "")),
@@ -184,7 +185,8 @@ class LookDesk(ReadingDesk):
 
 
 def _matched(record: QueryRecord, distance: float) -> MatchedQuery:
-    return MatchedQuery(record.generated.query_id, record.generated.prompt, record.generated.text, distance, record.event.at)
+    said = record.generated
+    return MatchedQuery(said.query_id, said.prompt, said.text, distance, record.event.at, said_by=said.edit_id)
 
 
 def _neighbor(codebook: Codebook, entry: Entry, distance: float, epsilon: float) -> Neighbor:

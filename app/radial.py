@@ -34,6 +34,7 @@ class Spot:
     """A key or a query as seen from the selected key.
 
     edit_id: what a click selects (for a query: the edit that answers it now; None: the model itself does).
+    says: a key's target; a query's answer when it was asked. now: the target of the edit that answers a query now.
     angle: radians, as on the map. gap: for a key, its distance less both ε; below 0 the balls overlap.
     """
 
@@ -46,6 +47,7 @@ class Spot:
     angle: float
     standing: Standing
     gap: float | None = None
+    now: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,14 @@ def radial(
     if to_queries is None:
         to_queries = exact_distances(view, chosen, distance)
     standing = classes_of(view, chosen, to_queries)
+    targets = {edit_id: key.target for key in view.keys for edit_id in (*key.edit_ids, key.edit_id)}
     names: dict[int, Standing] = {OWN: "own", CONTESTED: "contested"}
     spots += [
         Spot(
             "query", query.query_id, query.edit_id, query.prompt, query.text, float(to_queries[row]),
             _angle(layout.queries[row] - layout.keys[chosen], query.query_id),
             names.get(int(standing[row]), "outside"),
+            now=targets.get(query.edit_id or "", ""),
         )
         for row in _nearest(to_queries, max_queries)
         for query in (view.queries[row],)

@@ -38,7 +38,7 @@ _SPLIT: dict[Rule, str] = {
 }
 _CAP: dict[Rule, str] = {"separated": "ε at most", "published": "half way"}
 
-COLUMNS = ("kind", "id", "prompt", "target or answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
+COLUMNS = ("kind", "id", "prompt", "target or logged answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
 
 
 def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -208,7 +208,15 @@ def _marks(spots: list[Spot], standing: Standing, x: list[float], y: list[float]
 
 
 def _hover(spot: Spot, words: str) -> str:
-    lines = [f"<b>{wrapped(spot.prompt, 160)}</b>", f"→ {wrapped(spot.says, 160)}", f"distance {spot.distance:.3f}, {words}"]
+    lines = [f"<b>{wrapped(spot.prompt, 160)}</b>"]
+    if spot.kind == "key":
+        lines.append(f"→ {wrapped(spot.says, 160)}")
+    else:
+        # The answer is the logged one: an edit made since would answer otherwise now.
+        lines.append(wrapped(f"said then: {spot.says}", 160))
+        if spot.now:
+            lines.append(f"now → {wrapped(spot.now, 160)}")
+    lines.append(f"distance {spot.distance:.3f}, {words}")
     if spot.gap is not None:
         lines.append(f"gap {spot.gap:.3f}" + (" (the balls overlap)" if spot.gap < 0 else ""))
     return "<br>".join(lines)

@@ -202,13 +202,17 @@ class EditPage:
 
 @dataclass(frozen=True)
 class MatchedQuery:
-    """A logged query answered by an edit; distance to that edit's key under the present encoder."""
+    """A logged query answered by an edit now; distance to that edit's key under the present encoder.
+
+    text: what was answered when it was asked. said_by: the edit that gave that answer (None: the model itself).
+    """
 
     query_id: str
     prompt: str
     text: str
     distance: float
     at: datetime
+    said_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,8 @@ class EditDetail:
     change: str
     neighbors: tuple[Neighbor, ...]
     matched: tuple[MatchedQuery, ...]
+    serves: tuple[str, ...] = ()
+    """All edits that this one's key answers for, itself among them; none where it is not in force."""
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,8 @@ def test_matches_count_what_an_edit_answered_when_it_was_asked(bench: Workbench)
     for _ in range(2):
         said(bench, PROMPT)
     assert bench.detail(edit_id).row.matches == 2
+    assert [query.said_by for query in bench.detail(edit_id).matched] == [None, edit_id, edit_id]
+    assert bench.detail(edit_id).serves == (edit_id,)
     bench.undo(edit_id)
     said(bench, PROMPT)
     detail = bench.detail(edit_id)

@@ -208,6 +208,8 @@ def test_words_are_escaped_for_plotly_and_whole_in_the_table(seen: Radial) -> No
     hover = named(radial_figure(seen), "answered by this edit")["hovertext"][0]
     assert "&lt;b&gt;Ada" in hover
     assert "<i>" not in hover
+    assert "said then: &lt;i&gt;text" in hover
+    assert "now → A &amp; B" in hover
     columns, rows = table(seen)
     assert columns == COLUMNS
     assert all(len(row) == len(columns) for row in rows)

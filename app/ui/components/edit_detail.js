@@ -45,6 +45,14 @@ function permalink(id) {
   return el("a", "gs-link", "Permalink", { href: address.pathname + address.search, title: "A link to this edit" });
 }
 
+/** The answer that was logged; where another than this edit gave it, that is said. */
+function answer(one) {
+  const words = el("span", "gs-detail-answer", null, { title: one.text });
+  if (one.said_then) words.append(el("span", "gs-detail-then", "Said then: "));
+  words.append(one.text);
+  return words;
+}
+
 function section(title, ...content) {
   const node = el("section");
   node.append(el("h4", "", title), ...content);
@@ -79,7 +87,7 @@ function draw() {
     ? table("Queries this edit answers", [["Query", ""], ["Distance", "num"]],
       value.matched.map((one) => ({
         values: [one.prompt, number(one.distance)], title: one.prompt,
-        below: [el("span", "gs-detail-answer", one.text, { title: one.text }), when(one.at)],
+        below: [answer(one), when(one.at)],
       })))
     : el("p", "gs-note", "None yet. Ask the edited prompt, or a rephrasing of it, on the Review page.");
   const neighbors = value.neighbors.length
@@ -89,11 +97,13 @@ function draw() {
       })), (id) => trigger("open_edit", { edit_id: id }))
     : el("p", "gs-note", "It is the only key.");
   const more = value.matched_more ? [el("p", "gs-note", `and ${value.matched_more.toLocaleString("en")} more`)] : [];
+  const then = value.matched.some((one) => one.said_then)
+    ? [el("p", "gs-note", "“Said then” is what was answered when it was asked. Asked again, it gets this edit's target.")] : [];
   root.replaceChildren(
     head,
     el("h3", "gs-detail-prompt", edit.prompt),
     list,
-    section(`Queries it answers (${value.matched_total.toLocaleString("en")})`, matched, ...more),
+    section(`Queries it answers (${value.matched_total.toLocaleString("en")})`, ...then, matched, ...more),
     section("Nearest keys", neighbors, el("p", "gs-note", value.neighbors.length
       ? "Gap is the true distance less both radii: the room before the balls touch; below 0 they overlap." : "")),
   );

@@ -55,7 +55,14 @@ def edit_detail_value(detail: EditDetail | None, *, any_key: bool = True) -> dic
             "text_before": detail.text_before,
         },
         "matched": [
-            {"prompt": query.prompt, "text": query.text, "distance": query.distance, "at": query.at.isoformat()}
+            {
+                "prompt": query.prompt,
+                "text": query.text,
+                "distance": query.distance,
+                "at": query.at.isoformat(),
+                # Asked before the edit, or when its ε was another one: the answer logged is not the edit's.
+                "said_then": query.said_by not in {row.edit_id, *detail.serves},
+            }
             for query in nearest_first[:SHOWN_QUERIES]
         ],
         "matched_total": len(detail.matched),

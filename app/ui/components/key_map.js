@@ -168,7 +168,7 @@ function showTip(kind, row) {
   const at = pointsOf(kind);
   tip = { kind, id: at.id[row] };
   const far = kind === "queries" ? data().paint.distances?.[row] : undefined;
-  placeTip(parts.tip, plot, at.x[row], at.y[row], tipLines(kind, at, row, far));
+  placeTip(parts.tip, plot, at.x[row], at.y[row], tipLines(kind, at, row, far, scene.keys.target));
 }
 
 function hideTip() {

@@ -6,7 +6,7 @@ function mapTable(value, at) {
   rowsOf(value.paint.groups, standing.length).forEach((rows, index) =>
     rows.forEach((row) => { standing[row] = value.paint.groups[index].name; }));
   return {
-    columns: ["kind", "id", "prompt", "target or answer", "map x", "map y", "epsilon", "answered by", "distance to nearest key",
+    columns: ["kind", "id", "prompt", "target or logged answer", "map x", "map y", "epsilon", "answered by", "distance to nearest key",
       "distance to selected key", "standing"],
     rows: [
       ...keys.id.map((id, row) => ["key", id, keys.prompt[row], keys.target[row], keys.x[row], keys.y[row], keys.epsilon[row],

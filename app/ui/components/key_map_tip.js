@@ -1,13 +1,17 @@
 // The words at a point of the map, in a box of our own: Plotly's would need them in every trace, and as markup.
 
-/** What is said of a point: `kind` is keys, queries or undone; `at` the points; `far` its distance to the selected key. */
-function tipLines(kind, at, row, far) {
+/** What is said of a point: `kind` is keys, queries or undone; `at` the points; `far` its distance to the selected key.
+ *  targets: those of the keys. */
+function tipLines(kind, at, row, far, targets) {
   const lines = [el("strong", "", at.prompt[row])];
   if (kind === "queries") {
-    if (at.text[row]) lines.push(el("span", "", at.text[row]));
+    // The answer is the logged one: an edit made since would answer otherwise now.
+    if (at.text[row]) lines.push(el("span", "", `said then: ${at.text[row]}`));
     if (at.distance[row] !== null) {
-      const who = at.key[row] >= 0 ? "by an edit" : "by the model itself";
-      lines.push(el("span", "gs-map-tip-fact", `now answered ${who}; nearest key at ${at.distance[row].toFixed(2)}`));
+      const key = at.key[row];
+      if (key >= 0) lines.push(el("span", "", `now → ${targets[key]}`));
+      const who = key >= 0 ? "by an edit" : "by the model itself";
+      lines.push(el("span", "gs-map-tip-fact", `answered ${who} now; nearest key at ${at.distance[row].toFixed(2)}`));
     }
     if (far !== undefined) lines.push(el("span", "gs-map-tip-fact", `${far.toFixed(2)} from the selected key`));
     return lines;
