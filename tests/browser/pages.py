@@ -62,6 +62,15 @@ CHOSEN = """(plot) => {
     all: [...customdata],
   };
 }"""
+# The part of the map that is in view: how wide it is, and how far from its middle a key stands, both in map units.
+VIEW = """(plot, id) => {
+  const { xaxis, yaxis } = plot._fullLayout;
+  const trace = plot.data.find((one) => one.meta === "key");
+  const row = trace.customdata.indexOf(id);
+  const middle = ({ range: [low, high] }) => (low + high) / 2;
+  return { width: xaxis.range[1] - xaxis.range[0],
+    off: row < 0 ? null : Math.hypot(trace.x[row] - middle(xaxis), trace.y[row] - middle(yaxis)) };
+}"""
 KEY_ON_SCREEN = """(plot, id) => {
   const trace = plot.data.find((one) => one.meta === "key");
   const row = trace.customdata.indexOf(id);
@@ -214,6 +223,11 @@ class Reviewer:
         self.map.focus()
         for key in keys.split():
             self.page.keyboard.press(key)
+
+    def view(self, edit_id: str) -> dict[str, float]:
+        """How wide the part of the map in view is, and how far from its middle the key stands."""
+        found: dict[str, float] = self.map.evaluate(VIEW, edit_id)
+        return found
 
     def search_map(self, words: str) -> None:
         self.press("/")

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from app.journal.events import Generated
 from tests.browser.conftest import Taught, pictures_only, take_picture
-from tests.browser.pages import Reviewer
+from tests.browser.pages import VIEW, Reviewer
 
 pytestmark = [pytest.mark.real, pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -78,6 +78,36 @@ def test_search_and_keys_select_among_what_is_found(taught_studio: Taught, visit
     expect(visitor.page.get_by_role("dialog", name="On the map")).to_be_visible()
     visitor.page.keyboard.press("Escape")
     expect(visitor.map).to_be_focused()
+
+
+def test_keys_zoom_to_the_selected_key_and_a_next_one_comes_into_view(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    order = visitor.chosen["all"]
+    prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
+    whole = visitor.view(order[0])["width"]
+    visitor.press("J")  # without Shift: what Caps Lock makes of it
+    selected_everywhere(visitor, order[0], prompts[order[0]])
+    visitor.press("F")
+    wait_for_view(visitor, order[0], narrower_than=0.75 * whole)
+    for edit_id in order[1:]:
+        visitor.press("j")
+        selected_everywhere(visitor, edit_id, prompts[edit_id])
+        wait_for_view(visitor, edit_id, narrower_than=0.75 * whole, centred=False)
+    visitor.press("0")
+    visitor.page.wait_for_function(
+        "([view, wide]) => eval(view)(document.querySelector('.gs-map-plot')).width > wide", arg=[VIEW, 0.95 * whole]
+    )
+
+
+def wait_for_view(visitor: Reviewer, edit_id: str, *, narrower_than: float, centred: bool = True) -> None:
+    """Wait until the map is zoomed in with this key in its middle, or anywhere in view."""
+    visitor.page.wait_for_function(
+        """([view, id, wide, share]) => {
+          const { width, off } = eval(view)(document.querySelector(".gs-map-plot"), id);
+          return width < wide && off < share * width;
+        }""",
+        arg=[VIEW, edit_id, narrower_than, 0.01 if centred else 0.75],
+    )
 
 
 def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Reviewer) -> None:

@@ -23,6 +23,9 @@ let ghosts = []; // Keys that were withdrawn a moment ago.
 let selections = 0;
 let found = () => null; // Words to what holds them, among the points.
 let tip = null; // {kind, id}: the point whose words are shown.
+let focused = null; // The id of the key that the view was zoomed to, until a person moves it.
+let steering = false; // The view is moved by this script, not by a person.
+let followed = null; // The key that was selected when last drawn.
 
 function drawLegend(items, colours) {
   parts.legend.replaceChildren(...items.map((item) => {
@@ -142,7 +145,7 @@ function draw() {
       for (const axis of ["xaxis", "yaxis"]) figure.layout[axis].range = [...plot.layout[axis].range];
     }
     return react(figure);
-  }).then(bind).then(renewTip).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
+  }).then(bind).then(() => follow(value)).then(renewTip).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
 }
 
 async function move(value, from) {
@@ -154,10 +157,43 @@ async function move(value, from) {
   }
 }
 
+/** Shows these ranges of both axes. */
+async function show(x, y) {
+  steering = true;
+  try {
+    await Plotly.relayout(plot, { "xaxis.range": [...x], "yaxis.range": [...y] });
+  } finally {
+    steering = false;
+  }
+}
+
 /** Back to the part of the map that the server proposes. */
 async function showEverything() {
-  await Plotly.relayout(plot, { "xaxis.range": [...scene.ranges.x], "yaxis.range": [...scene.ranges.y] });
+  await show(scene.ranges.x, scene.ranges.y);
   zoomed = false;
+  focused = null;
+}
+
+/** Zooms to one key, with its circle and what is nearest to it on the map; a second time for the same key goes back. */
+async function focusOn(row) {
+  const id = scene.keys.id[row];
+  if (focused === id) { await showEverything(); return; }
+  const { xaxis, yaxis } = plot._fullLayout;
+  await show(...focusRanges(scene, row, circleRadius(data(), scene, row), xaxis._length, yaxis._length));
+  zoomed = true;
+  focused = id;
+  renewTip();
+}
+
+/** A key that was just selected, and lies outside of what is shown, is brought to the middle. */
+async function follow(value) {
+  const id = value.selected_key;
+  const row = id === followed ? -1 : scene.keys.id.indexOf(id);
+  followed = id;
+  if (row < 0 || !zoomed) return;
+  const ranges = { x: plot.layout.xaxis.range, y: plot.layout.yaxis.range };
+  const within = ["x", "y"].every((axis) => inRange(scene.keys[axis][row], ranges[axis]));
+  if (!within) await show(...["x", "y"].map((axis) => centred(scene.keys[axis][row], ranges[axis])));
 }
 
 // -- Words at a point -------------------------------------------------------------------------------------------------
@@ -278,7 +314,12 @@ function bind() {
   bound = true;
   plot.on("plotly_doubleclick", () => { if (marks && marks.why === "lasso") mark(null); else showEverything(); });
   plot.on("plotly_relayout", (change) => {
-    if (Object.keys(change).some((name) => /^[xy]axis\.range/.test(name))) { zoomed = true; hideTip(); }
+    if (Object.keys(change).some((name) => /^[xy]axis\.range/.test(name))) {
+      zoomed = true;
+      if (steering) return;
+      focused = null;
+      hideTip();
+    }
   });
   plot.on("plotly_hover", ({ points }) => {
     const point = points.find((one) => KIND[one.data.meta]);
@@ -323,12 +364,20 @@ plot.addEventListener("keydown", (event) => {
   // Among those that a lasso or a search picked out, where there are any.
   const ids = marks?.keys.size ? scene.keys.id.filter((id) => marks.keys.has(id)) : scene.keys.id;
   const at = ids.indexOf(value.selected_key);
-  const step = STEPS[event.key];
+  // Caps Lock must not take the letters away; Shift with a letter is left alone.
+  const letter = event.key.length === 1;
+  if (letter && event.shiftKey) return;
+  const pressed = letter ? event.key.toLowerCase() : event.key;
+  const step = STEPS[pressed];
   if (step && ids.length) {
     const next = at < 0 ? (step > 0 ? 0 : ids.length - 1) : (at + step + ids.length) % ids.length;
     trigger("select_edit", { edit_id: ids[next] });
-  } else if (event.key === "u" && value.selected) {
+  } else if (pressed === "u" && value.selected) {
     trigger("undo_edit", { edit_id: value.selected });
+  } else if (pressed === "f" && value.selected_key) {
+    drawing = drawing.then(() => focusOn(scene.keys.id.indexOf(value.selected_key))).catch(failed);
+  } else if (pressed === "0") {
+    drawing = drawing.then(showEverything).catch(failed);
   } else if (event.key === "Escape" && (marks || ring)) {
     search.value = "";
     mark(null);

@@ -21,6 +21,7 @@ SCRIPTS = (
     "key_map_table.js",
     "key_map_motion.js",
     "key_map_tip.js",
+    "key_map_view.js",
     "key_map_marks.js",
     "key_map.js",
 )
@@ -39,7 +40,8 @@ TEMPLATE = """
     <div class="gs-map-frame">
       <div class="gs-map-plot" tabindex="0" role="application" aria-roledescription="map"
            aria-label="Map of keys and queries. J and K, or the arrow keys, go to the next and the previous key;
-           U withdraws the selected edit; Escape clears the selection; slash searches; question mark helps."></div>
+           F zooms to the selected key and back; zero shows everything; U withdraws the selected edit;
+           Escape clears the selection; slash searches; question mark helps."></div>
       <div class="gs-map-tip" role="tooltip" hidden></div>
       <div class="gs-map-empty" hidden></div>
       <p class="gs-map-status" role="status" hidden></p>
@@ -49,7 +51,8 @@ TEMPLATE = """
   <p class="gs-map-note"></p>
   <div class="gs-map-foot">
     <p class="gs-map-keys">Click a key. <kbd>J</kbd> next, <kbd>K</kbd> previous, <kbd>/</kbd> search,
-      <kbd>U</kbd> undo, <kbd>Esc</kbd> clear, <button type="button" class="gs-link gs-map-help">all keys</button></p>
+      <kbd>F</kbd> focus, <kbd>U</kbd> undo,
+      <kbd>Esc</kbd> clear, <button type="button" class="gs-link gs-map-help">all keys</button></p>
     <span class="gs-map-downloads"></span>
   </div>
   <p class="gs-map-live gs-sr" aria-live="polite"></p>
@@ -58,6 +61,8 @@ TEMPLATE = """
     <dl>
       <dt><kbd>J</kbd> <kbd>N</kbd> <kbd>↓</kbd> <kbd>→</kbd></dt><dd>next key</dd>
       <dt><kbd>K</kbd> <kbd>P</kbd> <kbd>↑</kbd> <kbd>←</kbd></dt><dd>previous key</dd>
+      <dt><kbd>F</kbd></dt><dd>focus: zoom to the selected key, and back</dd>
+      <dt><kbd>0</kbd></dt><dd>show everything</dd>
       <dt><kbd>U</kbd></dt><dd>undo the selected edit</dd>
       <dt><kbd>/</kbd></dt><dd>search; <kbd>Enter</kbd> selects the first key found</dd>
       <dt><kbd>Esc</kbd></dt><dd>clear what is picked out, then the selection</dd>

@@ -1,0 +1,35 @@
+// Which part of the map is shown: pure.
+
+/** The map radius of the selected key's circle as it is drawn, which is the last one; 0 where there is none. */
+function circleRadius(value, at, row) {
+  const ball = value.paint.balls.at(-1);
+  return ball && value.paint.keys.chosen === row ? Math.max(...ball.x.filter((x) => x !== null)) - at.keys.x[row] : 0;
+}
+
+// So many points beside a key are shown with it, and its circle with so much room around it.
+const BESIDE = 12;
+const ROOM = 1.25;
+
+/**
+ * Ranges of x and y: the part around a key that holds its circle and the nearest points on the map, in a plot of this
+ * size in pixels. Never more than half of everything: else it would be no zoom.
+ */
+function focusRanges(at, row, radius, width, height) {
+  const [x, y] = [at.keys.x[row], at.keys.y[row]];
+  const far = ["keys", "queries"].flatMap((kind) => at[kind].x.map((other, one) => Math.hypot(other - x, at[kind].y[one] - y)))
+    .sort((a, b) => a - b);
+  const span = ["x", "y"].map((axis) => at.ranges[axis][1] - at.ranges[axis][0]);
+  const most = Math.max(...span) / 4;
+  const half = Math.min(ROOM * Math.max(radius, far[Math.min(BESIDE, far.length - 1)] ?? 0), most) || most;
+  const unit = half / Math.min(width, height);
+  return [[x - unit * width, x + unit * width], [y - unit * height, y + unit * height]];
+}
+
+/** Whether a coordinate lies within a range, and not at its very edge. */
+function inRange(value, [low, high]) {
+  const edge = 0.02 * (high - low);
+  return value >= low + edge && value <= high - edge;
+}
+
+/** A range as wide, with this coordinate in its middle. */
+const centred = (value, [low, high]) => [value - (high - low) / 2, value + (high - low) / 2];
