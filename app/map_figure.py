@@ -70,7 +70,7 @@ def _painted(scene: MapScene, chosen: int | None) -> Paint:
         },
         "distances": None if distances is None else distances.round(3).tolist(),
         "balls": _balls(scene, colours, chosen),
-        "annotations": key_names(scene, chosen),
+        "names": key_names(scene, chosen),
     }
     return Paint(value, legend(view, by_class, chosen), note(scene, chosen))
 

@@ -137,7 +137,7 @@ def test_untrusted_words_are_data_and_escaped_in_labels(scene: MapScene) -> None
     assert "<" not in text
     value = json.loads(text)
     assert value["points"]["keys"]["prompt"][0] == "Who is <b>Ada</b>?"
-    assert any("&lt;b&gt;Ada" in note["text"] for note in value["paint"]["annotations"])
+    assert any("&lt;b&gt;Ada" in name["text"] for name in value["paint"]["names"])
 
 
 def test_large_maps_use_webgl() -> None:
@@ -195,13 +195,8 @@ def test_a_click_in_a_large_map_sends_and_computes_only_what_it_changes(monkeypa
     assert key_map_value(scene, None) == first
 
 
-def test_no_name_lies_over_the_star_of_a_probe(scene: MapScene) -> None:
+def test_the_selected_key_is_named_first_and_lengths_are_of_what_is_seen(scene: MapScene) -> None:
     plain = key_names(scene, None)
-    assert plain
-    for name in plain:
-        # A star where the name was, a few pixels beside its key.
-        sign = {"left": 1, "center": 0, "right": -1}[name["xanchor"]]
-        up = {"top": -1, "middle": 0, "bottom": 1}[name["yanchor"]]
-        star = (name["x"] + sign * 24 / scene.pixels, name["y"] + up * 24 / scene.pixels)
-        moved = [other for other in key_names(scene, None, star) if (other["x"], other["y"]) == (name["x"], name["y"])]
-        assert name not in moved
+    assert [name["row"] for name in plain] == [0, 1]
+    assert plain[0]["length"] == len("… <b>Ada</b>?")
+    assert [name["row"] for name in key_names(scene, 1)] == [1, 0]

@@ -144,8 +144,22 @@ function draw() {
     if (zoomed) {
       for (const axis of ["xaxis", "yaxis"]) figure.layout[axis].range = [...plot.layout[axis].range];
     }
+    figure.layout.annotations = names(value, figure.layout);
     return react(figure);
   }).then(bind).then(() => follow(value)).then(renewTip).catch((error) => failed(new Error(`The map could not be drawn: ${error.message}`)));
+}
+
+/** The names of keys for these ranges, in the plot as large as it is now. */
+function names(value, { xaxis, yaxis, margin }) {
+  const [width, height] = [plot.clientWidth - margin.l - margin.r, plot.clientHeight - margin.t - margin.b];
+  return coloured(keyNames(value, scene, marks, { x: xaxis.range, y: yaxis.range, width, height }));
+}
+
+/** Another part of the map, or another size of the plot, has room for other names. */
+function renameKeys() {
+  const value = data();
+  if (!bound || !value || scene?.id !== value.scene_id) return;
+  drawing = drawing.then(() => Plotly.relayout(plot, { annotations: names(value, plot.layout) })).catch(failed);
 }
 
 async function move(value, from) {
@@ -316,6 +330,7 @@ function bind() {
   plot.on("plotly_relayout", (change) => {
     if (Object.keys(change).some((name) => /^[xy]axis\.range/.test(name))) {
       zoomed = true;
+      renameKeys();
       if (steering) return;
       focused = null;
       hideTip();
@@ -407,7 +422,7 @@ parts.downloads.append(downloads(plot, { filename: "grace-studio-map", label: "t
 new ResizeObserver(() => {
   if (plot.clientWidth === 0) return;
   if (stale || !bound) draw();
-  else Plotly.Plots.resize(plot);
+  else drawing = drawing.then(() => Plotly.Plots.resize(plot)).then(renameKeys).catch(failed);
 }).observe(plot);
 let mode = dark();
 new MutationObserver(() => { if (mode !== dark()) { mode = dark(); draw(); } })

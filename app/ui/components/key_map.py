@@ -9,7 +9,6 @@ import gradio as gr
 
 from app.figures import shorten
 from app.map_figure import paint
-from app.map_labels import key_names
 from app.map_scene import MapScene
 from app.map_withdrawn import Withdrawn
 from app.records import Landed
@@ -18,6 +17,7 @@ from app.ui.components.charts import HEAD, chart_script, serve_plotly
 
 SCRIPTS = (
     "key_map_figure.js",
+    "key_map_names.js",
     "key_map_table.js",
     "key_map_motion.js",
     "key_map_tip.js",
@@ -107,7 +107,7 @@ def key_map_value(
     painted = paint(scene, selected)
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
-        "paint": _beside_star(painted.value, scene, row, landed),
+        "paint": painted.value,
         "legend": [vars(item) for item in painted.legend],
         "note": painted.note if view.keys else "",
         "status": status,
@@ -122,11 +122,6 @@ def key_map_value(
     if known != scene.scene_id:
         text = f'{text[:-1]},"points":{_points(scene)}}}'
     return text
-
-
-def _beside_star(value: dict[str, Any], scene: MapScene, row: int | None, landed: Landed | None) -> dict[str, Any]:
-    """The same with no name over the star, where there is one."""
-    return value if landed is None else {**value, "annotations": key_names(scene, row, (landed.x, landed.y))}
 
 
 def landing_value(landed: Landed) -> dict[str, Any]:

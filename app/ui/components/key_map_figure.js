@@ -109,7 +109,7 @@ function mapFigure(value, at, own) {
       font: { family: "ui-sans-serif, system-ui, sans-serif", size: 12, color: "@text" },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: "@muted", activecolor: "@text" },
       newselection: { line: { color: "@text", width: 1.5, dash: "dot" } },
-      annotations: own.plain ? [] : value.paint.annotations,
+      annotations: [], // The names: see key_map_names.js.
     },
   };
 }
