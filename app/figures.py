@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from grace_core.config import Distance
+
 Theme = Literal["light", "dark"]
 Figure = dict[str, Any]
 
@@ -96,6 +98,11 @@ def escape(text: str) -> str:
     """Text that Plotly shows as it is: it would read tags and entities in hover texts and labels."""
     clean = text.encode("utf-8", "replace").decode("utf-8")
     return clean.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def distance_unit(distance: Distance) -> str:
+    """What a distance is measured in, for the title of its axis."""
+    return "1 − cos" if distance == "cosine" else "Euclidean"
 
 
 def shorten(text: str, length: int) -> str:

@@ -70,12 +70,14 @@ class Rings:
 class Radial:
     """The surroundings of one key. spots: keys, then queries, each nearest first.
 
-    rings: what a new edit would do to this key, and where. keys, queries: how many there are at all; more than are shown.
+    distance: in what all of it is measured. rings: what a new edit would do to this key, and where. keys, queries: how
+    many there are at all; more than are shown.
     """
 
     edit_id: str
     prompt: str
     epsilon: float
+    distance: Distance
     rings: Rings
     keys: int
     queries: int
@@ -150,7 +152,7 @@ def radial(
         for query in (view.queries[row],)
     ]  # fmt: skip
     return Radial(
-        own.edit_id, own.prompt, own.epsilon, rings, len(view.keys), len(view.queries), tuple(spots),
+        own.edit_id, own.prompt, own.epsilon, distance, rings, len(view.keys), len(view.queries), tuple(spots),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.figures import Figure, escape, frame, wrapped
+from app.figures import Figure, distance_unit, escape, frame, wrapped
 from app.radial import Radial, Spot, Standing
 from grace_core.config import Rule
 
@@ -58,6 +58,10 @@ def _reach(view: Radial) -> float:
     return max([rings.splitting, rings.joining, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
 
 
+def _axis_title(view: Radial) -> str:
+    return f"true distance to the selected key ({distance_unit(view.distance)})"
+
+
 def _circles(view: Radial) -> list[tuple[float, str, str, str]]:
     """(radius, words, colour, dash) of the circles that mean something: within which a new edit would do what.
 
@@ -99,7 +103,7 @@ def radial_figure(view: Radial) -> Figure:
         "xaxis": {
             "range": [-span, span], "zeroline": False, "showgrid": False, "tickvals": ticks,
             "ticktext": [f"{abs(value):g}" for value in ticks], "ticks": "outside", "tickcolor": "@line",
-            "title": {"text": "true distance to the selected key", "font": {"size": 12}}, "constrain": "domain",
+            "title": {"text": _axis_title(view), "font": {"size": 12}}, "constrain": "domain",
         },
         "yaxis": {"range": [-span, span], "visible": False, "scaleanchor": "x", "constrain": "domain"},
         "annotations": _tags(view, span),
@@ -130,7 +134,7 @@ def strip_figure(view: Radial) -> Figure:
         "margin": {"l": 52, "r": 10, "t": 14 + 16 * len(lines), "b": 40},
         "xaxis": {
             "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
-            "title": {"text": "true distance to the selected key", "font": {"size": 12}},
+            "title": {"text": _axis_title(view), "font": {"size": 12}},
         },
         "yaxis": {
             "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line", "gridwidth": 0.5,

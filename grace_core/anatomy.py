@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from grace_core.adapter import Batch, attached
 from grace_core.codebook import Codebook, Match
+from grace_core.config import Distance
 from grace_core.generation import MAX_NEW_TOKENS, forward, generate
 from grace_core.geometry import pair_distances
 from grace_core.models import LanguageModel
@@ -55,6 +56,7 @@ class Anatomy:
     keys: nearest first. edit_id: of the edit that answers; None where the query is deferred to the model.
     tokens: the likeliest next tokens of either distribution, likeliest with the codebook first.
     divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
+    distance: what the codebook measures its keys' distances in.
     """
 
     prompt: str
@@ -64,6 +66,7 @@ class Anatomy:
     without_codebook: str
     tokens: tuple[TokenShift, ...]
     divergence: float
+    distance: Distance
 
     def verdict(self) -> str:
         """Match or defer, and why, in words."""
@@ -132,6 +135,7 @@ def dissect(
         without_codebook=without,
         tokens=token_shifts(before, after, lambda token: _token_text(model, token)),
         divergence=divergence(before, after),
+        distance=codebook.config.distance,
     )
 
 

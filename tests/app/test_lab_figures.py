@@ -21,6 +21,7 @@ MATCHED = Anatomy(
     "Paris",
     (TokenShift(" London", 0.01, 0.9), TokenShift("Paris", 0.8, 0.0)),
     3.2,
+    "cosine",
 )
 
 
@@ -50,6 +51,7 @@ def test_keys_with_their_balls_and_distances() -> None:
     assert "<b>" not in names[0]
     assert all(len(name) < 60 for name in names)
     low, high = figure["layout"]["xaxis"]["range"]
+    assert figure["layout"]["xaxis"]["title"]["text"].endswith("(1 − cos)")
     assert low < 0.1
     assert high > 0.8
 

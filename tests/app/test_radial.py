@@ -13,7 +13,7 @@ from app.projection import Layout
 from app.radial import Radial, Rings, radial, rings_of
 from app.radial_figures import COLUMNS, radial_figure, radial_note, strip_figure, strip_note, table
 from grace_core.codebook import Edit
-from grace_core.config import Rule
+from grace_core.config import Distance, Rule
 from tests.app.map_samples import large, two_keys
 from tests.grace_core.builders import line_codebook, made_edit
 
@@ -156,6 +156,13 @@ def test_one_circle_says_both_where_what_merges_is_within_epsilon(seen: Radial) 
     wider = replace(seen, rings=replace(RINGS, joining=1.2))
     assert [tag["text"] for tag in radial_figure(wider)["layout"]["annotations"]] == ["ε 0.90", "merge 1.20", "split 1.80"]
     assert np.hypot(*(named(radial_figure(wider), "merge")[axis] for axis in "xy")) == pytest.approx(1.2, abs=1e-4)
+
+
+@pytest.mark.parametrize(("distance", "unit"), [("cosine", "(1 − cos)"), ("euclidean", "(Euclidean)")])
+def test_the_axis_says_what_a_distance_is(distance: Distance, unit: str) -> None:
+    seen = radial(two_keys(), LAYOUT, 0, distance=distance, rings=RINGS)
+    for figure in (radial_figure(seen), strip_figure(seen)):
+        assert figure["layout"]["xaxis"]["title"]["text"].endswith(unit)
 
 
 def test_the_notes_say_what_the_rule_does() -> None:
