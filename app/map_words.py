@@ -61,6 +61,8 @@ def note(scene: MapScene, chosen: int | None) -> str:
                 parts.append("Its circle is drawn larger than its ε, so that it can be seen.")
         elif keys * len(scene.view.queries) <= _COMPARED:
             inside = scene.inside_all
+        else:
+            parts.append("With so many points, how many queries are truly within ε is counted for a selected key only.")
         if inside.drawn:
             parts.append(
                 f"Of {inside.drawn:,} {_queries(inside.drawn)} drawn inside {circle}, {inside.truly:,} truly within {radius}."

@@ -140,6 +140,13 @@ def test_untrusted_words_are_data_and_escaped_in_labels(scene: MapScene) -> None
     assert any("&lt;b&gt;Ada" in name["text"] for name in value["paint"]["names"])
 
 
+def test_a_map_of_many_points_says_why_it_counts_for_a_selected_key_only() -> None:
+    scene = MapScene(*large(100, 2100), "cosine")
+    assert "for a selected key only" in paint(scene, None).note
+    assert "for a selected key only" not in paint(scene, "k1").note
+    assert "for a selected key only" not in paint(MapScene(*large(100, 1900), "cosine"), None).note
+
+
 def test_large_maps_use_webgl() -> None:
     view, layout = large(2, 1600)
     assert MapScene(view, layout, "cosine").points["webgl"]
