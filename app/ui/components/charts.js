@@ -38,8 +38,12 @@ function tableOf(figure) {
 /**
  * Buttons that download a figure. plot: the element that Plotly drew into; named: its file name without ending and
  * what it shows, for screen readers; table: () => {columns, rows}. onError is told what failed.
+ * figure: what pictures are made of, where that is not the plot itself; size: theirs.
  */
-function downloads(plot, { filename, label, table = () => tableOf(plot), onError = console.error }) {
+function downloads(plot, {
+  filename, label, table = () => tableOf(plot), onError = console.error,
+  figure = () => plot, size = () => ({ width: plot.clientWidth, height: plot.clientHeight }),
+}) {
   const bar = el("span", "gs-downloads", null, { role: "group", "aria-label": `Download ${label}` });
   const add = (kind, act) => {
     const button = el("button", "gs-download", kind, { type: "button", "aria-label": `Download ${label} as ${kind}` });
@@ -47,9 +51,7 @@ function downloads(plot, { filename, label, table = () => tableOf(plot), onError
       onError(new Error(`The ${kind} could not be made: ${error.message ?? error}`))));
     bar.append(button);
   };
-  const image = (format) => () => Plotly.downloadImage(plot, {
-    format, filename, scale: format === "png" ? 2 : 1, width: plot.clientWidth, height: plot.clientHeight,
-  });
+  const image = (format) => () => Plotly.downloadImage(figure(), { format, filename, scale: format === "png" ? 2 : 1, ...size() });
   bar.append(el("span", "gs-download-title", "Download"));
   add("PNG", image("png"));
   add("SVG", image("svg"));

@@ -4,6 +4,7 @@ const loss = element.querySelector(".gs-loss");
 const bar = element.querySelector(".gs-bar");
 const fill = element.querySelector(".gs-bar-fill");
 const svg = element.querySelector(".gs-curve");
+const saving = element.querySelector(".gs-loss-downloads");
 const LEFT = 34, RIGHT = 392, TOP = 8, BOTTOM = 98;
 
 function shape(tag, attributes, text = null) {
@@ -28,6 +29,21 @@ function drawCurve(losses, limit) {
   svg.replaceChildren(...parts);
 }
 
+/** The same curve as a figure of its own, to be saved. */
+function lossFigure(losses) {
+  const axis = { gridcolor: "@line", gridwidth: 0.5, zeroline: false, tickfont: { color: "@muted" } };
+  return coloured({
+    data: [{ type: "scatter", mode: "lines", name: "loss", x: losses.map((_, step) => step + 1), y: losses,
+      line: { color: "@own", width: 2 } }],
+    layout: {
+      paper_bgcolor: "@surface", plot_bgcolor: "@surface", showlegend: false, margin: { l: 72, r: 20, t: 20, b: 56 },
+      font: { family: "ui-sans-serif, system-ui, sans-serif", size: 13, color: "@text" },
+      xaxis: { ...axis, title: { text: "step" } },
+      yaxis: { ...axis, title: { text: "loss (nats per token)" }, type: "log", dtick: 1 },
+    },
+  });
+}
+
 function draw() {
   const value = data();
   if (!value) return;
@@ -42,6 +58,14 @@ function draw() {
   fill.style.width = value.limit ? `${(100 * value.step) / value.limit}%` : "0%";
   svg.style.display = value.losses.length ? "" : "none";
   drawCurve(value.losses, value.limit);
+  saving.hidden = value.running || !value.losses.length;
 }
+
+saving.append(downloads(svg, {
+  filename: "grace-studio-loss", label: "the loss of each step",
+  table: () => ({ columns: ["step", "loss (nats per token)"], rows: data().losses.map((value, step) => [step + 1, value]) }),
+  figure: () => lossFigure(data().losses), size: () => ({ width: 640, height: 360 }),
+  onError: (error) => say(stage, error.message),
+}));
 draw();
 watch("value", draw);

@@ -1,4 +1,7 @@
-"""A running edit: how far it is, and the loss of each step as a small SVG curve (log scale)."""
+"""A running edit: how far it is, and the loss of each step as a small SVG curve (log scale).
+
+The curve is drawn anew many times a second, which Plotly is too slow for; what is downloaded at the end is Plotly's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.records import EditProgress
-from app.ui.components import script
+from app.ui.components.charts import HEAD, chart_script, serve_plotly
 
 TEMPLATE = """
 <div class="gs-progress" hidden>
@@ -15,6 +18,7 @@ TEMPLATE = """
   <div class="gs-bar" role="progressbar" aria-label="Steps of this edit" aria-valuemin="0">
     <div class="gs-bar-fill"></div></div>
   <svg class="gs-curve" viewBox="0 0 400 110" role="img" aria-label="Loss of each step, on a logarithmic scale"></svg>
+  <div class="gs-loss-downloads" hidden></div>
 </div>
 """
 
@@ -33,10 +37,13 @@ def progress_value(progress: EditProgress, *, running: bool = True) -> dict[str,
 
 
 def build_loss_curve() -> gr.HTML:
+    """The component; it triggers nothing."""
+    serve_plotly()
     return gr.HTML(
         HIDDEN,
         html_template=TEMPLATE,
-        js_on_load=script("loss_curve.js"),
+        js_on_load=chart_script("loss_curve.js"),
+        head=HEAD,
         apply_default_css=False,
         elem_id="gs-progress",
         elem_classes="gs-part",
