@@ -28,6 +28,17 @@ async function drawPlot(plot, figure, config) {
   }
 }
 
+/** Loads Plotly where the page has not: for a component that does not name it in its head, as it draws by itself. */
+function needPlotly() {
+  if (window.Plotly) return Promise.resolve();
+  return new Promise((loaded, failed) => {
+    const code = el("script", "", null, { src: PLOTLY_ADDRESS });
+    code.addEventListener("load", loaded);
+    code.addEventListener("error", () => failed(new Error("Plotly could not be loaded.")));
+    document.head.append(code);
+  });
+}
+
 /** A table of what a figure shows, where no better one is given: one row for each point. */
 function tableOf(figure) {
   const rows = figure.data.flatMap((trace) => [...(trace.x ?? [])].map((x, index) =>
@@ -38,7 +49,7 @@ function tableOf(figure) {
 /**
  * Buttons that download a figure. plot: the element that Plotly drew into; named: its file name without ending and
  * what it shows, for screen readers; table: () => {columns, rows}. onError is told what failed.
- * figure: what pictures are made of, where that is not the plot itself; size: theirs.
+ * figure: what pictures are made of, where that is not the plot itself (or a promise of it); size: theirs.
  */
 function downloads(plot, {
   filename, label, table = () => tableOf(plot), onError = console.error,
@@ -51,7 +62,10 @@ function downloads(plot, {
       onError(new Error(`The ${kind} could not be made: ${error.message ?? error}`))));
     bar.append(button);
   };
-  const image = (format) => () => Plotly.downloadImage(figure(), { format, filename, scale: format === "png" ? 2 : 1, ...size() });
+  const image = (format) => async () => {
+    const made = await figure();
+    return Plotly.downloadImage(made, { format, filename, scale: format === "png" ? 2 : 1, ...size() });
+  };
   bar.append(el("span", "gs-download-title", "Download"));
   add("PNG", image("png"));
   add("SVG", image("svg"));

@@ -18,12 +18,13 @@ PLOTLY = Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.j
 
 # Gradio answers /gradio_api/file=… below whatever prefix a proxy puts the app; a relative address keeps that prefix.
 # Many components may name it: a browser loads it once.
-HEAD = f'<script src="gradio_api/file={PLOTLY.as_posix()}"></script>'
+_ADDRESS = f"gradio_api/file={PLOTLY.as_posix()}"
+HEAD = f'<script src="{_ADDRESS}"></script>'
 
 
 def chart_script(*names: str) -> str:
     """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own scripts in this order."""
-    palettes = f"const PALETTES = {json.dumps(PALETTES)};"
+    palettes = f"const PALETTES = {json.dumps(PALETTES)}; const PLOTLY_ADDRESS = {json.dumps(_ADDRESS)};"
     return "\n".join((asset("dom.js"), palettes, asset("csv.js"), asset("charts.js"), *map(asset, names)))
 
 

@@ -64,7 +64,8 @@ function draw() {
 saving.append(downloads(svg, {
   filename: "grace-studio-loss", label: "the loss of each step",
   table: () => ({ columns: ["step", "loss (nats per token)"], rows: data().losses.map((value, step) => [step + 1, value]) }),
-  figure: () => lossFigure(data().losses), size: () => ({ width: 640, height: 360 }),
+  // Large, and of no other use on this page: it comes with the first picture.
+  figure: () => needPlotly().then(() => lossFigure(data().losses)), size: () => ({ width: 640, height: 360 }),
   onError: (error) => say(stage, error.message),
 }));
 draw();

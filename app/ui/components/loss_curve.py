@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.records import EditProgress
-from app.ui.components.charts import HEAD, chart_script, serve_plotly
+from app.ui.components.charts import chart_script, serve_plotly
 
 TEMPLATE = """
 <div class="gs-progress" hidden>
@@ -43,7 +43,6 @@ def build_loss_curve() -> gr.HTML:
         HIDDEN,
         html_template=TEMPLATE,
         js_on_load=chart_script("loss_curve.js"),
-        head=HEAD,
         apply_default_css=False,
         elem_id="gs-progress",
         elem_classes="gs-part",
