@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -82,7 +83,7 @@ class LookDesk(ReadingDesk):
             serves=() if entry is None else entry.edit_ids,
             text_before=record.edited.text_before,
             text_after=record.edited.text_after,
-            change=str(record.edited.change.get("sentence", "")),
+            change=_told(record.edited.change),
             neighbors=_neighbors(codebook, query, entry, 0.0 if entry is None else entry.epsilon),
             matched=tuple(matched),
         )
@@ -187,6 +188,12 @@ class LookDesk(ReadingDesk):
 def _matched(record: QueryRecord, distance: float) -> MatchedQuery:
     said = record.generated
     return MatchedQuery(said.query_id, said.prompt, said.text, distance, record.event.at, said_by=said.edit_id)
+
+
+def _told(stored: Mapping[str, Any]) -> str:
+    """What an edit did, in today's words where the journal keeps enough to say it anew."""
+    change = Change.of(stored)
+    return str(stored.get("sentence", "")) if change is None else change.sentence()
 
 
 def _neighbor(codebook: Codebook, entry: Entry, distance: float, epsilon: float) -> Neighbor:

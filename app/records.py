@@ -5,9 +5,10 @@ Nothing here knows a widget, a database row or a tensor hook.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -122,22 +123,35 @@ class Change:
     shrunk: tuple[tuple[str, str, float, float], ...] = ()
     superseded_edit_id: str | None = None
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Change | None:
+        """The change as the journal keeps it; None where it keeps too little of it."""
+        try:
+            near = stored["nearest"]
+            shrunk = tuple((str(cut[0]), str(cut[1]), float(cut[2]), float(cut[3])) for cut in stored["shrunk"])
+            return cls(
+                stored["kind"], float(stored["epsilon"]), None if near is None else Neighbor(**near), shrunk,
+                stored["superseded_edit_id"],
+            )  # fmt: skip
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+
     def sentence(self) -> str:
-        """The change in words, as the page shows it."""
+        """The change in words: as true right after the edit as when it is read beside what has become of it since."""
         parts = []
         match self.kind:
             case "added":
                 parts.append(f"Added a new key with ε {self.epsilon:.2f}.")
             case "expanded":
-                parts.append(f"Expanded an existing key with the same target; its ε is now {self.epsilon:.2f}.")
+                parts.append(f"Expanded an existing key with the same target; its ε became {self.epsilon:.2f}.")
             case "split":
-                parts.append(f"Split: a key with another target is near, so the new ε is {self.epsilon:.2f}.")
+                parts.append(f"Split: a key with another target was near, so the new key got ε {self.epsilon:.2f}.")
             case "superseded":
-                parts.append(f"Replaced the earlier edit of this prompt; ε {self.epsilon:.2f}.")
+                parts.append(f"Replaced the earlier edit of this prompt, with ε {self.epsilon:.2f}.")
         if self.nearest is not None:
-            parts.append(f"Nearest other key: “{self.nearest.prompt}” at distance {self.nearest.distance:.2f}.")
+            parts.append(f"The nearest other key was “{self.nearest.prompt}”, at distance {self.nearest.distance:.2f}.")
         else:
-            parts.append("It is the only key.")
+            parts.append("There was no other key yet.")
         return " ".join([*parts, *self._shrunk_words()])
 
     def _shrunk_words(self) -> list[str]:

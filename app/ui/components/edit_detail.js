@@ -73,8 +73,8 @@ function draw() {
   const list = el("dl");
   row(list, "Target", el("span", "gs-detail-target", edit.target));
   if (edit.paraphrases.length) row(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));
-  row(list, "Radius ε", edit.epsilon === null ? "not in force" : number(edit.epsilon));
-  row(list, "Change", edit.change);
+  row(list, "Radius ε now", edit.epsilon === null ? "not in force" : number(edit.epsilon));
+  row(list, "What it did", edit.change);
   row(list, "Made", when(edit.at), edit.author ? ` by ${edit.author}` : "");
   if (edit.source_url) {
     row(list, "Source", edit.source_is_link
