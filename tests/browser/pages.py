@@ -162,11 +162,15 @@ class Reviewer:
 
     def correct(self, sentence: str) -> None:
         """Paste the correct response over what stands there, press Edit, wait for the outcome."""
+        self.begin_to_correct(sentence)
+        self.page.locator(".gs-outcome:not([hidden])").wait_for(timeout=EDIT_MS)
+
+    def begin_to_correct(self, sentence: str) -> None:
+        """The same without the waiting."""
         self.page.locator("#gs-target textarea").click()
         self.page.keyboard.press("Control+A")
         self.page.keyboard.insert_text(sentence)
         self.page.locator("#gs-edit").click()
-        self.page.locator(".gs-outcome:not([hidden])").wait_for(timeout=EDIT_MS)
 
     @property
     def outcome(self) -> Locator:

@@ -136,11 +136,6 @@ class Studio:
         """All edits by prompt, oldest first."""
         return {row["prompt"]: row for row in reversed(self.call("edits"))}
 
-    def request_edit(self, prompt: str, target: str) -> None:
-        """Ask for an edit without waiting for it."""
-        data = {"data": [prompt, target, []]}
-        httpx.post(f"{self.url}/gradio_api/call/edit", json=data, timeout=30, trust_env=False).raise_for_status()
-
     # --- the journal, behind the app's back -------------------------------------------------------------------------
     def journal(self, *kinds: type[EventData]) -> Iterator[EventData]:
         """What the journal holds of these kinds, in every codebook."""

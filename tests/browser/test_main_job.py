@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from app.journal.events import Generated, Marked
+from app.journal.events import Edited, Generated, Marked
 from tests.browser.conftest import TAKES_PICTURES, take_picture
-from tests.browser.pages import Reviewer, a_claim
+from tests.browser.pages import EDIT_MS, Reviewer, a_claim
 from tests.browser.people import people, unrelated
 from tests.browser.studio import Outside, Studio
 
@@ -19,7 +19,11 @@ pytestmark = [pytest.mark.real, pytest.mark.browser]
 
 @pytest.mark.timeout(1800)
 def test_five_people_are_corrected_seen_undone_and_remembered(
-    studio: Studio, outside: Outside, arrive: Callable[[], Reviewer], record_testsuite_property: Callable[[str, object], None]
+    studio: Studio,
+    outside: Outside,
+    browser: Browser,
+    arrive: Callable[[], Reviewer],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     persons = people(5, own=TAKES_PICTURES)
     strangers = unrelated(20, own=TAKES_PICTURES)
@@ -93,10 +97,8 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
 
     # Pull the plug in the middle of an edit, and come back.
     rows = studio.edits()
-    studio.request_edit("Who was the first person on the moon?", "Neil Armstrong, on 21 July 1969, and Buzz Aldrin after him.")
-    time.sleep(1.5)
-    assert studio.edits() == rows, "the edit ended before the plug was pulled"
-    studio.kill()
+    pull_the_plug_in_the_middle_of_an_edit(studio, browser)
+    assert len(list(studio.journal(Edited))) == len(rows), "the edit ended before the plug was pulled"
     studio.start()
     record_testsuite_property("second start, seconds", round(studio.start_seconds[-1], 1))
     assert studio.edits() == rows
@@ -120,3 +122,24 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
     assert outside.knocks == []
     assert reviewer.requests_outside == []
     assert len(reviewer.requests) > 50
+
+
+# So long that its learning goes on for dozens of steps after the first one is seen, however fast the machine is.
+LONG_STORY = (
+    "Neil Armstrong stepped onto the moon on 21 July 1969, and Buzz Aldrin followed him nineteen minutes later, while "
+    "Michael Collins flew alone around it in the command module Columbia; together they brought twenty-one kilograms of "
+    "rock home, which was opened in a quarantined laboratory in Houston before any other hand was allowed to touch it."
+)
+
+
+def pull_the_plug_in_the_middle_of_an_edit(studio: Studio, browser: Browser) -> None:
+    """Kill the app once a page shows that the edit learns. What becomes of that page is nobody's concern."""
+    witness = Reviewer(browser, studio.url)
+    try:
+        witness.open()
+        witness.ask("Who was the first person on the moon?")
+        witness.begin_to_correct(LONG_STORY)
+        expect(witness.page.locator("#gs-progress .gs-stage")).to_contain_text("step ", timeout=EDIT_MS)
+        studio.kill()
+    finally:
+        witness.close()
