@@ -185,7 +185,13 @@ def test_without_a_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture
 def run_app(tmp_path: Path, model: Path, port: int) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "app.cli", "--model", str(model), "--port", str(port), "--data-dir", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
-    return subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def heed_ctrl_c() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs these tests in the background ignores it
+
+    return subprocess.Popen(
+        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    )
 
 
 def ended(app: subprocess.Popen[str]) -> tuple[int, str]:
