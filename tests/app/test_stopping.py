@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from app.stopping import StopSignals
 
 ROOT = Path(__file__).parents[2]
 BOTH = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """As in a terminal; a shell that runs these tests in the background ignores it for them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", BOTH)
@@ -92,6 +101,7 @@ end(3)
 def test_a_closing_that_hangs_ends_all_the_same_and_says_where() -> None:
     result = run("""
 import threading
+from collections.abc import Iterator
 from app.stopping import give_up_after
 def close_the_database():
     threading.Event().wait()
