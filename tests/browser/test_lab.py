@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.journal.events import EpsilonChanged, EpsilonUndone, EventData, Generated
-from tests.browser.conftest import Taught, pictures_only, take_picture
+from tests.browser.conftest import TAKES_PICTURES, Taught, pictures_only, take_picture
 from tests.browser.pages import ANSWER_MS, EDIT_MS, Reviewer
 from tests.browser.people import OWN_UNRELATED
 from tests.browser.studio import Studio
@@ -98,7 +98,7 @@ def test_the_anatomy_of_an_answer_is_not_logged(taught_studio: Taught, visitor: 
 def test_a_layer_sweep_can_be_stopped_and_run(taught_studio: Taught, visitor: Reviewer) -> None:
     visitor.open_lab("sweep")
     page = visitor.page
-    page.locator("#gs-sweep-edits input[type=number]").fill("2")
+    page.locator("#gs-sweep-edits input[type=number]").fill("12" if TAKES_PICTURES else "2")
     page.locator("#gs-sweep-edits input[type=number]").press("Tab")
     page.locator("#gs-sweep-go").click()
     page.locator("#gs-sweep-stop").click()
