@@ -128,7 +128,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
     names = [f"{row + 1}.  {shorten(key.prompt, 34)}" for row, key in enumerate(keys)]
     layout = base_layout(
         margin={"l": 240, "r": 110, "t": 24, "b": 44},
-        xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.03 * furthest, 1.06 * furthest]),
+        xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),
         yaxis=axis(
             tickvals=rows,
             ticktext=names,
