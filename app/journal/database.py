@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from app.errors import JournalError
 
 BUSY_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 _WRITES = "grace_writes"
 _SECRET = re.compile(r"passw|passwd|pwd|secret|token|key", re.IGNORECASE)
 
@@ -82,10 +84,26 @@ class Database:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
         # WAL: readers go on while one writes. FULL: a commit that returned survives a power cut, too.
-        cursor.execute("PRAGMA journal_mode = WAL")
+        self._switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+
+    def _switch_to_wal(self, cursor: sqlite3.Cursor) -> None:
+        """Wait for whoever uses the file, as `busy_timeout` does elsewhere.
+
+        Where several open a new file at once, SQLite refuses this one statement immediately: who switches has read the
+        file already, and two who read and wait for each other would wait for ever.
+        """
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

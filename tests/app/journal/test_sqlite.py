@@ -245,6 +245,30 @@ def test_a_lock_that_is_held_too_long_is_explained(tmp_path: Path) -> None:
         store.append(codebook_id, generated("q1"))
 
 
+def test_a_new_file_that_another_program_sets_up_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # here SQLite refuses the switch to WAL without waiting
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(_open, path)
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.3)
+        other.execute("ROLLBACK")
+        other.close()
+        with opening.result() as store:
+            assert _codebook(store)
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_new_file_that_another_program_keeps_is_explained(tmp_path: Path, lock: str) -> None:
+    path = tmp_path / "journal.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute(f"BEGIN {lock}")
+    with pytest.raises(JournalError, match=r"locked by another process for more than 0\.2 s"):
+        _open(path, busy_seconds=0.2)
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
