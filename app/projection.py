@@ -15,19 +15,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app import umap_model
 from app.errors import StudioError
+from app.layout_file import Method, Placed, SavedLayout
 from app.planar import (
     Array,
     align,
@@ -45,12 +44,9 @@ from app.umap_model import Umap
 
 logger = logging.getLogger(__name__)
 
-Method = Literal["mds", "pca", "umap"]
-
 UMAP_FROM = 15
 # Up to this many points a fit takes about a second once UMAP is warm: not worth a preliminary layout.
 _FIT_AT_ONCE = 1500
-_FORMAT = 1
 
 
 class Scales(Protocol):
@@ -141,23 +137,16 @@ class _KeyScales:
         return own_scales(vectors[rows], self.xy[rows], vectors, self.xy)
 
 
-@dataclass(frozen=True)
-class _Placed:
-    digest: str
-    x: float
-    y: float
-
-
 class Projection:
     """The one layout that all browsers share. Thread-safe.
 
-    path: a file that keeps the layout over restarts (npz without pickle); None keeps it in memory only.
+    path: a file that keeps the layout over restarts; None keeps it in memory only.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._known: dict[str, _Placed] = {}
+        self._known: dict[str, Placed] = {}
         self._reading = ""
         self._method: Method = "mds"
         self._provisional = False
@@ -406,7 +395,7 @@ class Projection:
             bad = int((~np.isfinite(xy)).any(axis=1).sum())
             raise StudioError(f"The map got no coordinates for {bad} of {len(points)} points. Ask for a new layout.")
         for name, digest, (x, y) in zip(points.ids, points.digests, xy.tolist(), strict=True):
-            self._known[name] = _Placed(digest, x, y)
+            self._known[name] = Placed(digest, x, y)
 
     def _xy(self, points: _Points) -> Array:
         return np.array([(self._known[name].x, self._known[name].y) for name in points.ids]).reshape(-1, 2)
@@ -431,21 +420,8 @@ class Projection:
     def _save(self) -> None:
         if self._path is None or self._provisional:
             return
-        temporary = self._path.with_name(self._path.name + ".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                np.savez(
-                    file,
-                    format=np.array(_FORMAT),
-                    method=np.array(self._method),
-                    reading=np.array(self._reading, dtype=np.str_),
-                    recalibrated=np.array(self._recalibrated),
-                    ids=np.array(list(self._known), dtype=np.str_),
-                    digests=np.array([placed.digest for placed in self._known.values()], dtype=np.str_),
-                    xy=np.array([(placed.x, placed.y) for placed in self._known.values()]).reshape(-1, 2),
-                )
-            temporary.replace(self._path)
+            SavedLayout(self._method, self._reading, self._recalibrated, self._known).write(self._path)
             self._file_problem = ""
         except OSError as error:
             logger.warning("map layout not saved to %s: %s", self._path, error)
@@ -453,20 +429,10 @@ class Projection:
 
     def _load(self, path: Path) -> None:
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                if int(stored["format"]) != _FORMAT:
-                    raise ValueError(f"format {int(stored['format'])}, expected {_FORMAT}")
-                method, xy = str(stored["method"]), np.asarray(stored["xy"], np.float64)
-                ids, digests = stored["ids"].tolist(), stored["digests"].tolist()
-                # Files of before these were kept have neither; most journals have no other reading than the first, "".
-                reading = str(stored["reading"]) if "reading" in stored else ""
-                recalibrated = "recalibrated" in stored and bool(stored["recalibrated"])
-            if method not in ("mds", "pca", "umap") or xy.shape != (len(ids), 2) or not np.isfinite(xy).all():
-                raise ValueError(f"method {method!r}, {len(ids)} ids, coordinates of shape {xy.shape}")
-            known = {name: _Placed(digest, x, y) for name, digest, (x, y) in zip(ids, digests, xy.tolist(), strict=True)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            saved = SavedLayout.read(path)
+        except (OSError, ValueError) as error:
             logger.warning("map layout %s cannot be read: %s", path, error)
             self._read_problem = f"The saved layout {path.name} could not be read ({error}); this is a new one."
         else:
-            self._known, self._method, self._layout_id = known, cast(Method, method), 1
-            self._reading, self._recalibrated = reading, recalibrated
+            self._known, self._method, self._layout_id = dict(saved.known), saved.method, 1
+            self._reading, self._recalibrated = saved.reading, saved.recalibrated

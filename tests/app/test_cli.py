@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -182,16 +183,21 @@ def test_without_a_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture
 # The whole program
 
 
-def run_app(tmp_path: Path, model: Path, port: int) -> subprocess.Popen[str]:
+@contextmanager
+def run_app(tmp_path: Path, model: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     words = [sys.executable, "-m", "app.cli", "--model", str(model), "--port", str(port), "--data-dir", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
 
     def heed_ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs these tests in the background ignores it
 
-    return subprocess.Popen(
+    with subprocess.Popen(
         words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
-    )
+    ) as app:
+        try:
+            yield app
+        finally:
+            app.kill()  # a test that failed leaves nothing running
 
 
 def ended(app: subprocess.Popen[str]) -> tuple[int, str]:
@@ -209,48 +215,39 @@ def test_the_app_takes_over_from_the_loading_page_and_stops_cleanly(
     number: signal.Signals, tmp_path: Path, tiny_llama_dir: Path, free_port: int
 ) -> None:
     with run_app(tmp_path, tiny_llama_dir, free_port) as app:
-        try:
-            assert app.stdout is not None
-            assert app.stderr is not None
-            seen: set[int] = set()
-            deadline = time.monotonic() + 300  # a hang is what this is for, not a slow machine
-            while time.monotonic() < deadline and app.poll() is None and 200 not in seen:
-                try:
-                    seen.add(ask(free_port, "/")[0])
-                except OSError:
-                    time.sleep(0.05)
-            assert seen == {503, 200}, app.stderr.read() if app.poll() is not None else seen
-            assert f"http://127.0.0.1:{free_port}" in app.stdout.readline()
-            # What the loading page takes as the sign to load itself again.
-            assert not ask(free_port, "/progress")[1].startswith('{"loading": true')
-            app.send_signal(number)
-            status, said = ended(app)
-            assert status == 0, said
-            assert said.endswith("Stopping.\n")
-            assert "Traceback" not in said
-        finally:
-            app.kill()
+        assert app.stdout is not None
+        assert app.stderr is not None
+        seen: set[int] = set()
+        deadline = time.monotonic() + 300  # a hang is what this is for, not a slow machine
+        while time.monotonic() < deadline and app.poll() is None and 200 not in seen:
+            try:
+                seen.add(ask(free_port, "/")[0])
+            except OSError:
+                time.sleep(0.05)
+        assert seen == {503, 200}, app.stderr.read() if app.poll() is not None else seen
+        assert f"http://127.0.0.1:{free_port}" in app.stdout.readline()
+        # What the loading page takes as the sign to load itself again.
+        assert not ask(free_port, "/progress")[1].startswith('{"loading": true')
+        app.send_signal(number)
+        status, said = ended(app)
+        assert status == 0, said
+        assert said.endswith("Stopping.\n")
+        assert "Traceback" not in said
 
 
 def test_a_signal_right_after_the_app_is_ready_stops_it_as_cleanly(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
     with run_app(tmp_path, tiny_llama_dir, free_port) as app:
-        try:
-            assert app.stdout is not None
-            assert "is ready" in app.stdout.readline()
-            app.send_signal(signal.SIGTERM)  # it has not yet said all that it says at the start
-            assert ended(app)[0] == 0
-        finally:
-            app.kill()
+        assert app.stdout is not None
+        assert "is ready" in app.stdout.readline()
+        app.send_signal(signal.SIGTERM)  # it has not yet said all that it says at the start
+        assert ended(app)[0] == 0
 
 
 def test_a_signal_during_the_start_ends_it_as_interrupted(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
     with run_app(tmp_path, tiny_llama_dir, free_port) as app:
-        try:
-            assert app.stderr is not None
-            assert "Loading the libraries" in app.stderr.readline()
-            app.send_signal(signal.SIGTERM)
-            status, said = ended(app)
-            assert status == cli.EXIT_INTERRUPTED, said
-            assert said.endswith("grace-studio: stopped.\n")
-        finally:
-            app.kill()
+        assert app.stderr is not None
+        assert "Loading the libraries" in app.stderr.readline()
+        app.send_signal(signal.SIGTERM)
+        status, said = ended(app)
+        assert status == cli.EXIT_INTERRUPTED, said
+        assert said.endswith("grace-studio: stopped.\n")
