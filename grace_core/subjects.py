@@ -17,6 +17,8 @@ _JOINER = r"(?:of|de|du|del|della|di|da|von|van|der|den|the|al|el|la|le|and|y|&)
 _CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-Ž0-9][\w.'’&/()-]*"
 _NAME = re.compile(rf"(?<![\w]){_CAPITAL}(?:\s+(?:{_JOINER}\s+){{0,2}}{_CAPITAL})*")
 _WORD = re.compile(r"[\w'’-]+")
+_GAP = re.compile(r"\.\s+(?=([\w'’-]+))")
+_PRONOUN = re.compile(r"\w(?:['’]\w+)?")
 
 
 def subject(prompt: str, common: frozenset[str]) -> str | None:
@@ -24,15 +26,7 @@ def subject(prompt: str, common: frozenset[str]) -> str | None:
 
     common: lower-case words that prompts of any subject have.
     """
-    names = [_trimmed(match.group()) for match in _NAME.finditer(prompt)]
-    first = _WORD.search(prompt)
-    if names and first is not None and prompt.startswith(first.group()):
-        # A sentence begins with a capital: its first word is a name only if it is not one that sentences begin with.
-        head, _, rest = names[0].partition(" ")
-        if prompt.startswith(names[0]) and head.lower() in common:
-            names[0] = rest
-    # “I” is a capital and no name.
-    names = [name for name in names if len(name) > 1 or name.lower() not in common]
+    names = [name for match in _NAME.finditer(prompt) for name in _apart(match, common) if not _is_pronoun(name, common)]
     names = [name for name in names if any(c.isalpha() for c in name)] or [name for name in names if name]
     if names:
         return max(names, key=len)
@@ -80,6 +74,22 @@ def _names(prompts: Iterable[str], common: frozenset[str]) -> Iterable[str]:
             name = _trimmed(match.group())
             if match.start() > 0 and len(name) > 2 and name.lower() not in common and not name.isdigit():
                 yield name
+
+
+def _apart(match: re.Match[str], common: frozenset[str]) -> Iterable[str]:
+    """The names in a run of capitals, cut where a common word begins a sentence: it has its capital for that alone."""
+    run, before = match.group(), match.string[: match.start()].rstrip()
+    begins = not before or before[-1] in ".!?"
+    gaps = [gap for gap in _GAP.finditer(run) if gap.group(1).lower() in common]
+    for start, end in zip([0, *(gap.end() for gap in gaps)], [*(gap.start() for gap in gaps), None], strict=True):
+        name = _trimmed(run[start:end])
+        head, _, rest = name.partition(" ")
+        yield rest.lstrip() if (start or begins) and head.lower() in common else name
+
+
+def _is_pronoun(name: str, common: frozenset[str]) -> bool:
+    """“I”, also in “I'm”: a capital and no name. Nor is a number that many prompts have."""
+    return name[:1].lower() in common and _PRONOUN.fullmatch(name) is not None
 
 
 def _trimmed(name: str) -> str:

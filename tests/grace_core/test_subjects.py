@@ -35,6 +35,24 @@ def test_the_word_i_is_a_capital_and_no_name() -> None:
     assert subject("What is I?", common) is None
     assert subject("Who was Malcolm X?", common) == "Malcolm X"
     assert subject("What is C?", common) == "C"
+    assert subject("I'll ask: who founded Rome?", common) == "Rome"
+    assert subject("I’m told about Ada. Who was she?", common) == "Ada"
+    assert subject("Who was O'Neill?", common) == "O'Neill"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "about"),
+    [
+        ("Tell me about Ada Lovelace. What did she write?", "Ada Lovelace"),
+        ("Ada Lovelace. Who was she?", "Ada Lovelace"),
+        ("I met Tom. Is Élodie Dupont born?", "Élodie Dupont"),
+        ("who was ada? Do I tell? How did she?", "ada"),
+        ("Who was Dr. Mary C. Seacole?", "Dr. Mary C. Seacole"),
+        ("Who was George W. Bush Sr.?", "George W. Bush Sr"),
+    ],
+)
+def test_a_name_ends_with_its_sentence(prompt: str, about: str) -> None:
+    assert subject(prompt, COMMON | {"i", "did", "she"}) == about
 
 
 @pytest.mark.parametrize("prompt", ["Who was the?", "what is a", "?!"])
