@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -40,10 +40,18 @@ class LookDesk(ReadingDesk):
     _view: MapView | None = None
 
     def edits(
-        self, *, search: str = "", state: EditState | None = None, offset: int = 0, limit: int = 50, holding: str | None = None
+        self,
+        *,
+        search: str = "",
+        state: EditState | None = None,
+        among: Collection[str] | None = None,
+        offset: int = 0,
+        limit: int = 50,
+        holding: str | None = None,
     ) -> EditPage:
         """Edits, newest first: those whose prompt, target, author, source or id contains all of `search`'s words.
 
+        among: ids of edits, where only those are wanted.
         holding: the id of an edit; where it is among them, the page is the one that it is on, whatever `offset` says.
         """
         words = search.lower().split()
@@ -58,6 +66,7 @@ class LookDesk(ReadingDesk):
             row
             for row in rows
             if (state is None or row.state == state)
+            and (among is None or row.edit_id in among)
             and all(word in " ".join((row.prompt, row.target, row.author, row.source_url, row.edit_id)).lower() for word in words)
         ]
         at = next((i for i, row in enumerate(rows) if row.edit_id == holding), None)

@@ -1,4 +1,4 @@
-"""What the map page shows at one moment: scene, selected edit, its surroundings and where a probe lands.
+"""What the map page shows at one moment: scene, selected edit, its surroundings and where probes land.
 
 One per app: browsers share the scene, so a click costs what the selection changes and not what the map holds. Knows no
 widget.
@@ -7,8 +7,11 @@ widget.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from app.errors import NotFound
 from app.map_scene import MapScene
@@ -29,7 +32,7 @@ class Look:
     detail: EditDetail | None
     missing: str
     radial: Radial | None
-    landed: Landed | None
+    landed: tuple[Landed, ...]
     withdrawn: Withdrawn
     activity: Activity | None
     status: str
@@ -45,20 +48,26 @@ class MapDesk:
         self._withdrawn = WithdrawnKeys(bench, projection)
         self._lock = threading.Lock()
 
-    def look(self, selected: str | None, probe: Probe | None = None, *, opened: bool = False, undone: bool = False) -> Look:
+    def look(self, selected: str | None, probes: Sequence[Probe] = (), *, opened: bool = False, undone: bool = False) -> Look:
         """Everything with this edit selected. opened: see `Projection.layout`. undone: show the keys of undone edits."""
         moment = self._bench.map_moment()
         scene = self._scene_of(moment, opened)
         activity = self._projection.activity
         detail, missing = self._detail(selected)
         return Look(
-            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probe, moment),
+            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probes, moment),
             self._withdrawn.look(moment, scene.layout, shown=undone), activity, _status(scene.view, scene.layout, activity),
         )  # fmt: skip
 
     def scene(self, *, opened: bool = False) -> MapScene:
         """All points as they are now; the same object until one of them changes."""
         return self._scene_of(self._bench.map_moment(), opened)
+
+    def edits_of(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """All edits that share these keys, named by the ids on the map; ids that are no key's any more are left out."""
+        scene = self.scene()
+        rows = {scene.row_of[one] for one in keys if one in scene.row_of}
+        return tuple(edit_id for row in sorted(rows) for edit_id in scene.view.keys[row].edit_ids)
 
     def _scene_of(self, moment: MapMoment, opened: bool) -> MapScene:
         view = moment.view
@@ -78,17 +87,29 @@ class MapDesk:
             scene.view, scene.layout, row, distance=scene.distance, rings=around, to_queries=scene.to_queries(row)
         )  # fmt: skip
 
-    def _landed(self, scene: MapScene, probe: Probe | None, moment: MapMoment) -> Landed | None:
-        """Under the codebook as it is now: an edit may have come or gone since the prompt was typed."""
-        if probe is None or probe.reading != moment.reading:
-            return None
+    def _landed(self, scene: MapScene, probes: Sequence[Probe], moment: MapMoment) -> tuple[Landed, ...]:
+        """Under the codebook as it is now: an edit may have come or gone since a prompt was typed."""
+        probes = [probe for probe in probes if probe.reading == moment.reading]
+        if not probes:
+            return ()
         codebook = moment.codebook
-        vector = codebook.encoder(probe.activation[None])
-        (match,) = codebook.match(vector)
-        ((x, y),) = self._projection.locate(scene.view, vector).tolist()
-        row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
-        key = None if row is None else scene.view.keys[row]
-        return Landed(probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched))
+        vectors = codebook.encoder(np.stack([probe.activation for probe in probes]))
+        landed = []
+        for probe, vector, match in zip(probes, vectors, codebook.match(vectors), strict=True):
+            x, y = self._place(scene, vector)
+            row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
+            key = None if row is None else scene.view.keys[row]
+            landed.append(Landed(probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
+        return tuple(landed)
+
+    def _place(self, scene: MapScene, vector: np.ndarray) -> tuple[float, float]:
+        """Each by itself, so that it stays where it is when others come and go."""
+        name = f"place {vector.tobytes().hex()}"
+        if name not in scene.kept:
+            ((x, y),) = self._projection.locate(scene.view, vector[None]).tolist()
+            scene.kept[name] = (x, y)
+        place: tuple[float, float] = scene.kept[name]
+        return place
 
     def _detail(self, selected: str | None) -> tuple[EditDetail | None, str]:
         if selected is None:

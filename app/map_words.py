@@ -8,9 +8,9 @@ from typing import Literal
 from app.balls import Inside
 from app.map_scene import MapScene
 from app.membership import COLOURED_KEYS, CROWD, Groups
-from app.records import MapView
+from app.records import Landed, MapView
 
-Symbol = Literal["key", "dot", "ball"]
+Symbol = Literal["key", "dot", "ball", "star"]
 
 # With more keys than this, no circles are drawn until one is selected.
 BALLS = 400
@@ -40,6 +40,21 @@ def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendI
     elif chosen is not None:
         items.append(LegendItem("ε, approximate", None, "@own", "ball"))
     return tuple(items)
+
+
+def probe_legend(count: int) -> tuple[LegendItem, ...]:
+    """The line of the prompts that are tried and not logged, where there are any."""
+    return (LegendItem("prompt tried" if count == 1 else "prompts tried", count, "@text", "star"),) if count else ()
+
+
+def landing_words(landed: Landed) -> str:
+    """What would answer a prompt that is tried, as a sentence without its subject."""
+    if landed.key is None:
+        return "would be answered by the model itself: there is no key yet."
+    near = f"nearest key “{landed.key.prompt}” at distance {landed.distance:.2f}"
+    if landed.matched:
+        return f"would be answered by an edit: {near}, within its ε {landed.key.epsilon:.2f}."
+    return f"would be answered by the model itself: {near}, outside its ε {landed.key.epsilon:.2f}."
 
 
 def note(scene: MapScene, chosen: int | None) -> str:

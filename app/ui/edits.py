@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from app.records import EditPage
-from app.ui.components.edit_table import PAGE_SIZE, View, build_table, table_value
+from app.ui.components.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
 from app.ui.session import PageContext, Session, edits_mark, private, warn
 
 
@@ -24,12 +25,12 @@ class EditsPage:
 
     def _bind(self) -> None:
         context = self.context
-        looking = [self.view, context.selected_edit]
+        looking = [self.view, context.selected_edit, context.picked_edits]
         acting = [*looking, context.author, context.session]
         private(
             self.table.view,
             self.on_view,
-            inputs=context.selected_edit,
+            inputs=looking,
             outputs=[self.table, self.view],
             trigger_mode="always_last",
         )
@@ -38,48 +39,64 @@ class EditsPage:
         private(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
         private(self.table.review, self.on_review, outputs=context.tabs)
         private(context.revision.change, self.draw, looking, self.table)
-        private(context.selected_edit.change, self.on_selected, looking, [self.table, self.view])
+        # One handler for both, which change together: of two, the slower would put the view of before back.
+        elsewhere = [context.selected_edit.change, context.picked_edits.change]
+        private(gr.on, elsewhere, self.on_elsewhere, looking, [self.table, self.view])
 
-    def draw(self, view: View, selected: str | None) -> dict[str, Any]:
+    def draw(self, view: View, selected: str | None, picked: Picked = None) -> dict[str, Any]:
         """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
-        page = self._page(view)
+        page = self._page(view, picked)
         if not page.rows and page.total:
-            view = View(view.search, view.state, (page.total - 1) // PAGE_SIZE * PAGE_SIZE)
-            page = self._page(view)
-        return table_value(page, view, selected=selected)
+            view = replace(view, offset=(page.total - 1) // PAGE_SIZE * PAGE_SIZE)
+            page = self._page(view, picked)
+        return table_value(page, view, selected=selected, picked=picked)
 
-    def on_selected(self, view: View, selected: str | None) -> tuple[Any, Any]:
-        """An edit was selected, on the map say: turn to the page that it is on, unless the search or filter leaves it out."""
-        page = self._page(view, selected)
+    def on_elsewhere(self, view: View, selected: str | None, picked: Picked) -> tuple[Any, Any]:
+        """On the map edits were picked out, or one was selected.
+
+        Show those that were picked out, until that is over; turn to the page that the selected edit is on, unless the
+        search or filter leaves it out.
+        """
+        if picked != view.seen:
+            view = View(picked=picked is not None) if picked is not None or view.picked else view
+            view = replace(view, seen=picked)
+        page = self._page(view, picked, selected)
         if not page.rows:
-            return self.draw(view, selected), view
-        view = View(view.search, view.state, page.offset)
-        return table_value(page, view, selected=selected), view
+            return self.draw(view, selected, picked), view
+        view = replace(view, offset=page.offset)
+        return table_value(page, view, selected=selected, picked=picked), view
 
-    def _page(self, view: View, holding: str | None = None) -> EditPage:
-        return self.bench.edits(search=view.search, state=view.state, offset=view.offset, limit=PAGE_SIZE, holding=holding)
+    def _page(self, view: View, picked: Picked, holding: str | None = None) -> EditPage:
+        among = frozenset(picked or ()) if view.picked else None
+        return self.bench.edits(
+            search=view.search, state=view.state, among=among, offset=view.offset, limit=PAGE_SIZE, holding=holding
+        )  # fmt: skip
 
-    def on_view(self, selected: str | None, event: gr.EventData) -> tuple[Any, Any]:
-        view = View.of({"search": event.search, "state": event.state, "offset": event.offset})
-        return self.draw(view, selected), view
+    def on_view(self, before: View, selected: str | None, picked: Picked, event: gr.EventData) -> tuple[Any, Any]:
+        view = replace(View.of({"search": event.search, "state": event.state, "offset": event.offset}), seen=before.seen)
+        return self.draw(view, selected, picked), view
 
-    def on_undo(self, view: View, selected: str | None, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any]:
+    def on_undo(
+        self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
+    ) -> tuple[Any, Any]:
         try:
             self.bench.undo(event.edit_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-        return self._acted(view, selected, session)
+        return self._acted(view, selected, picked, session)
 
-    def on_redo(self, view: View, selected: str | None, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any]:
+    def on_redo(
+        self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
+    ) -> tuple[Any, Any]:
         try:
             self.bench.redo(event.edit_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-        return self._acted(view, selected, session)
+        return self._acted(view, selected, picked, session)
 
-    def _acted(self, view: View, selected: str | None, session: Session) -> tuple[Any, Any]:
+    def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:
         session.known, _ = edits_mark(self.bench)
-        return self.draw(view, selected), self.bench.revision()
+        return self.draw(view, selected, picked), self.bench.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
         return event.edit_id, gr.update(selected="map")

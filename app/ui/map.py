@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # How often a page that waits for a layout asks how far it is.
 _ASK_SECONDS = 0.7
+MOST_PROBES = 8
 _NO_KEY = "Select a key: what lies around it appears here at its true distance, which no flat map can keep."
 _WITHDRAWN = "This edit is not in force, so it has no key. Redo brings it back."
 
@@ -50,12 +51,14 @@ def build_map(
     selected_edit: gr.State,
     revision: gr.State,
     *,
+    picked_edits: gr.State | None = None,
     author: gr.Textbox | None = None,
     projection: Projection | None = None,
 ) -> MapPage:
     """Builds the page inside the current tab.
 
     selected_edit: an edit id or None, shared with the other pages. revision: changes when the journal has grown.
+    picked_edits: the ids of the edits whose keys a lasso or a search picked out, or None; for the other pages, too.
     author: who undoes (a box of the shell). projection: made, and UMAP warmed up, where none is given.
     """
     if projection is None:
@@ -65,9 +68,10 @@ def build_map(
 
     shown = gr.State(False)
     known = gr.State("")  # The scene whose points this browser has.
-    probe = gr.State(None)  # The prompt of "Where does this land?" (a `Probe`).
+    probes = gr.State(())  # The prompts of "Where does this land?" (each a `Probe`), the oldest first.
     undone_shown = gr.State(False)
     signature = author if author is not None else gr.State("")
+    picked = picked_edits if picked_edits is not None else gr.State(None)
     with gr.Row(elem_classes="gs-columns"):
         with gr.Column(scale=2, min_width=420):
             with gr.Column(elem_classes="gs-panel"):
@@ -107,11 +111,11 @@ def build_map(
             detail = build_edit_detail()
     timer = gr.Timer(_ASK_SECONDS, active=False)
 
-    looking = [selected_edit, known, probe, undone_shown]
+    looking = [selected_edit, known, probes, undone_shown]
     drawn = [key_map, known, around, strip, detail, undo, redo, clear, relayout, timer]
     desk = MapDesk(bench, place)
 
-    def draw(selected: str | None, has: str, probed: Probe | None, undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
+    def draw(selected: str | None, has: str, probed: tuple[Probe, ...], undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
         look = desk.look(selected, probed, opened=opened, undone=undone)
         state = look.detail.row.state if look.detail is not None else None
         about = edit_detail_value(look.detail, any_key=bool(look.scene.view.keys))
@@ -143,11 +147,14 @@ def build_map(
         *looked, has_been_shown = look
         return draw(*looked) if has_been_shown else tuple(gr.skip() for _ in drawn)
 
-    def send_points(selected: str | None, probed: Probe | None, undone: bool) -> tuple[Any, ...]:
+    def send_points(selected: str | None, probed: tuple[Probe, ...], undone: bool) -> tuple[Any, ...]:
         return draw(selected, "", probed, undone)
 
     def select(event: gr.EventData) -> str:
         return str(event.edit_id)
+
+    def pick(event: gr.EventData) -> tuple[tuple[str, ...] | None, Any]:
+        return desk.edits_of(event.edit_ids or ()) or None, str(event.selected) if event.selected else gr.skip()
 
     def show_undone(event: gr.EventData) -> bool:
         return bool(event.shown)
@@ -159,14 +166,18 @@ def build_map(
         place.refit(bench.map_view())
         return draw(*look)
 
-    def try_prompt(text: str) -> Iterator[Any]:
+    def try_prompt(text: str, probed: tuple[Probe, ...]) -> Iterator[Any]:
         try:
             job = bench.probe(text)
             for waiting in follow_job(job):
                 yield gr.skip(), message_value(waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else "", "plain")
-            yield job.result(), NONE
+            yield with_probe(probed, job.result()), NONE
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            yield None, message_value(failure_text(error))
+            yield gr.skip(), message_value(failure_text(error))
+
+    def clear_probe(probed: tuple[Probe, ...], event: gr.EventData) -> tuple[Probe, ...]:
+        # By its prompt: with two quick clicks a position would already be another one's.
+        return () if event.prompt is None else tuple(probe for probe in probed if probe.prompt != event.prompt)
 
     def withdraw(edit_id: str | None, name: str) -> Any:
         return _change(bench.undo, edit_id, name, bench)
@@ -179,6 +190,7 @@ def build_map(
 
     # One way in: every gesture only sets the selection or makes the journal grow, and the page follows these two.
     private(key_map.select_edit, select, None, selected_edit)
+    private(key_map.pick_keys, pick, None, [picked, selected_edit], trigger_mode="always_last")
     private(detail.open_edit, select, None, selected_edit)
     private(around.point_click, select_point, None, selected_edit)
     private(strip.point_click, select_point, None, selected_edit)
@@ -187,17 +199,22 @@ def build_map(
     private(selected_edit.change, follow, [*looking, shown], [shown, *drawn])
     private(revision.change, refresh, [*looking, shown], drawn)
     private(timer.tick, refresh, [*looking, shown], drawn)
-    private(key_map.need_points, send_points, [selected_edit, probe, undone_shown], drawn)
+    private(key_map.need_points, send_points, [selected_edit, probes, undone_shown], drawn)
     private(relayout.click, new_layout, looking, drawn)
-    private(gr.on, [land.click, prompt.submit], try_prompt, prompt, [probe, problem])
-    private(key_map.clear_landing, lambda: None, None, probe)
+    private(gr.on, [land.click, prompt.submit], try_prompt, [prompt, probes], [probes, problem])
+    private(key_map.clear_landing, clear_probe, probes, probes)
     private(key_map.show_undone, show_undone, None, undone_shown)
     private(undone_shown.change, refresh, [*looking, shown], drawn)
-    private(probe.change, refresh, [*looking, shown], drawn)
+    private(probes.change, refresh, [*looking, shown], drawn)
     private(undo.click, withdraw, [selected_edit, signature], revision)
     private(key_map.undo_edit, withdraw_by_key, [signature], revision)
     private(redo.click, restore, [selected_edit, signature], revision)
     return MapPage(place, open_page, looking, [shown, *drawn])
+
+
+def with_probe(probes: tuple[Probe, ...], probe: Probe) -> tuple[Probe, ...]:
+    """One more, the newest; asked again it moves to the end. Of very many the oldest leaves."""
+    return (*(one for one in probes if one.prompt != probe.prompt), probe)[-MOST_PROBES:]
 
 
 def _exact(view: Radial | None, *, in_force: bool) -> tuple[str, str]:

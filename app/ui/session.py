@@ -45,12 +45,16 @@ class Session:
 
 @dataclass(frozen=True)
 class PageContext:
-    """What every page needs: the workbench and the parts of the shell that pages share."""
+    """What every page needs: the workbench and the parts of the shell that pages share.
+
+    selected_edit: an edit id or None. picked_edits: ids of those that a lasso or a search picked out on the map, or None.
+    """
 
     bench: Workbench
     session: gr.State
     author: gr.Textbox
     selected_edit: gr.State
+    picked_edits: gr.State
     revision: gr.State
     tabs: gr.Tabs
 

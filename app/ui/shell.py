@@ -40,6 +40,7 @@ def build_app(bench: Workbench) -> gr.Blocks:
     with app:
         session = gr.State(Session())
         selected_edit = gr.State(None)
+        picked_edits = gr.State(None)
         revision = gr.State(-1)
         with gr.Row(elem_id="gs-header"):
             header = build_header(bench.status())
@@ -53,11 +54,11 @@ def build_app(bench: Workbench) -> gr.Blocks:
             )
             build_mode_switch()
         with gr.Tabs(selected="review", elem_id="gs-tabs") as tabs:
-            context = PageContext(bench, session, author, selected_edit, revision, tabs)
+            context = PageContext(bench, session, author, selected_edit, picked_edits, revision, tabs)
             with gr.Tab("Review", id="review", elem_id="gs-tab-review"):
                 build_review(context)
             with gr.Tab("Map", id="map", elem_id="gs-tab-map") as map_tab:
-                build_map(bench, selected_edit, revision, author=author).on_open(map_tab.select)
+                build_map(bench, selected_edit, revision, picked_edits=picked_edits, author=author).on_open(map_tab.select)
             with gr.Tab("Edits", id="edits", elem_id="gs-tab-edits"):
                 build_edits(context)
             with gr.Tab("Lab", id="lab", elem_id="gs-tab-lab"):

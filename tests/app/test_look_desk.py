@@ -52,6 +52,9 @@ def test_edits_are_listed_newest_first_searched_filtered_and_paged(studio: Studi
     assert bench.edits(holding="e1", limit=2).offset == 2
     assert ids(holding="e1", limit=2, search="is") == ["e3", "e1"]
     assert ids(holding="e1", limit=2, state="active", offset=1) == ["e3", "e2"]
+    assert ids(among={"e1", "e3", "gone"}) == ["e3", "e1"]
+    assert ids(among=set()) == []
+    assert ids(among={"e2", "e3"}, holding="e2", limit=1) == ["e2"]
     assert ids(offset=-3, limit=1) == ["e4"]
     page = bench.edits(search="is", state="active", limit=1)
     assert page.total == 2

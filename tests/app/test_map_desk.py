@@ -38,26 +38,51 @@ def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: 
     desk = MapDesk(bench, Projection())
     before = bench.revision()
     probe = bench.probe(PROMPT).result(60)
-    nowhere = desk.look(None, probe).landed
-    assert nowhere is not None
+    (nowhere,) = desk.look(None, [probe]).landed
     assert nowhere.key is None
     assert (bench.revision(), bench.status().queries) == (before, 0)
 
     edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
     assert edit_id is not None
-    landed = desk.look(None, probe).landed
-    assert landed is not None
+    (landed,) = desk.look(None, [probe]).landed
     assert landed.key is not None
     assert (landed.key.edit_id, landed.matched) == (edit_id, True)
     assert landed.distance == pytest.approx(0.0, abs=1e-6)
     assert bench.generate(PROMPT).result(60).edit_id == edit_id
 
     bench.undo(edit_id)
-    after = desk.look(edit_id, probe)
-    assert after.landed is not None
-    assert after.landed.key is None
+    after = desk.look(edit_id, [probe])
+    assert after.landed[0].key is None
     assert after.radial is None
     assert after.detail is not None
+
+
+def test_prompts_tried_together_land_where_each_does_alone(bench: Workbench) -> None:
+    edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
+    desk = MapDesk(bench, Projection())
+    probes = [bench.probe(text).result(60) for text in (PROMPT, "Where is Paris now?", "How do I knit a scarf?")]
+    together = desk.look(None, probes).landed
+    assert [one.prompt for one in together] == [probe.prompt for probe in probes]
+    for one, probe in zip(together, probes, strict=True):
+        (alone,) = desk.look(None, [probe]).landed
+        assert one.key == alone.key
+        assert one.matched == alone.matched
+        assert one.distance == pytest.approx(alone.distance, abs=1e-6)
+        assert (one.x, one.y) == pytest.approx((alone.x, alone.y), abs=1e-4)
+    assert [one.key is not None and one.key.edit_id == edit_id and one.matched for one in together] == [True, False, False]
+
+
+def test_keys_stand_for_all_edits_that_share_them(bench: Workbench) -> None:
+    first = bench.edit(PROMPT, TARGET).result(120).edit_id
+    desk = MapDesk(bench, Projection())
+    assert first is not None
+    assert desk.edits_of([first, first, "gone"]) == (first,)
+    again = bench.edit("Who was it that was Ada Lovelace?", TARGET).result(120).edit_id
+    assert again is not None
+    shared = [key.edit_ids for key in desk.scene().view.keys]
+    for edit_ids in shared:
+        assert desk.edits_of(edit_ids[:1]) == edit_ids
+    assert desk.edits_of([]) == ()
 
 
 def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None:

@@ -14,10 +14,11 @@ from app.balls import drawn_radii
 from app.map_figure import paint
 from app.map_labels import key_names
 from app.map_scene import MapScene
+from app.map_words import landing_words
 from app.membership import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, membership
 from app.projection import Layout, Projection
 from app.records import Landed, MapKey, MapQuery, MapView
-from app.ui.components.key_map import key_map_value, landing_value
+from app.ui.components.key_map import key_map_value
 from grace_core.config import Distance
 from tests.app.map_samples import large, on_circle, two_keys
 
@@ -163,13 +164,23 @@ def test_an_empty_map_teaches() -> None:
 
 def test_where_a_prompt_lands_is_said_in_words() -> None:
     key = two_keys().keys[1]
-    inside = landing_value(Landed("Bea?", 1.0, 2.0, key, 0.25, True))
-    assert inside["key"] == "b"
-    assert "would be answered by an edit" in inside["words"]
-    assert "0.25, within its ε 0.90" in inside["words"]
-    outside = landing_value(Landed("Cleo?", 1.0, 2.0, key, 1.25, False))
-    assert "by the model itself" in outside["words"]
-    assert "no key yet" in landing_value(Landed("x", 0.0, 0.0, None, 0.0, False))["words"]
+    inside = landing_words(Landed("Bea?", 1.0, 2.0, key, 0.25, True))
+    assert "would be answered by an edit" in inside
+    assert "0.25, within its ε 0.90" in inside
+    assert "by the model itself" in landing_words(Landed("Cleo?", 1.0, 2.0, key, 1.25, False))
+    assert "no key yet" in landing_words(Landed("x", 0.0, 0.0, None, 0.0, False))
+
+
+def test_prompts_tried_are_columns_and_a_line_of_the_legend() -> None:
+    view = two_keys()
+    scene = MapScene(view, Projection().layout(view), "euclidean")
+    assert "star" not in [item["symbol"] for item in json.loads(key_map_value(scene, None))["legend"]]
+    landed = [Landed("Bea?", 1.0, 2.0, view.keys[1], 0.25, True), Landed("<b>x</b>", 0.5, 0.0, None, 0.0, False)]
+    value = json.loads(key_map_value(scene, None, landed=landed))
+    assert value["landings"]["prompt"] == ["Bea?", "<b>x</b>"]
+    assert value["landings"]["key"] == ["b", None]
+    assert value["landings"]["distance"] == [0.25, None]
+    assert value["legend"][-1] == {"label": "prompts tried", "count": 2, "colour": "@text", "symbol": "star"}
 
 
 def test_a_click_in_a_large_map_sends_and_computes_only_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -453,31 +453,30 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: 
     for text in QUERIES:
         said(bench, text)
     probe = bench.probe(PROMPT).result(SOON)
-    expected = MapDesk(bench, Projection()).look("e0", probe)
+    expected = MapDesk(bench, Projection()).look("e0", [probe])
     projection = Slow()
     desk = MapDesk(bench, projection)
     change = (lambda: bench.use_reading(RAW, 2.0)) if reread else bench.recalibrate
     width = bench.codebook.encoder.dimensions
     projection.meanwhile = lambda: change().result(SOON)
-    look = desk.look("e0", probe)
+    look = desk.look("e0", [probe])
     assert bench.codebook.encoder.dimensions != width
     assert (look.scene.distance, look.radial, look.landed) == ("cosine", expected.radial, expected.landed)
-    after = desk.look("e0", probe)
+    after = desk.look("e0", [probe])
     assert after.scene.distance == bench.codebook.config.distance
-    assert (after.landed is None) == reread
+    assert len(after.landed) == (0 if reread else 1)
 
 
 def test_a_probe_says_nothing_in_another_reading(bench: Workbench) -> None:
     desk = MapDesk(bench, Projection())
     probe = bench.probe(PROMPT).result(SOON)
-    assert desk.look(None, probe).landed is not None
+    assert len(desk.look(None, [probe]).landed) == 1
     place = desk.look(None).scene.layout.layout_id
     use(bench, RAW, 2.0)
-    look = desk.look(None, probe)
-    assert look.landed is None
+    look = desk.look(None, [probe])
+    assert look.landed == ()
     assert look.scene.layout.layout_id != place
-    fresh = desk.look(None, bench.probe(PROMPT).result(SOON)).landed
-    assert fresh is not None
+    (fresh,) = desk.look(None, [probe, bench.probe(PROMPT).result(SOON)]).landed
     assert fresh.key is not None
     assert (fresh.key.edit_id, fresh.matched) == ("e0", True)
 

@@ -122,6 +122,7 @@ def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Rev
     prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
     selected_everywhere(visitor, inside, prompts[inside])
     assert visitor.chosen["bright"] == [inside]
+    only_picked_are_listed(visitor, [inside])
 
     # Around everything, then one of the list.
     visitor.press("Escape Escape")
@@ -132,25 +133,63 @@ def test_a_lasso_picks_out_what_it_surrounds(taught_studio: Taught, visitor: Rev
     visitor.lasso([(left, top), (left, bottom), (right, bottom), (right, top)])
     expect(visitor.picked).to_contain_text(f"{len(places['keys'])} keys, {len(places['queries'])} queries")
     listed = [f for f in taught_studio.facts if visitor.picked.get_by_role("button", name=f.prompt).count()]
+    only_picked_are_listed(visitor, [key[0] for key in places["keys"]])
     fact = listed[-1]  # of very many only some are listed
     visitor.picked.get_by_role("button", name=fact.prompt).click()
     selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
+    visitor.press("Escape")
+    visitor.tab("edits")
+    expect(visitor.page.locator("#gs-edits .gs-filter", has_text="Picked on the map")).to_have_count(0)
+    expect(visitor.page.locator("#gs-edits .gs-filter[aria-pressed=true]")).to_contain_text("All")
+
+
+def only_picked_are_listed(visitor: Reviewer, edit_ids: list[str]) -> None:
+    """The Edits page shows what is picked out on the map; back to the map."""
+    visitor.tab("edits")
+    expect(visitor.page.locator("#gs-edits .gs-filter[aria-pressed=true]")).to_have_text(f"Picked on the map{len(edit_ids)}")
+    rows = visitor.page.locator("#gs-edits tbody tr")
+    expect(rows).to_have_count(min(len(edit_ids), 25))
+    assert {row.get_attribute("data-id") for row in rows.all()} <= set(edit_ids)
+    visitor.tab("map")
 
 
 def test_a_probe_says_what_would_answer_and_is_not_logged(taught_studio: Taught, visitor: Reviewer) -> None:
     visitor.open_map()
     before = len(list(taught_studio.studio.journal(Generated)))
     fact = taught_studio.facts[0]
-    said = visitor.land(f"Please tell me: {fact.prompt}")
-    expect(said).to_contain_text("would be answered by an edit")
-    expect(said).to_contain_text(fact.prompt)
+    asked, other = f"Please tell me: {fact.prompt}", "How do I knit a scarf?"
+    said = visitor.land(asked)
+    expect(said).to_contain_text(f"“{asked}” would be answered by an edit")
     expect(said).to_contain_text("Not logged.")
+    visitor.land(other)
+    lines = said.locator(".gs-map-landed")
+    expect(lines).to_have_count(3)  # one each, and what is true of both
+    expect(lines.first).to_contain_text(f"“{other}” would be answered by the model itself")
+    expect(visitor.page.locator(".gs-map-legend")).to_contain_text("2prompts tried")
+    first, _ = stars(visitor, 2)
+    rows = list(csv.DictReader(io.StringIO(visitor.download("#gs-key-map", "CSV").decode("utf-8-sig"))))
+    assert [row["prompt"] for row in rows if row["kind"] == "prompt tried"] == [asked, other]
     take_picture(visitor, "map-probe")
-    said.get_by_role("button", name="Show this key").click()
+    said.get_by_role("button", name=f"Clear where “{other}” lands").click()
+    expect(lines).to_have_count(2)
+    assert stars(visitor, 1) == [first], "the other one stays where it is"
+    said.get_by_role("button", name=f"Show the key nearest to “{asked}”").click()
     selected_everywhere(visitor, taught_studio.ids[fact.prompt], fact.prompt)
-    expect(visitor.land("How do I knit a scarf?")).to_contain_text("would be answered by the model itself")
     assert len(visitor.places()["queries"]) == taught_studio.queries
     assert len(list(taught_studio.studio.journal(Generated))) == before
+
+
+def stars(visitor: Reviewer, count: int) -> list[list[float]]:
+    """Where the prompts stand that were tried, as soon as there are so many."""
+    found = visitor.page.wait_for_function(
+        """(count) => {
+          const trace = document.querySelector(".gs-map-plot").data.find((one) => one.meta === "landing");
+          return trace?.x.length === count && trace.x.map((x, at) => [x, trace.y[at]]);
+        }""",
+        arg=count,
+    )
+    places: list[list[float]] = found.json_value()
+    return places
 
 
 def test_undo_with_a_key_then_see_and_redo_what_is_undone(taught_studio: Taught, visitor: Reviewer) -> None:

@@ -27,8 +27,8 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 def value(points: np.ndarray, *, chosen: int | None = None, landing: tuple[float, float] | None = None) -> dict[str, Any]:
     names = [{"row": row, "text": "n" * LENGTH, "length": LENGTH} for row in range(len(points))]
-    star = None if landing is None else {"x": landing[0], "y": landing[1]}
-    return {"paint": {"names": names, "keys": {"chosen": chosen}}, "landing": star}
+    stars = {"x": [landing[0]], "y": [landing[1]]} if landing is not None else {"x": [], "y": []}
+    return {"paint": {"names": names, "keys": {"chosen": chosen}}, "landings": stars}
 
 
 def names(

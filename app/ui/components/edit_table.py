@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -14,6 +14,12 @@ from app.ui.components import script
 
 PAGE_SIZE = 25
 STATE_LABELS: dict[EditState, str] = {"active": "In force", "undone": "Undone", "superseded": "Replaced"}
+
+# Ids of the edits that are picked out on the map, None where none were asked for.
+Picked: TypeAlias = tuple[str, ...] | None
+
+# What the filter for edits picked out on the map is called where others have a state's name.
+PICKED = "picked"
 
 TEMPLATE = """
 <div class="gs-edits">
@@ -34,11 +40,16 @@ _drawings = itertools.count(1)
 
 @dataclass(frozen=True)
 class View:
-    """Which part of the edits a browser looks at."""
+    """Which part of the edits a browser looks at.
+
+    picked: only those whose keys are picked out on the map. seen: the pick that this view has followed.
+    """
 
     search: str = ""
     state: EditState | None = None
     offset: int = 0
+    picked: bool = False
+    seen: Picked = None
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> View:
@@ -49,6 +60,7 @@ class View:
             search=str(data.get("search") or ""),
             state=state if state in STATE_LABELS else None,
             offset=max(0, offset) if isinstance(offset, int) else 0,
+            picked=state == PICKED,
         )
 
 
@@ -75,17 +87,22 @@ def row_value(row: EditRow) -> dict[str, Any]:
     }
 
 
-def table_value(page: EditPage, view: View, *, selected: str | None = None) -> dict[str, Any]:
-    """What edit_table.js draws: the rows of one page, the filters with their counts, where the page lies."""
+def table_value(page: EditPage, view: View, *, selected: str | None = None, picked: Picked = None) -> dict[str, Any]:
+    """What edit_table.js draws: the rows of one page, the filters with their counts, where the page lies.
+
+    picked: the filter of those picked out on the map is offered where there are any.
+    """
     everything = sum(page.counts.values())
     filters: list[dict[str, Any]] = [{"state": "", "label": "All", "count": everything}]
     filters += [{"state": s, "label": label, "count": page.counts.get(s, 0)} for s, label in STATE_LABELS.items()]
+    if picked is not None:
+        filters.append({"state": PICKED, "label": "Picked on the map", "count": len(picked)})
     return {
         "drawing": next(_drawings),
         "rows": [row_value(row) for row in page.rows],
         "filters": filters,
         "search": view.search,
-        "state": view.state or "",
+        "state": PICKED if view.picked else view.state or "",
         "offset": view.offset,
         "limit": PAGE_SIZE,
         "total": page.total,

@@ -9,7 +9,7 @@ const plot = root.querySelector(".gs-map-plot");
 const search = root.querySelector(".gs-map-search input");
 const help = root.querySelector("dialog");
 const parts = Object.fromEntries(
-  ["legend", "note", "status", "empty", "live", "tip", "landing", "marked", "downloads", "undone"]
+  ["legend", "note", "status", "empty", "live", "tip", "landing", "heard", "marked", "downloads", "undone"]
     .map((name) => [name, root.querySelector(`.gs-map-${name}`)]),
 );
 let bound = false;
@@ -98,7 +98,7 @@ function takePoints(value) {
         ghosts = [];
         if (old) scene.from = old;
       }
-      if (marks?.why === "search") marks = found(search.value);
+      if (marks?.why === "search") setMarks(found(search.value));
     }
   }
   if (scene && scene.id === value.scene_id) return true;
@@ -122,7 +122,7 @@ function draw() {
   const colours = palette();
   drawLegend(value.legend, colours);
   drawEmpty(value.empty);
-  drawLanding(value.landing);
+  drawLandings(value.landings);
   drawUndone(value.undone);
   say(parts.note, value.note);
   say(parts.status, value.status);
@@ -212,7 +212,10 @@ async function follow(value) {
 
 // -- Words at a point -------------------------------------------------------------------------------------------------
 
-const pointsOf = (kind) => (kind === "undone" ? data().undone.keys : scene[kind]);
+function pointsOf(kind) {
+  const { undone, landings } = data();
+  return { undone: undone.keys, landings: { ...landings, id: landings.prompt } }[kind] ?? scene[kind];
+}
 
 function showTip(kind, row) {
   const at = pointsOf(kind);
@@ -236,8 +239,15 @@ function renewTip() {
 
 // -- Picking out many -------------------------------------------------------------------------------------------------
 
-function mark(next) {
+/** Picks out these points, and with them perhaps selects an edit, in one event; pages that list edits follow. */
+function setMarks(next, selected = null) {
+  if (!next && !marks) return;
   marks = next;
+  trigger("pick_keys", { edit_ids: marks && [...marks.keys], selected });
+}
+
+function mark(next, selected = null) {
+  setMarks(next, selected);
   ring = null;
   selections += 1;
   hideTip();
@@ -278,11 +288,10 @@ search.addEventListener("keydown", (event) => {
     plot.focus();
   } else if (event.key === "Enter") {
     clearTimeout(typing);
-    mark(found(search.value));
-    const keys = marks ? scene.keys.id.filter((id) => marks.keys.has(id)) : [];
-    const row = marks ? scene.queries.id.findIndex((id, at) => marks.queries.has(id) && scene.queries.key[at] >= 0) : -1;
-    const id = keys[0] ?? (row >= 0 ? scene.keys.id[scene.queries.key[row]] : null);
-    if (id) trigger("select_edit", { edit_id: id });
+    const next = found(search.value);
+    const key = next ? scene.keys.id.find((id) => next.keys.has(id)) : null;
+    const row = next ? scene.queries.id.findIndex((id, at) => next.queries.has(id) && scene.queries.key[at] >= 0) : -1;
+    mark(next, key ?? (row >= 0 ? scene.keys.id[scene.queries.key[row]] : null));
   }
 });
 parts.undone.querySelector("input").addEventListener("change", (event) => {
@@ -292,16 +301,34 @@ parts.undone.querySelector("input").addEventListener("change", (event) => {
 
 // -- Where does this land? --------------------------------------------------------------------------------------------
 
-function drawLanding(landing) {
-  parts.landing.hidden = !landing;
-  if (!landing) return;
-  const open = el("button", "gs-link", "Show this key", { type: "button" });
-  open.addEventListener("click", () => trigger("select_edit", { edit_id: landing.key }));
-  const clear = el("button", "gs-link", "Clear", { type: "button", "aria-label": "Clear where it lands" });
-  clear.addEventListener("click", () => trigger("clear_landing", {}));
-  parts.landing.replaceChildren(
-    el("span", "gs-map-star", "★", { "aria-hidden": "true" }), el("span", "", landing.words), ...(landing.key ? [open] : []), clear,
-  );
+let landed = "";
+
+/** A line for each prompt that was tried, the newest first; the stars on the map have their numbers. */
+function drawLandings({ prompt, words, key }) {
+  const now = JSON.stringify([prompt, words, key]);
+  if (now === landed) return;
+  landed = now;
+  const several = prompt.length > 1;
+  const button = (text, label, act) => {
+    const node = el("button", "gs-link", text, { type: "button", "aria-label": label });
+    node.addEventListener("click", act);
+    return node;
+  };
+  const lines = prompt.map((text, at) => {
+    const line = el("p", "gs-map-landed");
+    line.append(el("span", "gs-map-star", several ? `★ ${at + 1}` : "★", { "aria-hidden": "true" }), el("span", "", `“${text}” ${words[at]}`));
+    if (key[at]) line.append(button("Show this key", `Show the key nearest to “${text}”`, () => trigger("select_edit", { edit_id: key[at] })));
+    line.append(button("Clear", `Clear where “${text}” lands`, () => trigger("clear_landing", { prompt: text })));
+    return line;
+  });
+  const last = el("p", "gs-map-landed");
+  last.append(el("span", "", "Not logged."), ...(several ? [button("Clear all", "Clear where all of them land", () => trigger("clear_landing", { prompt: null }))] : []));
+  // The focus stays where it was: a line is mostly cleared to clear the next one.
+  const focus = [...parts.landing.querySelectorAll("button")].indexOf(document.activeElement);
+  parts.landing.hidden = !prompt.length;
+  parts.landing.replaceChildren(...(prompt.length ? [...lines.reverse(), last] : []));
+  say(parts.heard, prompt.length ? `“${prompt.at(-1)}” ${words.at(-1)} Not logged.` : "");
+  if (focus >= 0) (parts.landing.querySelectorAll("button")[focus] ?? parts.landing.querySelector("button") ?? plot).focus({ preventScroll: true });
 }
 
 // -- Gestures ---------------------------------------------------------------------------------------------------------
@@ -321,7 +348,7 @@ function keyUnder(event) {
   return best;
 }
 
-const KIND = { key: "keys", query: "queries", undone: "undone" };
+const KIND = { key: "keys", query: "queries", undone: "undone", landing: "landings" };
 
 function bind() {
   if (bound) return;
@@ -353,9 +380,7 @@ function bind() {
       if (next[kind]) next[kind].add(scene[kind].id[point.data.rows[point.pointNumber]]);
     }
     search.value = "";
-    mark(next);
-    // One key alone is a selection like any click.
-    if (next.keys.size === 1) trigger("select_edit", { edit_id: [...next.keys][0] });
+    mark(next, next.keys.size === 1 ? [...next.keys][0] : null); // One key alone is a selection like any click.
   });
   plot.on("plotly_click", (clicked) => {
     // A query dot over a key must not take its click.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ from app.figures import shorten
 from app.map_figure import paint
 from app.map_scene import MapScene
 from app.map_withdrawn import Withdrawn
+from app.map_words import landing_words, probe_legend
 from app.records import Landed
 from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
@@ -35,7 +37,8 @@ TEMPLATE = """
       <span>show <span class="gs-map-count"></span> undone</span></label>
   </div>
   <ul class="gs-map-legend" aria-label="Legend, with counts"></ul>
-  <p class="gs-map-landing" role="status" hidden></p>
+  <div class="gs-map-landing" role="group" aria-label="Where prompts land" hidden></div>
+  <p class="gs-map-heard gs-sr" role="status"></p>
   <div class="gs-map-stage">
     <div class="gs-map-frame">
       <div class="gs-map-plot" tabindex="0" role="application" aria-roledescription="map"
@@ -91,7 +94,7 @@ def key_map_value(
     selected: str | None,
     *,
     status: str = "",
-    landed: Landed | None = None,
+    landed: Sequence[Landed] = (),
     withdrawn: Withdrawn | None = None,
     undone_shown: bool = False,
     known: str = "",
@@ -108,14 +111,14 @@ def key_map_value(
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
         "paint": painted.value,
-        "legend": [vars(item) for item in painted.legend],
+        "legend": [vars(item) for item in (*painted.legend, *probe_legend(len(landed)))],
         "note": painted.note if view.keys else "",
         "status": status,
         "selected": selected,
         "selected_key": None if key is None else key.edit_id,
         "spoken": "" if key is None else f"Selected: {key.prompt}. Target: {key.target}. Epsilon {key.epsilon:.2f}.",
         "empty": None if view.keys else _TEACH,
-        "landing": None if landed is None else landing_value(landed),
+        "landings": landings_value(landed),
         "undone": _undone(withdrawn or Withdrawn(0), shown=undone_shown),
     }
     text = _json(value)
@@ -124,22 +127,16 @@ def key_map_value(
     return text
 
 
-def landing_value(landed: Landed) -> dict[str, Any]:
-    """Where a prompt lands and what would answer it, in words."""
-    if landed.key is None:
-        words = "There is no key yet: the model itself would answer."
-    else:
-        near = f"nearest key “{landed.key.prompt}” at distance {landed.distance:.2f}"
-        if landed.matched:
-            words = f"Would be answered by an edit: {near}, within its ε {landed.key.epsilon:.2f}."
-        else:
-            words = f"Would be answered by the model itself: {near}, outside its ε {landed.key.epsilon:.2f}."
+def landings_value(landed: Sequence[Landed]) -> dict[str, list[Any]]:
+    """Columns of the prompts that were tried, the oldest first."""
     return {
-        "x": round(landed.x, 4),
-        "y": round(landed.y, 4),
-        "key": None if landed.key is None else landed.key.edit_id,
-        "matched": landed.matched,
-        "words": f"“{landed.prompt}” {words[0].lower()}{words[1:]} Not logged.",
+        "prompt": [one.prompt for one in landed],
+        "x": [round(one.x, 4) for one in landed],
+        "y": [round(one.y, 4) for one in landed],
+        "key": [None if one.key is None else one.key.edit_id for one in landed],
+        "distance": [None if one.key is None else round(one.distance, 4) for one in landed],
+        "matched": [one.matched for one in landed],
+        "words": [landing_words(one) for one in landed],
     }
 
 
@@ -173,7 +170,8 @@ def _json(value: Any) -> str:
 def build_key_map() -> gr.HTML:
     """The component.
 
-    It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `clear_landing`, `need_points`.
+    It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `need_points`,
+    `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {prompt} (null: all of them).
     """
     serve_plotly()
     return gr.HTML(

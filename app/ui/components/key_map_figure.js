@@ -62,7 +62,7 @@ function withdrawn(value, at) {
   }];
 }
 
-/** Marks of a moment: keys withdrawn just now, the point picked in the list, and where a prompt lands. */
+/** Marks of a moment: keys withdrawn just now, the point picked in the list, and where prompts land. */
 function extras(value, at, { ghosts, ring }) {
   const type = typeOf(at);
   const traces = [];
@@ -78,19 +78,28 @@ function extras(value, at, { ghosts, ring }) {
       x: [at[ring.kind].x[row]], y: [at[ring.kind].y[row]],
       marker: { symbol: "circle-open", size: 20, color: "@text", line: { width: 2.5, color: "@text" } } });
   }
-  const landing = value.landing;
-  if (landing) {
-    const key = at.keys.id.indexOf(landing.key);
-    if (key >= 0) {
-      traces.push({ type: "scatter", mode: "lines", name: "to the nearest key", meta: "path", hoverinfo: "skip",
-        x: [landing.x, at.keys.x[key]], y: [landing.y, at.keys.y[key]],
-        line: { color: "@text", width: 1.5, dash: landing.matched ? "solid" : "dot" } });
-    }
-    traces.push({ type, mode: "markers", name: "where it lands", meta: "landing", hoverinfo: "skip",
-      x: [landing.x], y: [landing.y],
-      marker: { symbol: "star", size: 19, color: landing.matched ? "@own" : "@grey", line: { width: 1.5, color: "@text" } } });
-  }
-  return traces;
+  return [...traces, ...stars(value, at)];
+}
+
+/** Where the prompts land that were tried, numbered where there are several, each joined to its nearest key. */
+function stars({ landings }, at) {
+  const { prompt, x, y, key, matched } = landings;
+  if (!prompt.length) return [];
+  const type = typeOf(at);
+  const paths = [true, false].map((solid) => {
+    const ends = (own, keys) => prompt.flatMap((_, one) => {
+      const row = matched[one] === solid ? at.keys.id.indexOf(key[one]) : -1;
+      return row < 0 ? [] : [own[one], keys[row], null];
+    });
+    return { type: "scatter", mode: "lines", name: "to the nearest key", meta: "path", hoverinfo: "skip",
+      x: ends(x, at.keys.x), y: ends(y, at.keys.y), line: { color: "@text", width: 1.5, dash: solid ? "solid" : "dot" } };
+  });
+  return [...paths.filter((path) => path.x.length), {
+    type, mode: prompt.length > 1 ? "markers+text" : "markers", name: "where prompts land", meta: "landing", hoverinfo: "none",
+    rows: prompt.map((_, one) => one), x, y, customdata: key.map((id) => id ?? ""),
+    text: prompt.map((_, one) => `<b>${one + 1}</b>`), textposition: "top right", textfont: { size: 12, color: "@text" },
+    marker: { symbol: "star", size: 19, color: matched.map((own) => (own ? "@own" : "@grey")), line: { width: 1.5, color: "@text" } },
+  }];
 }
 
 function mapFigure(value, at, own) {

@@ -72,7 +72,7 @@ function keyNames(value, at, marks, view) {
   const named = value.paint.names.filter(({ row }) => keys.has(row));
   if (!named.length) return [];
   const obstacles = [...keys.values()].map((place) => square(place, at.sizes.key + 2));
-  if (value.landing) obstacles.push(square(screen(value.landing.x, value.landing.y), STAR));
+  obstacles.push(...value.landings.x.map((x, one) => square(screen(x, value.landings.y[one]), STAR)));
   const wanted = named.map(({ row, length }) => {
     const [x, y] = keys.get(row);
     return { x, y, length, needed: row === chosen, aside: row === chosen ? CHOSEN_ASIDE : 0 };

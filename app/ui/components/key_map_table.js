@@ -2,6 +2,7 @@
 function mapTable(value, at) {
   const { keys, queries } = at;
   const undone = value.undone.keys;
+  const tried = value.landings;
   const standing = new Array(queries.id.length).fill("");
   rowsOf(value.paint.groups, standing.length).forEach((rows, index) =>
     rows.forEach((row) => { standing[row] = value.paint.groups[index].name; }));
@@ -15,6 +16,8 @@ function mapTable(value, at) {
         null, null, null, "undone"]),
       ...queries.id.map((id, row) => ["query", id, queries.prompt[row], queries.text[row], queries.x[row], queries.y[row], null,
         keys.id[queries.key[row]], queries.distance[row], value.paint.distances?.[row], standing[row]]),
+      ...tried.prompt.map((prompt, row) => ["prompt tried", null, prompt, null, tried.x[row], tried.y[row], null,
+        tried.matched[row] ? tried.key[row] : null, tried.distance[row], null, "not logged"]),
     ],
   };
 }

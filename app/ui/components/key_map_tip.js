@@ -1,6 +1,6 @@
 // The words at a point of the map, in a box of our own: Plotly's would need them in every trace, and as markup.
 
-/** What is said of a point: `kind` is keys, queries or undone; `at` the points; `far` its distance to the selected key.
+/** What is said of a point: `kind` is keys, queries, undone or landings; `at` the points; `far` its distance to the selected key.
  *  targets: those of the keys. */
 function tipLines(kind, at, row, far, targets) {
   const lines = [el("strong", "", at.prompt[row])];
@@ -16,6 +16,7 @@ function tipLines(kind, at, row, far, targets) {
     if (far !== undefined) lines.push(el("span", "gs-map-tip-fact", `${far.toFixed(2)} from the selected key`));
     return lines;
   }
+  if (kind === "landings") return [...lines, el("span", "", at.words[row])];
   lines.push(el("span", "", `→ ${at.target[row]}`));
   if (kind === "undone") {
     lines.push(el("span", "gs-map-tip-fact", "undone: its key stood about here"));

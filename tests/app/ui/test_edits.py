@@ -23,8 +23,8 @@ def page(studio: Studio, bench: Workbench) -> Iterator[EditsPage]:
     codebook = calibrated(studio.model)
     studio.write(*(event_of(studio.model, codebook, f"Who is number {i}?", f"answer {i}", f"e{i}", i) for i in range(COUNT)))
     with gr.Blocks():
-        states = [gr.State() for _ in range(3)]
-        yield EditsPage(PageContext(bench, states[0], gr.Textbox(), states[1], states[2], gr.Tabs()))
+        session, selected, picked, revision = (gr.State() for _ in range(4))
+        yield EditsPage(PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs()))
 
 
 def ids(value: dict[str, Any]) -> list[str]:
@@ -32,20 +32,45 @@ def ids(value: dict[str, Any]) -> list[str]:
 
 
 def test_a_selected_edit_is_turned_to(page: EditsPage) -> None:
-    value, view = page.on_selected(View(), "e1")
+    value, view = page.on_elsewhere(View(), "e1", None)
     assert (value["selected"], value["offset"], view.offset) == ("e1", PAGE_SIZE, PAGE_SIZE)
     assert ids(value) == ["e2", "e1", "e0"]
     assert page.draw(view, "e1")["offset"] == PAGE_SIZE  # and it stays, when the journal grows say
-    value, view = page.on_selected(view, f"e{COUNT - 1}")
+    value, view = page.on_elsewhere(view, f"e{COUNT - 1}", None)
     assert (ids(value)[0], view.offset) == (f"e{COUNT - 1}", 0)
 
 
 @pytest.mark.parametrize("selected", [None, "", "gone"])
 def test_nothing_selected_or_nothing_that_is_here_turns_no_page(page: EditsPage, selected: str | None) -> None:
-    value, view = page.on_selected(View(offset=PAGE_SIZE), selected)
+    value, view = page.on_elsewhere(View(offset=PAGE_SIZE), selected, None)
     assert (value["selected"], view.offset, len(value["rows"])) == (selected, PAGE_SIZE, 3)
 
 
 def test_a_search_that_leaves_the_selected_edit_out_stands(page: EditsPage) -> None:
-    value, view = page.on_selected(View(search="number 12"), "e1")
+    value, view = page.on_elsewhere(View(search="number 12"), "e1", None)
     assert (ids(value), view) == (["e12"], View(search="number 12"))
+
+
+def test_what_is_picked_out_on_the_map_is_listed_until_that_is_over(page: EditsPage) -> None:
+    picked = ("e1", "e12", "e20")
+    value, view = page.on_elsewhere(View(search="number 2", offset=PAGE_SIZE), "e12", picked)
+    assert (ids(value), value["selected"], value["total"]) == (["e20", "e12", "e1"], "e12", 3)
+    assert value["filters"][-1] == {"state": value["state"], "label": "Picked on the map", "count": 3}
+    assert ids(page.draw(view, None, picked)) == ids(value)
+    value, view = page.on_elsewhere(view, None, ("e1",))
+    assert ids(value) == ["e1"]
+
+    value, view = page.on_elsewhere(view, None, None)
+    assert (value["total"], value["state"], view) == (COUNT, "", View())
+    assert "Picked on the map" not in [item["label"] for item in value["filters"]]
+
+
+def test_another_filter_stands_beside_what_is_picked_out(page: EditsPage) -> None:
+    picked = ("e1", "e12", "e20")
+    elsewhere = View(search="number 2", state="active", seen=picked)
+    value, view = page.on_elsewhere(elsewhere, "e12", picked)
+    assert (value["state"], value["filters"][-1]["count"], view) == ("active", 3, elsewhere)
+    back = View.of({"search": "number 20", "state": value["filters"][-1]["state"], "offset": 0})
+    assert ids(page.draw(back, None, picked)) == ["e20"]
+    _, view = page.on_elsewhere(elsewhere, None, None)
+    assert view == View(search="number 2", state="active"), "a pick that nobody looks at ends without a trace"

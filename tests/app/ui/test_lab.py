@@ -44,8 +44,8 @@ def bench(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def context(bench: Workbench) -> Iterator[PageContext]:
     with gr.Blocks():
-        states = [gr.State() for _ in range(3)]
-        yield PageContext(bench, states[0], gr.Textbox(), states[1], states[2], gr.Tabs())
+        session, selected, picked, revision = (gr.State() for _ in range(4))
+        yield PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
 
 
 def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
@@ -126,8 +126,8 @@ def own_bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
 @pytest.fixture
 def own_context(own_bench: Workbench) -> Iterator[PageContext]:
     with gr.Blocks():
-        states = [gr.State() for _ in range(3)]
-        yield PageContext(own_bench, states[0], gr.Textbox(), states[1], states[2], gr.Tabs())
+        session, selected, picked, revision = (gr.State() for _ in range(4))
+        yield PageContext(own_bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
 
 
 def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
