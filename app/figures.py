@@ -36,6 +36,9 @@ PALETTES: Mapping[Theme, Mapping[str, str]] = {
         "@key4": "#a87400",
         "@key5": "#3e8fc4",
         "@key6": "#6b4fa3",
+        "@cell0": "#f4efe6",
+        "@cell1": "#b9d5e6",
+        "@cell2": "#56b4e9",
     },
     "dark": {
         "@text": "#ecebe6",
@@ -55,6 +58,9 @@ PALETTES: Mapping[Theme, Mapping[str, str]] = {
         "@key4": "#e6b93c",
         "@key5": "#4f8fd0",
         "@key6": "#b39be6",
+        "@cell0": "#2a2927",
+        "@cell1": "#264a60",
+        "@cell2": "#1f6b9a",
     },
 }
 

@@ -28,9 +28,8 @@ POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"
 ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
 _NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
-# From nothing to sky blue: one hue, and light enough everywhere for dark figures on it (7 to 1 at least), in both modes.
-_SCALE = [[0.0, "#f4efe6"], [0.5, "#b9d5e6"], [1.0, "#56b4e9"]]
-_INK = "#111111"
+# From nothing to blue: one hue, on which the mode's own text can be read everywhere.
+_SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 
 
 def measured(cell: Separation, measure: Measure, kinds: Sequence[Kind]) -> float | None:
@@ -93,7 +92,7 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
                 "ygap": 3,
                 "text": [[_cell_text(value) for value in row] for row in values],
                 "texttemplate": "%{text}",
-                "textfont": {"size": 14, "color": _INK},
+                "textfont": {"size": 14, "color": "@text"},
                 "hoverinfo": "text",
                 "hovertext": [
                     [

@@ -32,6 +32,8 @@ def test_colours_that_mean_something_stand_out_from_the_ground(theme: Theme) -> 
         if name in ("@own", "@contested", "@grey") or name.startswith("@key"):
             assert contrast(colour, palette["@surface"]) >= 3.0, name
     assert contrast(palette["@muted"], palette["@surface"]) >= 4.5
+    for cell in ("@cell0", "@cell1", "@cell2"):
+        assert contrast(palette["@text"], palette[cell]) >= 4.5, f"text on {cell}"
 
 
 def contrast(left: str, right: str) -> float:

@@ -306,7 +306,7 @@ class Reviewer:
         size = self.page.viewport_size
         assert size is not None
         whole = int(self.page.locator(".gradio-container").evaluate("(node) => node.scrollHeight"))
-        self.page.set_viewport_size({"width": size["width"], "height": min(max(size["height"], whole), 1700)})
+        self.page.set_viewport_size({"width": size["width"], "height": min(max(size["height"], whole), 2400)})
         for mode in ("light", "dark"):
             self.page.mouse.move(0, 0)
             self.page.evaluate("window.scrollTo(0, 0)")

@@ -7,7 +7,11 @@ const palette = () => PALETTES[dark() ? "dark" : "light"];
 /** The figure with colour tokens ("@own") replaced by the colours of the present mode. */
 function coloured(value, colours = palette(), name = "") {
   if (typeof value === "string") return value.startsWith("@") ? (colours[value] ?? value) : value;
-  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((part) => coloured(part, colours));
+  if (Array.isArray(value)) {
+    // Long columns of numbers are left as they are; a step of a colour scale begins with one, too.
+    const numbers = typeof value[0] === "number" && typeof value.at(-1) !== "string";
+    return numbers ? value : value.map((part) => coloured(part, colours));
+  }
   if (value !== null && typeof value === "object") {
     // Texts and ids are data, whatever they begin with; the words of an axis title or a label are no token either.
     return Object.fromEntries(Object.entries(value).map(([key, part]) =>
