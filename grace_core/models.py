@@ -174,11 +174,12 @@ class LanguageModel:
         )
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+        # verbose=False: a text that is too long is refused in our own words, where it is known what it was for.
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     def plain_ids(self, text: str) -> list[int]:
         """Token ids of a text by itself, special tokens in it taken for plain text."""
-        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids)
 
     @cached_property
     def _special_texts(self) -> tuple[str, ...]:
