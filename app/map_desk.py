@@ -7,7 +7,7 @@ widget.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from app.map_scene import MapScene
 from app.map_withdrawn import Withdrawn, WithdrawnKeys
 from app.projection import UMAP_FROM, Activity, Layout, Projection
 from app.radial import Radial, radial, rings_of
-from app.records import EditDetail, Landed, MapMoment, MapView, Probe
+from app.records import EditDetail, Landed, MapMoment, MapView, Tries
 
 if TYPE_CHECKING:
     from app.workbench import Workbench
@@ -48,14 +48,14 @@ class MapDesk:
         self._withdrawn = WithdrawnKeys(bench, projection)
         self._lock = threading.Lock()
 
-    def look(self, selected: str | None, probes: Sequence[Probe] = (), *, opened: bool = False, undone: bool = False) -> Look:
+    def look(self, selected: str | None, tries: Tries | None = None, *, opened: bool = False, undone: bool = False) -> Look:
         """Everything with this edit selected. opened: see `Projection.layout`. undone: show the keys of undone edits."""
         moment = self._bench.map_moment()
         scene = self._scene_of(moment, opened)
         activity = self._projection.activity
         detail, missing = self._detail(selected)
         return Look(
-            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, probes, moment),
+            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, tries or Tries(), moment),
             self._withdrawn.look(moment, scene.layout, shown=undone), activity, _status(scene.view, scene.layout, activity),
         )  # fmt: skip
 
@@ -87,19 +87,19 @@ class MapDesk:
             scene.view, scene.layout, row, distance=scene.distance, rings=around, to_queries=scene.to_queries(row)
         )  # fmt: skip
 
-    def _landed(self, scene: MapScene, probes: Sequence[Probe], moment: MapMoment) -> tuple[Landed, ...]:
+    def _landed(self, scene: MapScene, tries: Tries, moment: MapMoment) -> tuple[Landed, ...]:
         """Under the codebook as it is now: an edit may have come or gone since a prompt was typed."""
-        probes = [probe for probe in probes if probe.reading == moment.reading]
-        if not probes:
+        numbered = [(number, probe) for number, probe in tries.numbered if probe.reading == moment.reading]
+        if not numbered:
             return ()
         codebook = moment.codebook
-        vectors = codebook.encoder(np.stack([probe.activation for probe in probes]))
+        vectors = codebook.encoder(np.stack([probe.activation for _, probe in numbered]))
         landed = []
-        for probe, vector, match in zip(probes, vectors, codebook.match(vectors), strict=True):
+        for (number, probe), vector, match in zip(numbered, vectors, codebook.match(vectors), strict=True):
             x, y = self._place(scene, vector)
             row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
             key = None if row is None else scene.view.keys[row]
-            landed.append(Landed(probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
+            landed.append(Landed(number, probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
         return tuple(landed)
 
     def _place(self, scene: MapScene, vector: np.ndarray) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.balls import Inside
+from app.figures import shorten
 from app.map_scene import MapScene
 from app.membership import COLOURED_KEYS, CROWD, Groups
 from app.records import Landed, MapView
@@ -51,7 +52,7 @@ def landing_words(landed: Landed) -> str:
     """What would answer a prompt that is tried, as a sentence without its subject."""
     if landed.key is None:
         return "would be answered by the model itself: there is no key yet."
-    near = f"nearest key “{landed.key.prompt}” at distance {landed.distance:.2f}"
+    near = f"nearest key “{shorten(landed.key.prompt, 160)}” at distance {landed.distance:.2f}"
     if landed.matched:
         return f"would be answered by an edit: {near}, within its ε {landed.key.epsilon:.2f}."
     return f"would be answered by the model itself: {near}, outside its ε {landed.key.epsilon:.2f}."

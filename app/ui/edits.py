@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.records import EditPage
 from app.ui.components.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
-from app.ui.session import PageContext, Session, edits_mark, private, warn
+from app.ui.session import PageContext, Session, each, edits_mark, private, warn
 
 
 class EditsPage:
@@ -27,16 +27,15 @@ class EditsPage:
         context = self.context
         looking = [self.view, context.selected_edit, context.picked_edits]
         acting = [*looking, context.author, context.session]
-        private(
+        each(
             self.table.view,
             self.on_view,
             inputs=looking,
             outputs=[self.table, self.view],
-            trigger_mode="always_last",
         )
-        private(self.table.undo, self.on_undo, inputs=acting, outputs=[self.table, context.revision])
-        private(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
-        private(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+        each(self.table.undo, self.on_undo, inputs=acting, outputs=[self.table, context.revision])
+        each(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
+        each(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
         private(self.table.review, self.on_review, outputs=context.tabs)
         private(context.revision.change, self.draw, looking, self.table)
         # One handler for both, which change together: of two, the slower would put the view of before back.
@@ -58,7 +57,7 @@ class EditsPage:
         search or filter leaves it out.
         """
         if picked != view.seen:
-            view = View(picked=picked is not None) if picked is not None or view.picked else view
+            view = View(picked=True) if picked is not None else replace(view, picked=False)
             view = replace(view, seen=picked)
         page = self._page(view, picked, selected)
         if not page.rows:
@@ -73,7 +72,10 @@ class EditsPage:
         )  # fmt: skip
 
     def on_view(self, before: View, selected: str | None, picked: Picked, event: gr.EventData) -> tuple[Any, Any]:
-        view = replace(View.of({"search": event.search, "state": event.state, "offset": event.offset}), seen=before.seen)
+        data = {"search": event.search, "state": event.state, "offset": event.offset, "asked": event.asked}
+        view = replace(View.of(data), seen=before.seen)
+        if view.asked < before.asked:  # overtaken by what was asked for later
+            return gr.skip(), gr.skip()
         return self.draw(view, selected, picked), view
 
     def on_undo(

@@ -15,7 +15,7 @@ from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab_run import Updates, run_job
-from app.ui.session import PageContext, Session, private
+from app.ui.session import PageContext, Session, each, private
 from grace_core.anatomy import Anatomy, dissect
 from grace_core.codebook import Codebook
 from grace_core.models import LanguageModel
@@ -87,7 +87,7 @@ class AnatomyPart:
         private(self.prompt.input, lambda: None, None, self.pick)
         private(self.stop.click, lambda session: session.cancel(), context.session, queue=False)
         private(context.revision.change, self.offered, None, self.pick)
-        private(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
+        each(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
 
     def offered(self) -> Any:
         """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""

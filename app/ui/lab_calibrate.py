@@ -35,7 +35,7 @@ from app.ui.components.message import build_message, message_value
 from app.ui.lab_recalibrate import RecalibratePart
 from app.ui.lab_run import STOPPED, Updates, run_job
 from app.ui.lab_use import UsePart
-from app.ui.session import PageContext, Session, failure_text, private
+from app.ui.session import PageContext, Session, each, failure_text, private
 from grace_core.codebook import Codebook
 from grace_core.config import Encoding, Pool
 from grace_core.errors import InputError
@@ -137,6 +137,7 @@ class CalibratePart:
                 label="Separation by layer, pooling and encoding",
                 filename="grace-studio-calibration",
                 height=260,
+                min_width=560,
             )
         with gr.Column(elem_classes="gs-panel"):
             _heading("Distances under one choice")
@@ -180,7 +181,7 @@ class CalibratePart:
         private(self.context.revision.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
         private(gr.on, [self.measure.input, self.kinds.input], self.on_view, views, drawn)
         private(self.choice.input, self.on_view, views, [*drawn, *fresh])
-        private(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])
+        each(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])
 
     def on_file(self, file: str) -> Updates:
         """A person's own unrelated prompts; a file that cannot be used is refused at once, and what was chosen stays."""

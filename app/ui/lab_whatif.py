@@ -14,7 +14,7 @@ from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.components.whatif import NO_EDITS, NO_QUERIES, build_whatif_result, cap_text, whatif_value
 from app.ui.lab_run import Updates, run_job
-from app.ui.session import PageContext, Session, failure_text, private, warn
+from app.ui.session import PageContext, Session, each, failure_text, private, warn
 from app.whatif import Cap, Curves, LabView, Probes, WhatIf, asked_epsilon, curves, slider_end, what_if
 from app.whatif_figures import curves_figure
 from grace_core.codebook import Codebook
@@ -108,8 +108,8 @@ class WhatIfPage:
             [*shown, context.revision],
         )
         acting = [*looking, context.author]
-        private(self.history.undo, self.on_undo, acting, [*shown, context.revision])
-        private(self.history.redo, self.on_redo, acting, [*shown, context.revision])
+        each(self.history.undo, self.on_undo, acting, [*shown, context.revision])
+        each(self.history.redo, self.on_redo, acting, [*shown, context.revision])
         read = private(
             self.draw_curves.click,
             self.on_draw,
@@ -118,7 +118,7 @@ class WhatIfPage:
         )
         private(read.then, self.on_read, looking, self.figure)
         private(self.stop.click, self.on_stop, context.session, queue=False)
-        private(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        each(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
 
     # --- events ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,12 @@ from app.map_desk import MapDesk
 from app.projection import Activity, Projection
 from app.radial import Radial
 from app.radial_figures import radial_figure, radial_note, strip_figure, strip_note, table
-from app.records import Probe
+from app.records import Tries
 from app.ui.components.edit_detail import build_edit_detail, edit_detail_value
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.key_map import build_key_map, key_map_value
 from app.ui.components.message import NONE, build_message, message_value
-from app.ui.session import Waiting, failure_text, private, waiting_text, warn
+from app.ui.session import Waiting, each, failure_text, private, waiting_text, warn
 from app.ui.session import follow as follow_job
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # How often a page that waits for a layout asks how far it is.
 _ASK_SECONDS = 0.7
-MOST_PROBES = 8
 _NO_KEY = "Select a key: what lies around it appears here at its true distance, which no flat map can keep."
 _WITHDRAWN = "This edit is not in force, so it has no key. Redo brings it back."
 
@@ -68,7 +68,8 @@ def build_map(
 
     shown = gr.State(False)
     known = gr.State("")  # The scene whose points this browser has.
-    probes = gr.State(())  # The prompts of "Where does this land?" (each a `Probe`), the oldest first.
+    tries = gr.State(Tries())  # The prompts of "Where does this land?"; changed in place: several may wait at a time.
+    tried = gr.State(0)  # Another number whenever they have changed.
     undone_shown = gr.State(False)
     signature = author if author is not None else gr.State("")
     picked = picked_edits if picked_edits is not None else gr.State(None)
@@ -111,12 +112,12 @@ def build_map(
             detail = build_edit_detail()
     timer = gr.Timer(_ASK_SECONDS, active=False)
 
-    looking = [selected_edit, known, probes, undone_shown]
+    looking = [selected_edit, known, tries, undone_shown]
     drawn = [key_map, known, around, strip, detail, undo, redo, clear, relayout, timer]
     desk = MapDesk(bench, place)
 
-    def draw(selected: str | None, has: str, probed: tuple[Probe, ...], undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
-        look = desk.look(selected, probed, opened=opened, undone=undone)
+    def draw(selected: str | None, has: str, tries: Tries, undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
+        look = desk.look(selected, tries, opened=opened, undone=undone)
         state = look.detail.row.state if look.detail is not None else None
         about = edit_detail_value(look.detail, any_key=bool(look.scene.view.keys))
         if look.missing:
@@ -147,8 +148,8 @@ def build_map(
         *looked, has_been_shown = look
         return draw(*looked) if has_been_shown else tuple(gr.skip() for _ in drawn)
 
-    def send_points(selected: str | None, probed: tuple[Probe, ...], undone: bool) -> tuple[Any, ...]:
-        return draw(selected, "", probed, undone)
+    def send_points(selected: str | None, tries: Tries, undone: bool) -> tuple[Any, ...]:
+        return draw(selected, "", tries, undone)
 
     def select(event: gr.EventData) -> str:
         return str(event.edit_id)
@@ -166,18 +167,19 @@ def build_map(
         place.refit(bench.map_view())
         return draw(*look)
 
-    def try_prompt(text: str, probed: tuple[Probe, ...]) -> Iterator[Any]:
+    def try_prompt(text: str, tries: Tries) -> Iterator[Any]:
         try:
             job = bench.probe(text)
             for waiting in follow_job(job):
                 yield gr.skip(), message_value(waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else "", "plain")
-            yield with_probe(probed, job.result()), NONE
+            tries.add(job.result())
+            yield time.monotonic_ns(), NONE
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             yield gr.skip(), message_value(failure_text(error))
 
-    def clear_probe(probed: tuple[Probe, ...], event: gr.EventData) -> tuple[Probe, ...]:
-        # By its prompt: with two quick clicks a position would already be another one's.
-        return () if event.prompt is None else tuple(probe for probe in probed if probe.prompt != event.prompt)
+    def clear_try(tries: Tries, event: gr.EventData) -> tuple[int, Any]:
+        tries.clear(event.number)
+        return time.monotonic_ns(), NONE
 
     def withdraw(edit_id: str | None, name: str) -> Any:
         return _change(bench.undo, edit_id, name, bench)
@@ -189,32 +191,27 @@ def build_map(
         return _change(bench.redo, edit_id, name, bench)
 
     # One way in: every gesture only sets the selection or makes the journal grow, and the page follows these two.
-    private(key_map.select_edit, select, None, selected_edit)
-    private(key_map.pick_keys, pick, None, [picked, selected_edit], trigger_mode="always_last")
-    private(detail.open_edit, select, None, selected_edit)
-    private(around.point_click, select_point, None, selected_edit)
-    private(strip.point_click, select_point, None, selected_edit)
+    each(key_map.select_edit, select, None, selected_edit)
+    each(key_map.pick_keys, pick, None, [picked, selected_edit])
+    each(detail.open_edit, select, None, selected_edit)
+    each(around.point_click, select_point, None, selected_edit)
+    each(strip.point_click, select_point, None, selected_edit)
     private(key_map.clear_edit, lambda: None, None, selected_edit)
     private(clear.click, lambda: None, None, selected_edit)
     private(selected_edit.change, follow, [*looking, shown], [shown, *drawn])
     private(revision.change, refresh, [*looking, shown], drawn)
     private(timer.tick, refresh, [*looking, shown], drawn)
-    private(key_map.need_points, send_points, [selected_edit, probes, undone_shown], drawn)
+    private(key_map.need_points, send_points, [selected_edit, tries, undone_shown], drawn)
     private(relayout.click, new_layout, looking, drawn)
-    private(gr.on, [land.click, prompt.submit], try_prompt, [prompt, probes], [probes, problem])
-    private(key_map.clear_landing, clear_probe, probes, probes)
-    private(key_map.show_undone, show_undone, None, undone_shown)
+    each(gr.on, [land.click, prompt.submit], try_prompt, [prompt, tries], [tried, problem])
+    each(key_map.clear_landing, clear_try, tries, [tried, problem])
+    each(key_map.show_undone, show_undone, None, undone_shown)
     private(undone_shown.change, refresh, [*looking, shown], drawn)
-    private(probes.change, refresh, [*looking, shown], drawn)
+    private(tried.change, refresh, [*looking, shown], drawn)
     private(undo.click, withdraw, [selected_edit, signature], revision)
     private(key_map.undo_edit, withdraw_by_key, [signature], revision)
     private(redo.click, restore, [selected_edit, signature], revision)
     return MapPage(place, open_page, looking, [shown, *drawn])
-
-
-def with_probe(probes: tuple[Probe, ...], probe: Probe) -> tuple[Probe, ...]:
-    """One more, the newest; asked again it moves to the end. Of very many the oldest leaves."""
-    return (*(one for one in probes if one.prompt != probe.prompt), probe)[-MOST_PROBES:]
 
 
 def _exact(view: Radial | None, *, in_force: bool) -> tuple[str, str]:

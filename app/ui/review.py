@@ -26,6 +26,7 @@ from app.ui.session import (
     PageContext,
     Session,
     Waiting,
+    each,
     edits_mark,
     failure_text,
     follow,
@@ -103,8 +104,8 @@ class ReviewPage:
         )
         for button in (self.parts.stop, self.parts.cancel, self.parts.ask_stop):
             private(button.click, self.on_cancel, inputs=context.session, queue=False)
-        private(self.parts.marker.mark, self.on_mark, inputs=context.author, outputs=[self.parts.marker, context.revision])
-        private(self.parts.marker.unmark, self.on_unmark, inputs=person, outputs=[self.parts.marker, context.revision])
+        each(self.parts.marker.mark, self.on_mark, inputs=context.author, outputs=[self.parts.marker, context.revision])
+        each(self.parts.marker.unmark, self.on_unmark, inputs=person, outputs=[self.parts.marker, context.revision])
         private(
             self.parts.outcome.undo,
             self.on_undo,
@@ -112,7 +113,7 @@ class ReviewPage:
             outputs=[self.parts.outcome, self.parts.try_panel, context.revision],
         )
         for part in (self.parts.marker, self.parts.outcome):
-            private(part.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+            each(part.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
 
     def on_send(self, prompt: str, target: str, author: str, current: Current, session: Session) -> Iterator[Updates]:
         """Ask the model; the answer is drawn as it comes."""

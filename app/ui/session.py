@@ -107,3 +107,11 @@ def private(event: Any, /, *arguments: Any, **options: Any) -> Any:
     """Bind an event of a page: no endpoint of its own, no overlay, and as many at a time as there are browsers."""
     settings = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, **options}
     return event(*arguments, **settings)
+
+
+def each(event: Any, /, *arguments: Any, **options: Any) -> Any:
+    """Bind an event that carries data (a click on one of many things), each time that it happens.
+
+    While one is being answered, Gradio drops the next ("once"), or runs it with the data of the first ("always_last").
+    """
+    return private(event, *arguments, trigger_mode="multiple", **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.projection import Layout
-from app.records import MapKey, MapQuery, MapView
+from app.records import MapKey, MapQuery, MapView, Probe, Tries
 
 
 def on_circle(*degrees: float) -> np.ndarray:
@@ -51,3 +51,11 @@ def large(keys: int, queries: int, width: int = 64, seed: int = 0) -> tuple[MapV
     )
     key_xy, query_xy = (part[:, :2].astype(np.float64) * 20 for part in vectors)
     return view, Layout(1, "umap", False, key_xy, query_xy, np.full(keys, 10.0))
+
+
+def tries(*probes: Probe) -> Tries:
+    """These prompts, tried in this order."""
+    made = Tries()
+    for probe in probes:
+        made.add(probe)
+    return made

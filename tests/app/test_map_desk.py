@@ -16,7 +16,7 @@ from app.workbench import Workbench
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 from grace_core.models import LanguageModel
-from tests.app.map_samples import large
+from tests.app.map_samples import large, tries
 from tests.grace_core.builders import first_step
 
 PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
@@ -38,20 +38,20 @@ def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: 
     desk = MapDesk(bench, Projection())
     before = bench.revision()
     probe = bench.probe(PROMPT).result(60)
-    (nowhere,) = desk.look(None, [probe]).landed
+    (nowhere,) = desk.look(None, tries(probe)).landed
     assert nowhere.key is None
     assert (bench.revision(), bench.status().queries) == (before, 0)
 
     edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
     assert edit_id is not None
-    (landed,) = desk.look(None, [probe]).landed
+    (landed,) = desk.look(None, tries(probe)).landed
     assert landed.key is not None
     assert (landed.key.edit_id, landed.matched) == (edit_id, True)
     assert landed.distance == pytest.approx(0.0, abs=1e-6)
     assert bench.generate(PROMPT).result(60).edit_id == edit_id
 
     bench.undo(edit_id)
-    after = desk.look(edit_id, [probe])
+    after = desk.look(edit_id, tries(probe))
     assert after.landed[0].key is None
     assert after.radial is None
     assert after.detail is not None
@@ -61,10 +61,10 @@ def test_prompts_tried_together_land_where_each_does_alone(bench: Workbench) -> 
     edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
     desk = MapDesk(bench, Projection())
     probes = [bench.probe(text).result(60) for text in (PROMPT, "Where is Paris now?", "How do I knit a scarf?")]
-    together = desk.look(None, probes).landed
+    together = desk.look(None, tries(*probes)).landed
     assert [one.prompt for one in together] == [probe.prompt for probe in probes]
     for one, probe in zip(together, probes, strict=True):
-        (alone,) = desk.look(None, [probe]).landed
+        (alone,) = desk.look(None, tries(probe)).landed
         assert one.key == alone.key
         assert one.matched == alone.matched
         assert one.distance == pytest.approx(alone.distance, abs=1e-6)

@@ -164,20 +164,21 @@ def test_an_empty_map_teaches() -> None:
 
 def test_where_a_prompt_lands_is_said_in_words() -> None:
     key = two_keys().keys[1]
-    inside = landing_words(Landed("Bea?", 1.0, 2.0, key, 0.25, True))
+    inside = landing_words(Landed(1, "Bea?", 1.0, 2.0, key, 0.25, True))
     assert "would be answered by an edit" in inside
     assert "0.25, within its ε 0.90" in inside
-    assert "by the model itself" in landing_words(Landed("Cleo?", 1.0, 2.0, key, 1.25, False))
-    assert "no key yet" in landing_words(Landed("x", 0.0, 0.0, None, 0.0, False))
+    assert "by the model itself" in landing_words(Landed(2, "Cleo?", 1.0, 2.0, key, 1.25, False))
+    assert "no key yet" in landing_words(Landed(3, "x", 0.0, 0.0, None, 0.0, False))
 
 
 def test_prompts_tried_are_columns_and_a_line_of_the_legend() -> None:
     view = two_keys()
     scene = MapScene(view, Projection().layout(view), "euclidean")
     assert "star" not in [item["symbol"] for item in json.loads(key_map_value(scene, None))["legend"]]
-    landed = [Landed("Bea?", 1.0, 2.0, view.keys[1], 0.25, True), Landed("<b>x</b>", 0.5, 0.0, None, 0.0, False)]
+    landed = [Landed(1, "Bea?", 1.0, 2.0, view.keys[1], 0.25, True), Landed(4, "<b>x</b>", 0.5, 0.0, None, 0.0, False)]
     value = json.loads(key_map_value(scene, None, landed=landed))
     assert value["landings"]["prompt"] == ["Bea?", "<b>x</b>"]
+    assert value["landings"]["number"] == [1, 4]
     assert value["landings"]["key"] == ["b", None]
     assert value["landings"]["distance"] == [0.25, None]
     assert value["legend"][-1] == {"label": "prompts tried", "count": 2, "colour": "@text", "symbol": "star"}

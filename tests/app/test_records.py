@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
-from app.records import Change, Neighbor
+from app.records import Change, Neighbor, Probe, Tries
 
 
 def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]:
@@ -45,3 +46,34 @@ def test_a_change_is_what_the_journal_keeps_of_it(nearest: Neighbor | None) -> N
     assert Change.of(kept) == change
     assert Change.of({"kind": "added", "sentence": "Added."}) is None
     assert Change.of(kept | {"nearest": {"edit_id": "e2"}}) is None
+
+
+def probe(prompt: str) -> Probe:
+    return Probe(prompt, np.zeros(3, np.float32))
+
+
+def numbers(tries: Tries) -> dict[int, str]:
+    return {number: one.prompt for number, one in tries.numbered}
+
+
+def test_prompts_tried_keep_their_numbers_and_the_oldest_leaves() -> None:
+    tries = Tries()
+    for number in range(1, Tries.MOST + 3):
+        tries.add(probe(f"p{number}"))
+    assert numbers(tries) == {number: f"p{number}" for number in range(3, Tries.MOST + 3)}
+    tries.clear(4)
+    tries.clear(4)
+    assert 4 not in numbers(tries)
+    assert numbers(tries)[5] == "p5"
+    tries.clear(None)
+    assert numbers(tries) == {}
+    tries.add(probe("again"))
+    assert numbers(tries) == {1: "again"}
+
+
+def test_a_prompt_tried_again_is_the_newest_and_there_once() -> None:
+    tries, again = Tries(), probe("a")
+    for one in (probe("a"), probe("b"), again):
+        tries.add(one)
+    assert numbers(tries) == {2: "b", 3: "a"}
+    assert tries.numbered[-1][1] is again, "its activation is the one just read"

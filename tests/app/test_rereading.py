@@ -25,6 +25,7 @@ from grace_core.config import GraceConfig
 from grace_core.editor import Editor
 from grace_core.errors import Cancelled, InputError
 from grace_core.separation import Choice
+from tests.app.map_samples import tries
 from tests.app.studios import (
     OTHER,
     PROMPT,
@@ -453,16 +454,16 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: 
     for text in QUERIES:
         said(bench, text)
     probe = bench.probe(PROMPT).result(SOON)
-    expected = MapDesk(bench, Projection()).look("e0", [probe])
+    expected = MapDesk(bench, Projection()).look("e0", tries(probe))
     projection = Slow()
     desk = MapDesk(bench, projection)
     change = (lambda: bench.use_reading(RAW, 2.0)) if reread else bench.recalibrate
     width = bench.codebook.encoder.dimensions
     projection.meanwhile = lambda: change().result(SOON)
-    look = desk.look("e0", [probe])
+    look = desk.look("e0", tries(probe))
     assert bench.codebook.encoder.dimensions != width
     assert (look.scene.distance, look.radial, look.landed) == ("cosine", expected.radial, expected.landed)
-    after = desk.look("e0", [probe])
+    after = desk.look("e0", tries(probe))
     assert after.scene.distance == bench.codebook.config.distance
     assert len(after.landed) == (0 if reread else 1)
 
@@ -470,13 +471,13 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: 
 def test_a_probe_says_nothing_in_another_reading(bench: Workbench) -> None:
     desk = MapDesk(bench, Projection())
     probe = bench.probe(PROMPT).result(SOON)
-    assert len(desk.look(None, [probe]).landed) == 1
+    assert len(desk.look(None, tries(probe)).landed) == 1
     place = desk.look(None).scene.layout.layout_id
     use(bench, RAW, 2.0)
-    look = desk.look(None, [probe])
+    look = desk.look(None, tries(probe))
     assert look.landed == ()
     assert look.scene.layout.layout_id != place
-    (fresh,) = desk.look(None, [probe, bench.probe(PROMPT).result(SOON)]).landed
+    (fresh,) = desk.look(None, tries(probe, bench.probe(PROMPT).result(SOON))).landed
     assert fresh.key is not None
     assert (fresh.key.edit_id, fresh.matched) == ("e0", True)
 

@@ -221,6 +221,58 @@ def test_undo_with_a_key_then_see_and_redo_what_is_undone(taught_studio: Taught,
     selected_everywhere(visitor, edit_id, fact.prompt)
 
 
+def test_what_a_search_picked_out_stays_listed_though_one_of_it_is_undone(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    order = visitor.chosen["all"]
+    prompts = {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}
+    gone, beside, *_ = wanted = [edit_id for edit_id in order if "capital" in prompts[edit_id]]
+    visitor.search_map("capital of")
+    visitor.page.keyboard.press("Enter")
+    selected_everywhere(visitor, gone, prompts[gone])
+    visitor.press("u")
+    expect(visitor.page.locator("#gs-map-redo")).to_be_visible()
+    visitor.press("j")
+    selected_everywhere(visitor, beside, prompts[beside])  # where the undone key stood, not at the beginning
+
+    visitor.tab("edits")
+    pressed = visitor.page.locator("#gs-edits .gs-filter[aria-pressed=true]")
+    expect(pressed).to_have_text(f"Picked on the map{len(wanted)}")
+    visitor.row_state(gone, "undone")
+    visitor.row(gone).get_by_role("button", name="Redo").click()
+    visitor.row_state(gone, "active")
+    expect(pressed).to_have_text(f"Picked on the map{len(wanted)}")
+
+    visitor.tab("map")
+    visitor.press("Escape")
+    expect(visitor.page.locator(".gs-map-marked")).to_be_hidden()
+    order = visitor.chosen["all"]
+    after = order[(order.index(beside) + 3) % len(order)]
+    visitor.press("j j j")  # quicker than the server answers
+    selected_everywhere(visitor, after, prompts[after])
+
+
+def test_a_prompt_tried_is_brought_into_view(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_map()
+    first, *_ = visitor.chosen["all"]
+    whole = visitor.view(first)["width"]
+    visitor.press("j")
+    selected_everywhere(visitor, first, {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}[first])
+    visitor.press("f")
+    wait_for_view(visitor, first, narrower_than=0.75 * whole)
+    for prompt in ("x" * 300, "How do I knit a scarf?"):
+        visitor.land(prompt)
+        visitor.page.wait_for_function(
+            """() => {
+              const plot = document.querySelector(".gs-map-plot");
+              const trace = plot.data.find((one) => one.meta === "landing");
+              const inside = (place, { range }) => place > range[0] && place < range[1];
+              return trace && inside(trace.x.at(-1), plot.layout.xaxis) && inside(trace.y.at(-1), plot.layout.yaxis);
+            }"""
+        )
+    box = visitor.page.locator(".gs-map-landing")
+    assert box.evaluate("(node) => node.scrollWidth <= node.clientWidth"), "a long word is broken"
+
+
 def test_figures_are_saved_as_png_svg_and_csv(taught_studio: Taught, visitor: Reviewer) -> None:
     visitor.open_map()
     fact = taught_studio.facts[3]

@@ -10,7 +10,8 @@ let marked = "";  // the selected edit, and whether its row is still to be scrol
 let unseen = false;
 
 const COLUMNS = ["Prompt", "Target", "Author", "Time", "ε", "Matches", "State", "Actions"];
-const look = (change) => trigger("view", { ...view, ...change });
+let asked = 0;  // tells the answer to what was typed last from those to what was typed before
+const look = (change) => trigger("view", { ...view, ...change, asked: (asked += 1) });
 
 // --- what a person does: one listener for all rows, rows known by id -------------------------------------------------
 let typing = 0;
@@ -87,7 +88,7 @@ function drawRow(row, selected) {
 function emptyState(value) {
   const box = el("div", "gs-empty");
   if (value.everything) {
-    box.append(el("h3", "", "No edit fits"), el("p", "", "Change the search or choose another state."));
+    box.append(el("h3", "", "No edit fits"), el("p", "", "Change the search or choose another filter."));
     return box;
   }
   box.append(

@@ -43,6 +43,7 @@ class View:
     """Which part of the edits a browser looks at.
 
     picked: only those whose keys are picked out on the map. seen: the pick that this view has followed.
+    asked: counts what this browser has asked for.
     """
 
     search: str = ""
@@ -50,17 +51,20 @@ class View:
     offset: int = 0
     picked: bool = False
     seen: Picked = None
+    asked: int = 0
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> View:
         """From a browser's event: unknown states and offsets below zero become their defaults."""
         state = data.get("state")
         offset = data.get("offset")
+        asked = data.get("asked")
         return cls(
             search=str(data.get("search") or ""),
             state=state if state in STATE_LABELS else None,
             offset=max(0, offset) if isinstance(offset, int) else 0,
             picked=state == PICKED,
+            asked=asked if isinstance(asked, int) else 0,
         )
 
 
@@ -112,7 +116,7 @@ def table_value(page: EditPage, view: View, *, selected: str | None = None, pick
 
 
 def build_table(value: dict[str, Any]) -> gr.HTML:
-    """The component; it triggers `view` {search, state, offset}, `undo`, `redo` and `open_map` {edit_id}, `review`."""
+    """The component; it triggers `view` {search, state, offset, asked}, `undo`, `redo` and `open_map` {edit_id}, `review`."""
     return gr.HTML(
         value,
         html_template=TEMPLATE,

@@ -37,16 +37,26 @@ def figure_value(
 
 
 def build_figure(
-    *, elem_id: str, label: str, filename: str, height: int = 320, value: str | None = None, visible: bool = True
+    *,
+    elem_id: str,
+    label: str,
+    filename: str,
+    height: int = 320,
+    min_width: int = 0,
+    value: str | None = None,
+    visible: bool = True,
 ) -> gr.HTML:
     """The component. label: what it shows, in a few words. filename: of downloads, without ending.
+
+    height, min_width: in pixels; where there is less room across, the figure scrolls.
 
     Clicking a point that has `customdata` triggers `point_click` {id, x, y} with it.
     """
     serve_plotly()
     template = (
         f'<figure class="gs-figure" data-filename="{escape(filename)}" data-label="{escape(label)}">'
-        f'<div class="gs-figure-plot" role="img" style="height:{int(height)}px"></div>'
+        f'<div class="gs-figure-room"><div class="gs-figure-plot" role="img" style="height:{int(height)}px;'
+        f'min-width:{int(min_width)}px"></div></div>'
         '<p class="gs-figure-empty gs-note" hidden></p><p class="gs-figure-error" role="alert" hidden></p>'
         '<figcaption><span class="gs-figure-note"></span></figcaption></figure>'
     )

@@ -3,6 +3,7 @@
 // neighbours. All words go through textContent, or through Plotly's own text, which the server has escaped.
 const CLICK_RADIUS = 12;
 const FADE_SECONDS = 6;
+const STEPPING_MS = 2000; // Who presses J again sooner goes on from where the last one leads, though that is not drawn yet.
 
 const root = element.querySelector(".gs-map");
 const plot = root.querySelector(".gs-map-plot");
@@ -26,6 +27,9 @@ let tip = null; // {kind, id}: the point whose words are shown.
 let focused = null; // The id of the key that the view was zoomed to, until a person moves it.
 let steering = false; // The view is moved by this script, not by a person.
 let followed = null; // The key that was selected when last drawn.
+let tried = 0; // The number of the newest prompt that was tried when last drawn.
+let stepping = null; // {id, at}: the key that J or K went to, until the server has followed.
+let passed = { selected: null, key: null, ids: [] }; // The last selected key, and those that could be gone through with it.
 
 function drawLegend(items, colours) {
   parts.legend.replaceChildren(...items.map((item) => {
@@ -98,7 +102,8 @@ function takePoints(value) {
         ghosts = [];
         if (old) scene.from = old;
       }
-      if (marks?.why === "search") setMarks(found(search.value));
+      // Shown anew here; what was picked out stays so on other pages, with a button to redo what was undone.
+      if (marks?.why === "search") marks = found(search.value);
     }
   }
   if (scene && scene.id === value.scene_id) return true;
@@ -131,6 +136,8 @@ function draw() {
   root.classList.toggle("gs-map-blank", Boolean(value.empty));
   if (!takePoints(value)) return;
   drawMarked();
+  if (value.selected_key === stepping?.id) stepping = null;
+  if (value.selected_key) passed = { selected: value.selected, key: value.selected_key, ids: steppable() };
   // Plotly measures the element: in a hidden tab that is nothing, so the drawing waits until the tab is shown.
   if (plot.clientWidth === 0) { stale = true; return; }
   stale = false;
@@ -181,9 +188,10 @@ async function show(x, y) {
   }
 }
 
-/** Back to the part of the map that the server proposes. */
+/** Back to the part of the map that holds everything. */
 async function showEverything() {
-  await show(scene.ranges.x, scene.ranges.y);
+  const { x, y } = rangesWith(scene.ranges, data().landings);
+  await show(x, y);
   zoomed = false;
   focused = null;
 }
@@ -199,22 +207,28 @@ async function focusOn(row) {
   renewTip();
 }
 
-/** A key that was just selected, and lies outside of what is shown, is brought to the middle. */
-async function follow(value) {
-  const id = value.selected_key;
+/** A key that was just selected, or a prompt just tried, that lies outside of what is shown is brought to the middle. */
+async function follow({ selected_key: id, landings }) {
   const row = id === followed ? -1 : scene.keys.id.indexOf(id);
   followed = id;
-  if (row < 0 || !zoomed) return;
+  const newest = landings.number.at(-1) ?? 0;
+  const star = newest > tried ? landings.number.length - 1 : -1;
+  tried = newest;
+  if (row >= 0) await bringIn(scene.keys.x[row], scene.keys.y[row]);
+  if (star >= 0) await bringIn(landings.x[star], landings.y[star]);
+}
+
+async function bringIn(x, y) {
+  if (!zoomed) return;
   const ranges = { x: plot.layout.xaxis.range, y: plot.layout.yaxis.range };
-  const within = ["x", "y"].every((axis) => inRange(scene.keys[axis][row], ranges[axis]));
-  if (!within) await show(...["x", "y"].map((axis) => centred(scene.keys[axis][row], ranges[axis])));
+  if (!inRange(x, ranges.x) || !inRange(y, ranges.y)) await show(centred(x, ranges.x), centred(y, ranges.y));
 }
 
 // -- Words at a point -------------------------------------------------------------------------------------------------
 
 function pointsOf(kind) {
   const { undone, landings } = data();
-  return { undone: undone.keys, landings: { ...landings, id: landings.prompt } }[kind] ?? scene[kind];
+  return { undone: undone.keys, landings: { ...landings, id: landings.number } }[kind] ?? scene[kind];
 }
 
 function showTip(kind, row) {
@@ -248,6 +262,7 @@ function setMarks(next, selected = null) {
 
 function mark(next, selected = null) {
   setMarks(next, selected);
+  say(parts.heard, next ? pickedWords(next) : "");
   ring = null;
   selections += 1;
   hideTip();
@@ -302,33 +317,23 @@ parts.undone.querySelector("input").addEventListener("change", (event) => {
 // -- Where does this land? --------------------------------------------------------------------------------------------
 
 let landed = "";
+let heard = 0; // The number of the newest prompt whose words were announced.
 
-/** A line for each prompt that was tried, the newest first; the stars on the map have their numbers. */
-function drawLandings({ prompt, words, key }) {
-  const now = JSON.stringify([prompt, words, key]);
+function drawLandings(landings) {
+  const { number, prompt, words, key } = landings;
+  const now = JSON.stringify([number, words, key]);
   if (now === landed) return;
   landed = now;
-  const several = prompt.length > 1;
-  const button = (text, label, act) => {
-    const node = el("button", "gs-link", text, { type: "button", "aria-label": label });
-    node.addEventListener("click", act);
-    return node;
-  };
-  const lines = prompt.map((text, at) => {
-    const line = el("p", "gs-map-landed");
-    line.append(el("span", "gs-map-star", several ? `★ ${at + 1}` : "★", { "aria-hidden": "true" }), el("span", "", `“${text}” ${words[at]}`));
-    if (key[at]) line.append(button("Show this key", `Show the key nearest to “${text}”`, () => trigger("select_edit", { edit_id: key[at] })));
-    line.append(button("Clear", `Clear where “${text}” lands`, () => trigger("clear_landing", { prompt: text })));
-    return line;
-  });
-  const last = el("p", "gs-map-landed");
-  last.append(el("span", "", "Not logged."), ...(several ? [button("Clear all", "Clear where all of them land", () => trigger("clear_landing", { prompt: null }))] : []));
-  // The focus stays where it was: a line is mostly cleared to clear the next one.
-  const focus = [...parts.landing.querySelectorAll("button")].indexOf(document.activeElement);
+  const focus = focusedLine(parts.landing);
   parts.landing.hidden = !prompt.length;
-  parts.landing.replaceChildren(...(prompt.length ? [...lines.reverse(), last] : []));
-  say(parts.heard, prompt.length ? `“${prompt.at(-1)}” ${words.at(-1)} Not logged.` : "");
-  if (focus >= 0) (parts.landing.querySelectorAll("button")[focus] ?? parts.landing.querySelector("button") ?? plot).focus({ preventScroll: true });
+  parts.landing.replaceChildren(...landingLines(landings, {
+    onShow: (id) => trigger("select_edit", { edit_id: id }),
+    onClear: (one) => trigger("clear_landing", { number: one }),
+  }));
+  if (focus) focusLine(parts.landing, focus, plot);
+  const newest = number.at(-1) ?? 0;
+  if (newest > heard) say(parts.heard, `“${prompt.at(-1)}” ${words.at(-1)} Not logged.`);
+  heard = newest;
 }
 
 // -- Gestures ---------------------------------------------------------------------------------------------------------
@@ -396,22 +401,27 @@ function bind() {
   });
 }
 
+/** The keys that J and K go through: those that a lasso or a search picked out, where there are any. */
+const steppable = () => (marks?.keys.size ? scene.keys.id.filter((id) => marks.keys.has(id)) : scene.keys.id);
+
+root.addEventListener("pointerdown", () => { stepping = null; });
+
 const STEPS = { n: 1, j: 1, ArrowRight: 1, ArrowDown: 1, p: -1, k: -1, ArrowLeft: -1, ArrowUp: -1 };
 
 plot.addEventListener("keydown", (event) => {
   const value = data();
   if (!value || !scene || event.ctrlKey || event.metaKey || event.altKey) return;
-  // Among those that a lasso or a search picked out, where there are any.
-  const ids = marks?.keys.size ? scene.keys.id.filter((id) => marks.keys.has(id)) : scene.keys.id;
-  const at = ids.indexOf(value.selected_key);
   // Caps Lock must not take the letters away; Shift with a letter is left alone.
   const letter = event.key.length === 1;
   if (letter && event.shiftKey) return;
   const pressed = letter ? event.key.toLowerCase() : event.key;
   const step = STEPS[pressed];
-  if (step && ids.length) {
-    const next = at < 0 ? (step > 0 ? 0 : ids.length - 1) : (at + step + ids.length) % ids.length;
-    trigger("select_edit", { edit_id: ids[next] });
+  if (step && scene.keys.id.length) {
+    const quick = stepping && Date.now() - stepping.at < STEPPING_MS ? stepping.id : null;
+    const withdrawn = value.selected && value.selected === passed.selected ? passed.key : null;
+    const id = steppedFrom(steppable(), quick ?? value.selected_key ?? withdrawn, step, passed.ids);
+    stepping = { id, at: Date.now() };
+    trigger("select_edit", { edit_id: id });
   } else if (pressed === "u" && value.selected) {
     trigger("undo_edit", { edit_id: value.selected });
   } else if (pressed === "f" && value.selected_key) {

@@ -21,6 +21,8 @@ SCRIPTS = (
     "key_map_figure.js",
     "key_map_names.js",
     "key_map_table.js",
+    "key_map_landings.js",
+    "key_map_steps.js",
     "key_map_motion.js",
     "key_map_tip.js",
     "key_map_view.js",
@@ -130,7 +132,8 @@ def key_map_value(
 def landings_value(landed: Sequence[Landed]) -> dict[str, list[Any]]:
     """Columns of the prompts that were tried, the oldest first."""
     return {
-        "prompt": [one.prompt for one in landed],
+        "number": [one.number for one in landed],
+        "prompt": [shorten(one.prompt, 160) for one in landed],
         "x": [round(one.x, 4) for one in landed],
         "y": [round(one.y, 4) for one in landed],
         "key": [None if one.key is None else one.key.edit_id for one in landed],
@@ -171,7 +174,7 @@ def build_key_map() -> gr.HTML:
     """The component.
 
     It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `need_points`,
-    `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {prompt} (null: all of them).
+    `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {number} (null: all of them).
     """
     serve_plotly()
     return gr.HTML(

@@ -83,7 +83,7 @@ function extras(value, at, { ghosts, ring }) {
 
 /** Where the prompts land that were tried, numbered where there are several, each joined to its nearest key. */
 function stars({ landings }, at) {
-  const { prompt, x, y, key, matched } = landings;
+  const { number, prompt, x, y, key, matched } = landings;
   if (!prompt.length) return [];
   const type = typeOf(at);
   const paths = [true, false].map((solid) => {
@@ -95,15 +95,15 @@ function stars({ landings }, at) {
       x: ends(x, at.keys.x), y: ends(y, at.keys.y), line: { color: "@text", width: 1.5, dash: solid ? "solid" : "dot" } };
   });
   return [...paths.filter((path) => path.x.length), {
-    type, mode: prompt.length > 1 ? "markers+text" : "markers", name: "where prompts land", meta: "landing", hoverinfo: "none",
+    type, mode: "markers+text", name: "where prompts land", meta: "landing", hoverinfo: "none",
     rows: prompt.map((_, one) => one), x, y, customdata: key.map((id) => id ?? ""),
-    text: prompt.map((_, one) => `<b>${one + 1}</b>`), textposition: "top right", textfont: { size: 12, color: "@text" },
+    text: number.map(String), textposition: "top right", textfont: { size: 13, color: "@text" },
     marker: { symbol: "star", size: 19, color: matched.map((own) => (own ? "@own" : "@grey")), line: { width: 1.5, color: "@text" } },
   }];
 }
 
 function mapFigure(value, at, own) {
-  const { ranges } = at;
+  const ranges = rangesWith(at.ranges, value.landings);
   const faded = (ball) => (own.marks ? { ...ball, opacity: ball.opacity * 0.4 } : ball);
   const around = own.plain ? [] : value.paint.balls.map(faded);
   const above = own.plain ? [] : extras(value, at, own);

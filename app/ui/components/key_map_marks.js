@@ -30,18 +30,24 @@ function markedLine(at, kind, row, chosen, onPick) {
   return item;
 }
 
+/** What is picked out, in words. */
+function pickedWords({ keys, queries, why }) {
+  if (keys.size || queries.size) return `${counted(keys.size, "key", "keys")}, ${counted(queries.size, "query", "queries")}`;
+  return why === "search" ? "Nothing found. Try fewer words." : "Nothing here. Try a larger lasso.";
+}
+
 /** The list, as nodes. chosen: the row of the selected key. onPick(kind, row), onClear(): what its buttons do. */
 function markedList(at, marks, { chosen, onPick, onClear }) {
   const rowsIn = (kind) => at[kind].id.flatMap((id, row) => (marks[kind].has(id) ? [row] : []));
   const rows = { keys: rowsIn("keys"), queries: rowsIn("queries") };
   const head = el("div", "gs-map-marked-head");
-  head.append(el("strong", "", `${counted(rows.keys.length, "key", "keys")}, ${counted(rows.queries.length, "query", "queries")}`));
-  const clear = el("button", "gs-link", "Clear", { type: "button" });
+  const nothing = !rows.keys.length && !rows.queries.length;
+  const shown = { keys: new Set(rows.keys), queries: new Set(rows.queries), why: marks.why };
+  head.append(el("strong", "", nothing ? "0 keys, 0 queries" : pickedWords(shown)));
+  const clear = el("button", "gs-link", "Clear", { type: "button", "aria-label": "Clear what is picked out" });
   clear.addEventListener("click", onClear);
   head.append(clear);
-  if (!rows.keys.length && !rows.queries.length) {
-    return [head, el("p", "gs-map-more", "Nothing here. Try fewer words, or a larger lasso.")];
-  }
+  if (nothing) return [head, el("p", "gs-map-more", pickedWords(shown))];
   const list = el("ul");
   for (const kind of ["keys", "queries"]) {
     list.append(...rows[kind].slice(0, LISTED[kind]).map((row) => markedLine(at, kind, row, chosen, onPick)));

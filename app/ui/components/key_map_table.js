@@ -16,7 +16,7 @@ function mapTable(value, at) {
         null, null, null, "undone"]),
       ...queries.id.map((id, row) => ["query", id, queries.prompt[row], queries.text[row], queries.x[row], queries.y[row], null,
         keys.id[queries.key[row]], queries.distance[row], value.paint.distances?.[row], standing[row]]),
-      ...tried.prompt.map((prompt, row) => ["prompt tried", null, prompt, null, tried.x[row], tried.y[row], null,
+      ...tried.prompt.map((prompt, row) => ["prompt tried", tried.number[row], prompt, null, tried.x[row], tried.y[row], null,
         tried.matched[row] ? tried.key[row] : null, tried.distance[row], null, "not logged"]),
     ],
   };

@@ -74,3 +74,13 @@ def test_another_filter_stands_beside_what_is_picked_out(page: EditsPage) -> Non
     assert ids(page.draw(back, None, picked)) == ["e20"]
     _, view = page.on_elsewhere(elsewhere, None, None)
     assert view == View(search="number 2", state="active"), "a pick that nobody looks at ends without a trace"
+
+
+def test_what_was_asked_for_before_does_not_undo_what_was_asked_for_since(page: EditsPage) -> None:
+    def ask(before: View, search: str, asked: int) -> tuple[Any, Any]:
+        return page.on_view(before, None, None, gr.EventData(None, {"search": search, "state": "", "offset": 0, "asked": asked}))
+
+    value, view = ask(View(), "number 12", 2)
+    assert (ids(value), view.asked) == (["e12"], 2)
+    assert ask(view, "number 1", 1) == (gr.skip(), gr.skip())
+    assert ids(ask(view, "number 13", 3)[0]) == ["e13"]
