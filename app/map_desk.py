@@ -7,7 +7,6 @@ widget.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,12 +61,6 @@ class MapDesk:
     def scene(self, *, opened: bool = False) -> MapScene:
         """All points as they are now; the same object until one of them changes."""
         return self._scene_of(self._bench.map_moment(), opened)
-
-    def edits_of(self, keys: Iterable[str]) -> tuple[str, ...]:
-        """All edits that share these keys, named by the ids on the map; ids that are no key's any more are left out."""
-        scene = self.scene()
-        rows = {scene.row_of[one] for one in keys if one in scene.row_of}
-        return tuple(edit_id for row in sorted(rows) for edit_id in scene.view.keys[row].edit_ids)
 
     def _scene_of(self, moment: MapMoment, opened: bool) -> MapScene:
         view = moment.view

@@ -6,7 +6,7 @@ approximate, distances are those of the query space.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -57,6 +57,11 @@ class MapScene:
     def row_of(self) -> dict[str, int]:
         """For each edit in force the position of its key."""
         return {edit_id: row for row, key in enumerate(self.view.keys) for edit_id in (*key.edit_ids, key.edit_id)}
+
+    def edits_of(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """All edits that share these keys, which are named by the id of any of them; ids that are no key's are left out."""
+        rows = {self.row_of[one] for one in keys if one in self.row_of}
+        return tuple(edit_id for row in sorted(rows) for edit_id in self.view.keys[row].edit_ids)
 
     @cached_property
     def points(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "ed
 # From nothing to blue: one hue, on which the mode's own text can be read everywhere.
 _SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 
-# Cells in a row, and the size of figures that fit into them; in more, 1: none that can be seen (hovering still tells them).
+# Cells in a row, and the size of figures that fit into them; into more, none do (hovering still tells them).
 _TEXT_SIZES = ((10, 14), (22, 12), (30, 10))
 
 
@@ -68,7 +68,7 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
     shapes: list[dict[str, Any]] = []
     titles = []
     count = len(scan.encodings)
-    size = next((size for cells, size in _TEXT_SIZES if count * len(scan.layers) <= cells), 1)
+    size = next((size for cells, size in _TEXT_SIZES if count * len(scan.layers) <= cells), None)
     layout: dict[str, Any] = {}
     gap = 0.03
     for column, encoding in enumerate(scan.encodings):
@@ -95,7 +95,7 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
                 "xgap": 3,
                 "ygap": 3,
                 "text": [[_cell_text(value) for value in row] for row in values],
-                "texttemplate": "%{text}",
+                "texttemplate": "" if size is None else "%{text}",
                 "textfont": {"size": size, "color": "@text"},
                 "hoverinfo": "text",
                 "hovertext": [

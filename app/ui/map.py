@@ -155,7 +155,7 @@ def build_map(
         return str(event.edit_id)
 
     def pick(event: gr.EventData) -> tuple[tuple[str, ...] | None, Any]:
-        return desk.edits_of(event.edit_ids or ()) or None, str(event.selected) if event.selected else gr.skip()
+        return desk.scene().edits_of(event.edit_ids or ()) or None, str(event.selected) if event.selected else gr.skip()
 
     def show_undone(event: gr.EventData) -> bool:
         return bool(event.shown)

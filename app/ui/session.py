@@ -110,7 +110,7 @@ def private(event: Any, /, *arguments: Any, **options: Any) -> Any:
 
 
 def each(event: Any, /, *arguments: Any, **options: Any) -> Any:
-    """Bind an event that carries data (a click on one of many things), each time that it happens.
+    """Bind an event of which none may be lost (a click on one of many things), each time that it happens.
 
     While one is being answered, Gradio drops the next ("once"), or runs it with the data of the first ("always_last").
     """

@@ -59,30 +59,18 @@ def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: 
 
 def test_prompts_tried_together_land_where_each_does_alone(bench: Workbench) -> None:
     edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
-    desk = MapDesk(bench, Projection())
+    projection = Projection()
+    desk = MapDesk(bench, projection)
     probes = [bench.probe(text).result(60) for text in (PROMPT, "Where is Paris now?", "How do I knit a scarf?")]
     together = desk.look(None, tries(*probes)).landed
     assert [one.prompt for one in together] == [probe.prompt for probe in probes]
     for one, probe in zip(together, probes, strict=True):
-        (alone,) = desk.look(None, tries(probe)).landed
+        (alone,) = MapDesk(bench, projection).look(None, tries(probe)).landed  # one that keeps no places yet
         assert one.key == alone.key
         assert one.matched == alone.matched
         assert one.distance == pytest.approx(alone.distance, abs=1e-6)
         assert (one.x, one.y) == pytest.approx((alone.x, alone.y), abs=1e-4)
     assert [one.key is not None and one.key.edit_id == edit_id and one.matched for one in together] == [True, False, False]
-
-
-def test_keys_stand_for_all_edits_that_share_them(bench: Workbench) -> None:
-    first = bench.edit(PROMPT, TARGET).result(120).edit_id
-    desk = MapDesk(bench, Projection())
-    assert first is not None
-    assert desk.edits_of([first, first, "gone"]) == (first,)
-    again = bench.edit("Who was it that was Ada Lovelace?", TARGET).result(120).edit_id
-    assert again is not None
-    shared = [key.edit_ids for key in desk.scene().view.keys]
-    for edit_ids in shared:
-        assert desk.edits_of(edit_ids[:1]) == edit_ids
-    assert desk.edits_of([]) == ()
 
 
 def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None:

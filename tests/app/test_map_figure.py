@@ -162,6 +162,14 @@ def test_an_empty_map_teaches() -> None:
     assert value["points"]["keys"]["id"] == []
 
 
+def test_keys_stand_for_all_edits_that_share_them() -> None:
+    view = two_keys()
+    scene = MapScene(view, Projection().layout(view), "euclidean")
+    assert scene.edits_of(["a"]) == ("a", "a2")
+    assert scene.edits_of(["b", "a2", "b", "gone"]) == ("a", "a2", "b")
+    assert scene.edits_of([]) == ()
+
+
 def test_where_a_prompt_lands_is_said_in_words() -> None:
     key = two_keys().keys[1]
     inside = landing_words(Landed(1, "Bea?", 1.0, 2.0, key, 0.25, True))

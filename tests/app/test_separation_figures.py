@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,13 @@ def test_each_cell_holds_its_own_measure() -> None:
     assert whitened["customdata"] == [["1-mean-whiten", "8-mean-whiten"]]
     outline = figure["layout"]["shapes"][0]
     assert (outline["xref"], outline["x0"] < 0 < outline["x1"]) == ("x2", True)
+
+
+@pytest.mark.parametrize(("layers", "size"), [(2, 14), (8, 12), (15, 10), (16, None)])
+def test_figures_are_written_into_cells_that_have_room_for_them(layers: int, size: int | None) -> None:
+    trace = separation_figure(replace(SCAN, layers=tuple(range(1, layers + 1))), "recall0", KINDS, None)["data"][0]
+    assert trace["textfont"]["size"] == size
+    assert bool(trace["texttemplate"]) == (size is not None)
 
 
 def test_nothing_ticked_is_drawn_as_nothing() -> None:

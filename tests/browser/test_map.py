@@ -259,8 +259,9 @@ def test_a_prompt_tried_is_brought_into_view(taught_studio: Taught, visitor: Rev
     selected_everywhere(visitor, first, {edit_id: prompt for prompt, edit_id in taught_studio.ids.items()}[first])
     visitor.press("f")
     wait_for_view(visitor, first, narrower_than=0.75 * whole)
-    for prompt in ("x" * 300, "How do I knit a scarf?"):
+    for count, prompt in enumerate(("x" * 300, "How do I knit a scarf?"), start=1):
         visitor.land(prompt)
+        stars(visitor, count)
         visitor.page.wait_for_function(
             """() => {
               const plot = document.querySelector(".gs-map-plot");

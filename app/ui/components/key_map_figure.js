@@ -81,7 +81,7 @@ function extras(value, at, { ghosts, ring }) {
   return [...traces, ...stars(value, at)];
 }
 
-/** Where the prompts land that were tried, numbered where there are several, each joined to its nearest key. */
+/** Where the prompts land that were tried, with their numbers, each joined to its nearest key. */
 function stars({ landings }, at) {
   const { number, prompt, x, y, key, matched } = landings;
   if (!prompt.length) return [];
