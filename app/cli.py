@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from app import __version__
+from app.server.stopping import end
 from app.settings import OPTIONS, Settings, make_settings
-from app.stopping import end
 from grace_core.errors import GraceError
 
 PROGRAM = "grace-studio"
@@ -50,37 +50,37 @@ class Command:
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.main import serve
+    from app.server.serve import serve
 
     serve(settings)
 
 
 def _fetch(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.main import fetch
+    from app.server.serve import fetch
 
     fetch(settings)
 
 
 def _evaluate(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.evaluate import run
+    from app.commands.evaluate import run
 
     run(settings, arguments)
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    from app.evaluate import add_arguments
+    from app.commands.evaluate import add_arguments
 
     add_arguments(parser)
 
 
 def _bench(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.bench import run
+    from app.commands.benchmark import run
 
     run(settings, arguments)
 
 
 def _bench_arguments(parser: argparse.ArgumentParser) -> None:
-    from app.bench import add_arguments
+    from app.commands.benchmark import add_arguments
 
     add_arguments(parser)
 

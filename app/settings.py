@@ -16,7 +16,7 @@ from typing import Any
 
 from app.errors import SettingsError
 from grace_core.config import PRESETS, Preset
-from grace_core.sources import DEFAULT_MODEL, default_cache_dir
+from grace_core.models.sources.resolve import DEFAULT_MODEL, default_cache_dir
 
 ENV_PREFIX = "GRACE_STUDIO_"
 

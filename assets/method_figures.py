@@ -16,14 +16,14 @@ import plotly.graph_objects as go
 import torch
 from plotly.offline import get_plotlyjs
 
-from app.datasets import read_dataset, read_prompts
-from grace_core.adapter import activations_of, block_hooks, replaced
-from grace_core.calibration import new_codebook
+from app.commands.datasets import read_dataset, read_prompts
 from grace_core.config import GraceConfig
-from grace_core.contexts import training_contexts
-from grace_core.evaluation import Case
-from grace_core.models import LanguageModel, load_model
-from grace_core.training import Task, train_values
+from grace_core.editing.fitting import new_codebook
+from grace_core.editing.training import Task, train_values
+from grace_core.editing.training_prompts import training_contexts
+from grace_core.measuring.evaluate import Case
+from grace_core.models.hooks import activations_of, block_hooks, replaced
+from grace_core.models.load import LanguageModel, load_model
 
 HERE = Path(__file__).parent
 KINDS: dict[str, dict[str, Any]] = {

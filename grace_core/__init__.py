@@ -10,24 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grace_core.calibration import new_codebook
-    from grace_core.codebook import Codebook, Edit, Entry, Match
-    from grace_core.codec import load_codebook, save_codebook
+    from grace_core.answering.generate import Generation, generate, generate_batch
+    from grace_core.codebook.codebook import Codebook, Edit, Entry, Match
+    from grace_core.codebook.file import load_codebook, save_codebook
     from grace_core.config import GraceConfig
-    from grace_core.editor import Editor, EditResult
+    from grace_core.editing.editor import Editor, EditResult
+    from grace_core.editing.fitting import new_codebook
     from grace_core.errors import CodebookError, GraceError, InputError, ModelError
-    from grace_core.generation import Generation, generate, generate_batch
-    from grace_core.models import LanguageModel, load_model
+    from grace_core.models.load import LanguageModel, load_model
 
 _HOMES = {
-    "calibration": ("new_codebook",),
-    "codebook": ("Codebook", "Edit", "Entry", "Match"),
-    "codec": ("load_codebook", "save_codebook"),
+    "editing.fitting": ("new_codebook",),
+    "codebook.codebook": ("Codebook", "Edit", "Entry", "Match"),
+    "codebook.file": ("load_codebook", "save_codebook"),
     "config": ("GraceConfig",),
-    "editor": ("EditResult", "Editor"),
+    "editing.editor": ("EditResult", "Editor"),
     "errors": ("CodebookError", "GraceError", "InputError", "ModelError"),
-    "generation": ("Generation", "generate", "generate_batch"),
-    "models": ("LanguageModel", "load_model"),
+    "answering.generate": ("Generation", "generate", "generate_batch"),
+    "models.load": ("LanguageModel", "load_model"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -11,7 +11,7 @@ import pytest
 from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
 
 if TYPE_CHECKING:
-    from grace_core.models import LanguageModel
+    from grace_core.models.load import LanguageModel
 
 # Read when the libraries are imported; a test asks no server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -47,7 +47,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def taught(taught_dir: Path, cache_dir: Path) -> LanguageModel:
-    from grace_core.models import load_model
+    from grace_core.models.load import load_model
 
     return load_model(str(taught_dir), device="cpu", cache_dir=cache_dir)
 
@@ -55,6 +55,6 @@ def taught(taught_dir: Path, cache_dir: Path) -> LanguageModel:
 @pytest.fixture(scope="session")
 def real_model_dir() -> Path:
     """SmolLM2-135M-Instruct from the user's cache, fetched where it is not there. Mark the test `real`."""
-    from grace_core.sources import DEFAULT_MODEL, default_cache_dir, resolve_model
+    from grace_core.models.sources.resolve import DEFAULT_MODEL, default_cache_dir, resolve_model
 
     return resolve_model(DEFAULT_MODEL, cache_dir=default_cache_dir(), progress=lambda text, fraction: None)

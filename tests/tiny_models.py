@@ -102,7 +102,7 @@ def save_tiny_gpt2(folder: Path, *, layers: int = 3, width: int = 32, seed: int 
 
 
 def _save(model_class: Any, config: Any, tokenizer: Any, folder: Path, torch: Any, seed: int) -> Path:
-    from grace_core.quiet import quiet_transformers
+    from grace_core.models._hf_logging import quiet_transformers
 
     with torch.random.fork_rng(), quiet_transformers():
         torch.manual_seed(seed)

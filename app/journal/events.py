@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import JournalError
-from app.records import Verdict
+from app.studio.views import Verdict
 from grace_core.config import Distance, Encoding, Pool
 
 DTYPE = "<f4"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.journal.events import Calibrated, EpsilonChanged, Float32, Reread, StoredEvent
-from grace_core.codebook import Edit
+from grace_core.codebook.codebook import Edit
 from grace_core.config import GraceConfig
 
 if TYPE_CHECKING:

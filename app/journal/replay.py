@@ -31,8 +31,8 @@ from app.journal.events import (
     Unmarked,
 )
 from app.journal.readings import EpsilonRecord, Reading
-from app.records import Mark
-from grace_core.codebook import Edit
+from app.studio.views import Mark
+from grace_core.codebook.codebook import Edit
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The browser pages: Review, Map and Edits over one workbench. Nothing here knows a tensor or a table of the store."""
+"""The browser pages. The only place that knows Gradio; nothing here knows a tensor, a model or a table of the journal."""

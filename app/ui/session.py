@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.records import EditRow
+from app.studio.views import EditRow
 from grace_core.errors import Cancelled, GraceError
 
 if TYPE_CHECKING:
-    from app.jobs import Job
-    from app.workbench import Workbench
+    from app.studio.jobs import Job
+    from app.studio.workbench import Workbench
 
 log = logging.getLogger(__name__)
 

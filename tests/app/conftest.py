@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.workbench import Workbench
-from grace_core.models import LanguageModel
+from app.studio.workbench import Workbench
+from grace_core.models.load import LanguageModel
 from tests.app.studios import Studio
 
 

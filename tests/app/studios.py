@@ -9,14 +9,14 @@ from typing import Any
 from app.journal.events import Calibrated, Edited, EventData, StoredEvent
 from app.journal.replay import Replay
 from app.journal.store import JournalStore
-from app.records import EditOutcome
-from app.workbench import Workbench
-from grace_core.calibration import Calibration, encoder_of
-from grace_core.codebook import Codebook
+from app.studio.views import EditOutcome
+from app.studio.workbench import Workbench
+from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
-from grace_core.editor import Editor, EditResult
-from grace_core.models import LanguageModel
-from grace_core.queries import Encoder
+from grace_core.editing.editor import Editor, EditResult
+from grace_core.editing.fitting import Calibration, encoder_of
+from grace_core.models.load import LanguageModel
 from tests.grace_core.builders import assert_same, edit_for, first_step
 from tests.grace_core.taught import ANSWERS
 

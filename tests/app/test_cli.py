@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from app import __version__, cli, loading, main
+from app import __version__, cli
 from app.errors import SettingsError
+from app.server import loading_page as loading
+from app.server import serve as main
 from app.settings import OPTIONS, Settings
 from grace_core.errors import ModelError
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.journal.store import JournalStore
-from app.workbench import Workbench
+from app.studio.workbench import Workbench
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
-from grace_core.models import load_model
+from grace_core.models.load import load_model
 from tests.browser.people import OWN_UNRELATED
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from grace_core.adapter import activations_of
-from grace_core.calibration import Calibration, encoder_of
-from grace_core.codebook import Codebook, Edit
+from grace_core.codebook.codebook import Codebook, Edit
+from grace_core.codebook.encoder import Background, Encoder, TokenWeights, pooling_weights
+from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
-from grace_core.geometry import pair_distances
-from grace_core.models import LanguageModel
-from grace_core.queries import Background, Encoder, TokenWeights, pooling_weights
-from grace_core.training import value_positions
+from grace_core.editing.fitting import Calibration, encoder_of
+from grace_core.editing.training import value_positions
+from grace_core.models.hooks import activations_of
+from grace_core.models.load import LanguageModel
 
 NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
 PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grace_core.models import LanguageModel, load_model
+from grace_core.models.load import LanguageModel, load_model
 from tests.grace_core.taught import teach
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from grace_core.models import LanguageModel, load_model
-from grace_core.quiet import quiet_transformers
+from grace_core.models._hf_logging import quiet_transformers
+from grace_core.models.load import LanguageModel, load_model
 from tests.grace_core.builders import NAMES, PHRASES
 
 ANSWERS = (

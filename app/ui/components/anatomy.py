@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.components import asset, script
-from grace_core.anatomy import Anatomy
+from grace_core.answering.anatomy import Anatomy
 
 TEMPLATE = """
 <section class="gs-anatomy" aria-label="What answers, and why" hidden>

@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 import plotly
 
-from app.figures import PALETTES
+from app.charts.palette import PALETTES
 from app.ui.components import asset
 
 PLOTLY = Path(plotly.__file__).resolve().parent / "package_data" / "plotly.min.js"

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import EditOutcome
+from app.studio.views import EditOutcome
 from app.ui.components import script
 
 TEMPLATE = """

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from app.labels import distinctive
-from app.records import EditDetail
+from app.charts.labels import distinctive
+from app.studio.views import EditDetail
 from app.ui.components import asset, script
 from app.ui.components.edit_table import STATE_LABELS
 

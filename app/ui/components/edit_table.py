@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from app.records import EditPage, EditRow, EditState
+from app.studio.views import EditPage, EditRow, EditState
 from app.ui.components import script
 
 PAGE_SIZE = 25

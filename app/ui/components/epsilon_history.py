@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import EpsilonRow
+from app.studio.views import EpsilonRow
 from app.ui.components import asset, script
 
 SHOWN = 50

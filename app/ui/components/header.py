@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import Status
+from app.studio.views import Status
 from app.ui.components import asset, script
 
 HEADER_TEMPLATE = """

@@ -8,12 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.figures import shorten
-from app.map_figure import paint
-from app.map_scene import MapScene
-from app.map_withdrawn import Withdrawn
-from app.map_words import landing_words, probe_legend
-from app.records import Landed
+from app.charts.palette import shorten
+from app.map.legend import landing_words, probe_legend
+from app.map.paint import paint
+from app.map.scene import MapScene
+from app.map.undone_keys import Withdrawn
+from app.studio.views import Landed
 from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
 

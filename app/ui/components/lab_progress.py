@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.progress import Stage
+from app.studio.progress import Stage
 from app.ui.components import script
 
 TEMPLATE = """

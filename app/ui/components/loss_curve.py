@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import EditProgress
+from app.studio.views import EditProgress
 from app.ui.components.charts import chart_script, serve_plotly
 
 TEMPLATE = """

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.records import VERDICTS, Answer, Mark, Verdict
+from app.studio.views import VERDICTS, Answer, Mark, Verdict
 from app.ui.components import script
 
 Phase = Literal["empty", "waiting", "writing", "done", "stopped", "failed"]

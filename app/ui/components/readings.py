@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import ReadingRow
-from app.separation_figures import choice_words
+from app.lab.query_scan_figures import choice_words
+from app.studio.views import ReadingRow
 from app.ui.components import asset, script
-from grace_core.separation import Choice
+from grace_core.measuring.distances import Choice
 
 SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="How prompts were read"></section>'

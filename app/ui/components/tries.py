@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.records import Answer
+from app.studio.views import Answer
 from app.ui.components import script
 
 KEPT = 5

@@ -24,7 +24,7 @@ from app.journal.events import (
     Undone,
     Unmarked,
 )
-from app.records import VERDICTS
+from app.studio.views import VERDICTS
 from grace_core.config import Encoding
 
 WIDTH = 8

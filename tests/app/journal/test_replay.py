@@ -29,7 +29,7 @@ from app.journal.events import (
 )
 from app.journal.readings import Reading
 from app.journal.replay import Replay
-from app.records import Mark
+from app.studio.views import Mark
 from grace_core.config import GraceConfig
 from tests.app.journal.samples import WIDTH, edited, generated, histories, one_of_each, reread, vector
 

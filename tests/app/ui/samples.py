@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import NotFound
-from app.records import Answer, Change, EditOutcome, EditPage, EditRow, EditState, Mark, Verdict
+from app.studio.views import Answer, Change, EditOutcome, EditPage, EditRow, EditState, Mark, Verdict
 from grace_core.errors import InputError
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The subcommands of `grace-studio` besides starting the app."""

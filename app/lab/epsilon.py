@@ -1,0 +1,344 @@
+"""What another ε would do, from what is stored: which logged queries would be answered otherwise, and what caps a radius.
+
+Pure; no model runs. The prediction is made by the codebook itself: a new one is folded from the edits with the changed
+ε and asked for its matches, as it would be after applying.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grace_core.codebook.codebook import Codebook, Edit, Entry, Match
+from grace_core.codebook.geometry import Matrix, pair_distances
+from grace_core.errors import InputError
+
+AnswerChange = Literal["gained", "lost", "switched"]
+CapKind = Literal["rival", "serves", "rule"]
+CURVE_POINTS = 60
+MOST_STRANGERS = 2000
+"""More would make the curves slow to draw: each is matched."""
+
+
+@dataclass(frozen=True)
+class LoggedQuery:
+    """One logged prompt. edit_id: the edit that answered then. fine: a reviewer found the answer fine, and nothing else."""
+
+    query_id: str
+    prompt: str
+    text: str
+    edit_id: str | None
+    fine: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class LabView:
+    """One moment: a codebook, all logged queries, their vectors (queries, dimensions) and what the codebook says of each.
+
+    reading: the id of the one that the vectors are of.
+    """
+
+    codebook: Codebook
+    queries: tuple[LoggedQuery, ...]
+    vectors: Matrix = field(repr=False)
+    matches: tuple[Match, ...] = field(repr=False)
+    revision: int
+    reading: str = ""
+
+
+@dataclass(frozen=True)
+class ChangedAnswer:
+    """A logged query and what answers it now and would then: an edit with its target, or (None, None) the model itself.
+
+    distance: to the nearest key then. epsilon_before, epsilon_after: that of the nearest key now and then.
+    """
+
+    query: LoggedQuery
+    kind: AnswerChange
+    before: str | None
+    target_before: str | None
+    after: str | None
+    target_after: str | None
+    distance: float
+    epsilon_before: float
+    epsilon_after: float
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A key that would not get what is asked for.
+
+    rival: half way to the nearest edited query with another target (`other_id`, at `distance`) is less.
+    serves: it answers another edit (`other_id`, at `distance`), which needs more. rule: the order of the published rule.
+    """
+
+    kind: CapKind
+    edit_id: str
+    prompt: str
+    asked: float
+    epsilon: float
+    other_id: str | None
+    other_prompt: str
+    distance: float | None
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The effect of one ε. `after` is the codebook as it would be; `changed` is sorted by kind, nearest first.
+
+    moved: keys whose radius would be another one. caps: keys that get less or more than is asked for, tightest first.
+    lifted: keys that asked for less than new edits do, mostly since prompts about others were near, and now for more.
+    room: for a single key, how far it could grow (None: without limit, or several keys).
+    """
+
+    epsilon: float
+    after: Codebook
+    changed: tuple[ChangedAnswer, ...]
+    queries: int
+    moved: int
+    caps: tuple[Cap, ...]
+    room: Cap | None
+    lifted: int = 0
+
+    @property
+    def counts(self) -> dict[AnswerChange, int]:
+        """How many answers would be gained by an edit, lost to the model, or switch to another edit."""
+        found = Counter(change.kind for change in self.changed)
+        return {"gained": found["gained"], "lost": found["lost"], "switched": found["switched"]}
+
+
+def served(codebook: Codebook, edit_id: str | None) -> tuple[str, ...]:
+    """The edits whose ε a choice is about: those that the edit's key serves, or (None) all.
+
+    Raises:
+        InputError: an edit without a key.
+    """
+    if edit_id is None:
+        return tuple(edit.edit_id for edit in codebook.edits)
+    entry = codebook.entry_of(edit_id)
+    if entry is None:
+        raise InputError("This edit has no key in force (it is undone, or a later edit replaced it); choose another one.")
+    return entry.edit_ids
+
+
+def changed_codebook(codebook: Codebook, epsilon: float, edit_id: str | None) -> Codebook:
+    """The codebook in which one key, or (None) all, ask for another radius."""
+    return codebook.with_epsilons(dict.fromkeys(served(codebook, edit_id), epsilon))
+
+
+def what_if(view: LabView, epsilon: float, edit_id: str | None) -> WhatIf:
+    """What would change if one key, or (None) all, asked for this radius.
+
+    Raises:
+        InputError: an edit without a key, or an impossible radius.
+    """
+    before, after = view.codebook, changed_codebook(view.codebook, epsilon, edit_id)
+    then = after.match_again(view.vectors, before, view.matches)
+    changed = changed_answers(view.queries, view.matches, then)
+    old = {entry.edit_id: entry.epsilon for entry in before.entries}
+    moved = sum(old.get(entry.edit_id) != entry.epsilon for entry in after.entries)
+    asked = set(served(before, edit_id))
+    touched = [entry for entry in after.entries if asked & set(entry.edit_ids)]
+    edits = {edit.edit_id: edit for edit in after.edits}
+    caps = sorted((cap for entry in touched if (cap := _cap(after, entry, edits)) is not None), key=lambda cap: cap.epsilon)
+    room = _rival(after, touched[0], edits) if edit_id is not None and len(touched) == 1 else None
+    wanted = {edit.edit_id: edit.epsilon for edit in before.edits}
+    spared = min(epsilon, before.config.epsilon)
+    lifted = sum(wanted[entry.edit_id] < spared for entry in touched)
+    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted)
+
+
+def changed_answers(queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match]) -> tuple[ChangedAnswer, ...]:
+    """The queries that get another answer, from what one codebook and another one say of each; by kind, nearest first."""
+    found = [
+        _changed(query, one, other) for query, one, other in zip(queries, now, then, strict=True) if not same_answer(one, other)
+    ]
+    order = {"gained": 0, "switched": 1, "lost": 2}
+    return tuple(sorted(found, key=lambda change: (order[change.kind], change.distance)))
+
+
+def same_answer(one: Match, other: Match) -> bool:
+    """Whether the model would say the same: it answers itself both times, or the very same value is put in."""
+    if not one.matched or not other.matched or one.entry is None or other.entry is None:
+        return one.matched == other.matched
+    a, b = one.entry, other.entry
+    return a.target_ids == b.target_ids and (a.value is b.value or a.value.tobytes() == b.value.tobytes())
+
+
+def _changed(query: LoggedQuery, now: Match, then: Match) -> ChangedAnswer:
+    kind: AnswerChange = "switched" if now.matched and then.matched else "gained" if then.matched else "lost"
+    # With edits in force there is always a nearest key, and without any no answer can change.
+    assert now.entry is not None
+    assert then.entry is not None
+    assert then.distance is not None
+    return ChangedAnswer(
+        query, kind,
+        now.edit_id, now.entry.target if now.matched else None,
+        then.edit_id, then.entry.target if then.matched else None,
+        then.distance, float(now.entry.epsilon), float(then.entry.epsilon),
+    )  # fmt: skip
+
+
+def _cap(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
+    asked = edits[entry.edit_id].epsilon
+    if entry.epsilon == asked:
+        return None
+    return _serving(codebook, entry, edits) if entry.epsilon > asked else _rival(codebook, entry, edits)
+
+
+def _rival(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
+    rival = codebook.rival_of(entry.edit_id)
+    if rival is None:
+        return None
+    kind: CapKind = "rule" if codebook.config.rule == "published" else "rival"
+    other = edits[rival.edit_id]
+    asked = edits[entry.edit_id].epsilon
+    return Cap(kind, entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, rival.distance)
+
+
+def _serving(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap:
+    guests = [edits[edit_id] for edit_id in entry.edit_ids[1:]]
+    queries = codebook.encoder(np.stack([edit.activation for edit in guests]))
+    distances = pair_distances(entry.key, queries, codebook.config.distance)
+    furthest = int(np.argmax(distances))
+    other, apart, asked = guests[furthest], float(distances[furthest]), edits[entry.edit_id].epsilon
+    return Cap("serves", entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, apart)
+
+
+# -- Curves -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """Prompts of which it is known whether an edit should answer them; activations are pooled, before encoding.
+
+    phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
+    given, marked: how many phrasings came with the edits, and how many are logged answers that a reviewer marked fine.
+    background, strangers: how many of `unrelated` are background prompts, and how many are edited prompts about others.
+    reading: the id of the one that they were read in; in another one they say nothing.
+    """
+
+    phrasings: tuple[tuple[str, str], ...]
+    unrelated: tuple[str, ...]
+    phrasing_activations: Matrix = field(repr=False)
+    unrelated_activations: Matrix = field(repr=False)
+    given: int
+    marked: int
+    background: int
+    reading: str = ""
+    strangers: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Shares against ε, each from 0 to 1. `reached` is None where no phrasing is known.
+
+    now: (ε, reached, touched) at present; its ε is the median of what the keys ask for.
+    """
+
+    epsilons: NDArray[np.float64]
+    reached: NDArray[np.float64] | None
+    touched: NDArray[np.float64] | None
+    now: tuple[float, float | None, float | None]
+    edit_id: str | None
+    phrasings: int
+    unrelated: int
+
+
+def asked_epsilon(codebook: Codebook, edit_id: str | None) -> tuple[float, float, float]:
+    """Least, median and greatest ε that the chosen key, or (None) all edits in force, ask for.
+
+    Raises:
+        InputError: no edit, or one without a key.
+    """
+    if edit_id is not None:
+        entry = codebook.entry_of(edit_id)
+        wanted = {edit.edit_id: edit.epsilon for edit in codebook.edits}
+        asked = [wanted[served(codebook, edit_id)[0]]] if entry is not None else []
+    else:
+        asked = [edit.epsilon for edit in codebook.edits if codebook.entry_of(edit.edit_id) is not None]
+    if not asked:
+        raise InputError("No edit is in force, so there is no ε to change; make an edit on the Review page first.")
+    return float(min(asked)), float(np.median(asked)), float(max(asked))
+
+
+def slider_end(codebook: Codebook) -> float:
+    """Up to which ε a choice makes sense: past what is asked for now and past the unrelated, on a round number."""
+    largest = max((edit.epsilon for edit in codebook.edits), default=codebook.config.epsilon)
+    wanted = 1.3 * max(largest, codebook.config.epsilon)
+    if codebook.config.distance == "cosine":
+        return round(min(1.9, max(1.0, wanted)), 2)
+    if codebook.encoder.background is not None:  # whitened: unit length, unrelated at 1.41
+        return round(max(1.5, wanted), 2)
+    entries = codebook.entries
+    if len(entries) > 1:
+        some = codebook.keys[:: max(1, len(entries) // 64)]
+        apart = np.concatenate([pair_distances(key, some, codebook.config.distance) for key in some])
+        wanted = max(wanted, float(np.median(apart[apart > 0], axis=None)) if (apart > 0).any() else 0.0)
+    step = 10.0 ** np.floor(np.log10(wanted))
+    return float(np.ceil(wanted / step) * step)
+
+
+def curves(codebook: Codebook, probes: Probes, edit_id: str | None, end: float) -> Curves:
+    """How many phrasings one key, or (None) any, reaches and how many unrelated prompts it touches, for each ε up to `end`.
+
+    Raises:
+        InputError: an edit without a key.
+    """
+    ids = set(served(codebook, edit_id))
+    rows = [i for i, (_, owner) in enumerate(probes.phrasings) if owner in ids]
+    owners = [probes.phrasings[i][1] for i in rows]
+    phrased = codebook.encoder(probes.phrasing_activations[rows])
+    strange = codebook.encoder(probes.unrelated_activations)
+    vectors = np.concatenate([phrased, strange])
+    matches = codebook.match(vectors)
+    epsilons = np.linspace(end / CURVE_POINTS, end, CURVE_POINTS)
+
+    def shares(after: Codebook) -> tuple[float, float]:
+        then = after.match_again(vectors, codebook, matches)
+        reached = sum(_by(match, owner) for match, owner in zip(then, owners, strict=False))
+        touched = sum(match.matched and (edit_id is None or _by(match, *ids)) for match in then[len(owners) :])
+        return reached / max(1, len(owners)), touched / max(1, len(strange))
+
+    found = np.array([shares(changed_codebook(codebook, float(epsilon), edit_id)) for epsilon in epsilons])
+    now = shares(codebook)
+    some, others = bool(owners), len(strange) > 0
+    present = (asked_epsilon(codebook, edit_id)[1], now[0] if some else None, now[1] if others else None)
+    return Curves(
+        epsilons, found[:, 0] if some else None, found[:, 1] if others else None, present, edit_id, len(owners), len(strange)
+    )
+
+
+def _by(match: Match, *edit_ids: str) -> bool:
+    """Whether one of these edits' keys answers."""
+    return match.matched and match.entry is not None and any(edit_id in match.entry.edit_ids for edit_id in edit_ids)
+
+
+def known_phrasings(view: LabView) -> tuple[tuple[tuple[str, str], ...], int]:
+    """Texts that an edit should answer, each with the edit's id, and how many of them came with the edits.
+
+    Those given with the edits; and logged answers by an edit that a reviewer marked fine.
+    """
+    in_force = [edit for edit in view.codebook.edits if view.codebook.entry_of(edit.edit_id) is not None]
+    own = {edit.prompt for edit in in_force}
+    given = [(text, edit.edit_id) for edit in in_force for text in edit.paraphrases if text not in own]
+    ids = {edit.edit_id for edit in in_force}
+    marked = [(q.prompt, q.edit_id) for q in view.queries if q.fine and q.edit_id in ids and q.prompt not in own]
+    found = tuple(dict.fromkeys([*given, *marked]))
+    return found, len(dict.fromkeys(given))
+
+
+def known_unrelated(view: LabView, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:
+    """Texts that no edit should touch: the background, edited prompts about others (`strangers`, at most 2,000 of them,
+    evenly chosen), and logged answers of the model itself that were marked fine.
+    """
+    own = {edit.prompt for edit in view.codebook.edits}
+    fine = [query.prompt for query in view.queries if query.fine and query.edit_id is None]
+    some = list(dict.fromkeys(strangers))
+    some = some[:: -(-len(some) // MOST_STRANGERS)] if some else []
+    return tuple(text for text in dict.fromkeys([*background, *some, *fine]) if text not in own)

@@ -1,0 +1,165 @@
+"""The curves of "What if ε?" as a Plotly figure, in words and as a table; pure. Colours are tokens of `figures.PALETTES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.charts.palette import Figure
+from app.lab.epsilon import Curves, Probes
+from grace_core.config import Distance
+
+_CLOSE = 0.09
+"""Labels at the ends of two lines need so much of the height between them."""
+
+
+@dataclass(frozen=True)
+class CurvesFigure:
+    """figure: Plotly JSON. note: what it shows and from what. spoken: its gist for screen readers. table: for the CSV."""
+
+    figure: Figure
+    note: str
+    spoken: str
+    table: tuple[list[str], list[list[float | None]]]
+
+
+def curves_figure(curves: Curves, probes: Probes, tried: float | None, distance: Distance) -> CurvesFigure:
+    """Both shares against ε, with the present ε and the tried one."""
+    x = [round(float(epsilon), 4) for epsilon in curves.epsilons]
+    lines = []
+    if curves.reached is not None:
+        lines.append(("phrasings reached", "@own", "solid", [float(share) for share in curves.reached], curves.now[1]))
+    if curves.touched is not None:
+        lines.append(("unrelated touched", "@contested", "dot", [float(share) for share in curves.touched], curves.now[2]))
+    traces: list[dict[str, Any]] = []
+    for name, colour, dash, shares, now in lines:
+        traces.append(_line(name, colour, dash, x, shares))
+        if now is not None:
+            traces.append(_present(name, colour, curves.now[0], now))
+    end = x[-1]
+    ends = [(name, colour, shares[-1]) for name, colour, _, shares, _ in lines]
+    figure: Figure = {
+        "data": traces,
+        "layout": {
+            "xaxis": {
+                "title": {"text": f"ε ({distance} distance)", "standoff": 8},
+                "range": [0, end], "zeroline": False, "showgrid": False, "linecolor": "@line", "showline": True,
+                "ticks": "outside", "tickcolor": "@line",
+            },
+            "yaxis": {
+                "title": {"text": "share of prompts", "standoff": 8}, "range": [-0.02, 1.04], "tickformat": ".0%", "dtick": 0.25,
+                "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
+            },
+            "margin": {"l": 62, "r": 128, "t": 30, "b": 48},
+            "showlegend": False,
+            "hovermode": "x unified",
+            "paper_bgcolor": "@surface", "plot_bgcolor": "@surface",
+            "font": {"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": "@text"},
+            "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"size": 12, "color": "@text"}},
+            "shapes": _verticals(curves, tried, end),
+            "annotations": [*_ends(ends), *_marks(curves, tried, end)],
+        },
+    }  # fmt: skip
+    return CurvesFigure(figure, _note(curves, probes), _spoken(curves), _table(curves))
+
+
+def _line(name: str, colour: str, dash: str, x: list[float], shares: list[float]) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": shares,
+        "line": {"color": colour, "width": 2.4, "dash": dash, "shape": "hv"},
+        "hovertemplate": "%{y:.1%} " + name + "<extra></extra>",
+    }  # fmt: skip
+
+
+def _present(name: str, colour: str, epsilon: float, share: float) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": f"{name} now", "x": [epsilon], "y": [share],
+        "marker": {"symbol": "circle", "size": 10, "color": colour, "line": {"width": 2, "color": "@surface"}},
+        "hovertemplate": "%{y:.1%} " + name + " at present<extra></extra>", "cliponaxis": False,
+    }  # fmt: skip
+
+
+def _verticals(curves: Curves, tried: float | None, end: float) -> list[dict[str, Any]]:
+    found = [(curves.now[0], "@muted", "solid")]
+    if tried is not None and tried <= end:
+        found.append((tried, "@text", "dash"))
+    return [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below",
+         "line": {"color": colour, "width": 1.3, "dash": dash}}
+        for at, colour, dash in found
+    ]  # fmt: skip
+
+
+def _marks(curves: Curves, tried: float | None, end: float) -> list[dict[str, Any]]:
+    """Names of the vertical lines, above the plot, each on the side away from the other."""
+    now = curves.now[0]
+    marks = [(now, f"now {now:.2f}", "@muted", None if tried is None else ("right" if now <= tried else "left"))]
+    if tried is not None and tried <= end:
+        marks.append((tried, f"tried {tried:.2f}", "@text", "left" if now <= tried else "right"))
+    return [
+        {"x": at, "y": 1.0, "xref": "x", "yref": "paper", "text": text, "showarrow": False, "yanchor": "bottom", "yshift": 4,
+         "xanchor": side or "center", "font": {"size": 12, "color": colour}}
+        for at, text, colour, side in marks
+    ]  # fmt: skip
+
+
+def _ends(lines: list[tuple[str, str, float]]) -> list[dict[str, Any]]:
+    """Names at the right ends of the lines, kept apart."""
+    heights = [height for _, _, height in lines]
+    if len(heights) == 2 and abs(heights[0] - heights[1]) < _CLOSE:
+        middle = min(max(sum(heights) / 2, _CLOSE / 2), 1 - _CLOSE / 2)
+        up = heights[0] >= heights[1]
+        heights = [middle + (_CLOSE / 2 if up else -_CLOSE / 2), middle - (_CLOSE / 2 if up else -_CLOSE / 2)]
+    return [
+        {"x": 1.0, "y": height, "xref": "paper", "yref": "y", "text": name, "showarrow": False, "xanchor": "left", "xshift": 8,
+         "font": {"size": 12, "color": colour}}
+        for (name, colour, _), height in zip(lines, heights, strict=True)
+    ]  # fmt: skip
+
+
+def _note(curves: Curves, probes: Probes) -> str:
+    whose = "any edit" if curves.edit_id is None else "this edit"
+    parts = []
+    if curves.reached is not None:
+        marked = f", {probes.marked:,} of them answers marked fine" if probes.marked and curves.edit_id is None else ""
+        own = "their own edit" if curves.edit_id is None else "this edit"
+        parts.append(f"Reached: of {_count(curves.phrasings, 'known phrasing')}{marked}, the share that {own} answers.")
+    else:
+        parts.append(
+            "No other phrasing is known here: give some with an edit on the Review page, or mark an edit's right answer as fine."
+        )
+    if curves.touched is not None:
+        fine = max(0, curves.unrelated - probes.background - probes.strangers)
+        kinds = [_count(probes.background, "background prompt")]
+        if probes.strangers:
+            kinds.append(f"{_count(probes.strangers, 'edited prompt')} asked about others")
+        if fine:
+            kinds.append(f"{_count(fine, 'answer')} of the model itself that were marked fine")
+        listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
+        parts.append(f"Touched: of {listed}, the share that {whose} answers, though none should.")
+    if curves.edit_id is None:
+        parts.append("Dots: at present, where each key has its own ε; “now” is their median.")
+    return " ".join(parts)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _spoken(curves: Curves) -> str:
+    epsilon, reached, touched = curves.now
+    parts = [f"At the present ε of {epsilon:.2f}"]
+    if reached is not None:
+        parts.append(f"{reached:.0%} of {curves.phrasings:,} phrasings are reached")
+    if touched is not None:
+        parts.append(f"{touched:.1%} of {curves.unrelated:,} unrelated prompts are touched")
+    return ", ".join(parts) + "."
+
+
+def _table(curves: Curves) -> tuple[list[str], list[list[float | None]]]:
+    rows: list[list[float | None]] = []
+    for row, epsilon in enumerate(curves.epsilons):
+        reached = None if curves.reached is None else float(curves.reached[row])
+        touched = None if curves.touched is None else float(curves.touched[row])
+        rows.append([float(epsilon), reached, touched])
+    return ["epsilon", "phrasings_reached", "unrelated_touched"], rows

@@ -1,0 +1,243 @@
+"""How well choices separate, and the distances under one of them: pure functions from a `Scan` to Plotly JSON and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from app.charts.palette import Figure, escape
+from app.lab.anatomy_figures import Table, axis, base_layout, key_line, words
+from grace_core.measuring.distances import Choice, Kind, Separation
+from grace_core.measuring.query_scan import Scan
+
+Measure = Literal["recall1", "recall0", "auc"]
+MEASURES: dict[Measure, str] = {
+    "recall1": "Recall at 1 % false matches",
+    "recall0": "Recall with no false match",
+    "auc": "AUC",
+}
+FALSE_MATCHES: dict[Measure, float] = {"recall1": 0.01, "recall0": 0.0, "auc": 0.01}
+KIND_LABELS: dict[Kind, str] = {
+    "unrelated": "unrelated prompts",
+    "siblings": "the same question about others",
+    "edits": "other edits' prompts",
+}
+POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"}
+ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
+_NAMES_SHARE = 0.24
+_KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
+# From nothing to blue: one hue, on which the mode's own text can be read everywhere.
+_SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
+
+# Cells in a row, and the size of figures that fit into them; into more, none do (hovering still tells them).
+_TEXT_SIZES = ((10, 14), (22, 12), (30, 10))
+
+
+def measured(cell: Separation, measure: Measure, kinds: Sequence[Kind]) -> float | None:
+    """One number of a choice, 1 is best."""
+    return cell.auc(kinds) if measure == "auc" else cell.recall(FALSE_MATCHES[measure], kinds)
+
+
+def best_choice(scan: Scan, measure: Measure, kinds: Sequence[Kind]) -> Choice | None:
+    """The choice that separates best; of equal ones that with the higher AUC, then the lower layer."""
+    scored = [(cell, measured(cell, measure, kinds)) for cell in scan.cells]
+    known = [(value, cell.auc(kinds) or 0.0, -cell.choice.layer, cell) for cell, value in scored if value is not None]
+    return max(known, key=lambda item: item[:3])[3].choice if known else None
+
+
+def choice_id(choice: Choice) -> str:
+    """A choice as a word that a figure or a list can carry; `choice_of` is the inverse."""
+    return f"{choice.layer}-{choice.pool}-{choice.encoding}"
+
+
+def choice_of(scan: Scan, wanted: str | None) -> Choice | None:
+    """The measured choice with this id; None for any other text."""
+    return next((cell.choice for cell in scan.cells if choice_id(cell.choice) == wanted), None)
+
+
+def choice_words(choice: Choice) -> str:
+    """A choice as a person reads it."""
+    return f"layer {choice.layer}, {POOL_LABELS[choice.pool]}, {ENCODING_LABELS[choice.encoding]}"
+
+
+def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chosen: Choice | None) -> Figure:
+    """One heatmap for each encoding: layers across, poolings down, the measure written into each cell."""
+    traces: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
+    titles = []
+    count = len(scan.encodings)
+    size = next((size for cells, size in _TEXT_SIZES if count * len(scan.layers) <= cells), None)
+    layout: dict[str, Any] = {}
+    gap = 0.03
+    for column, encoding in enumerate(scan.encodings):
+        number = "" if column == 0 else str(column + 1)
+        choices = [[Choice(layer, pool, encoding) for layer in scan.layers] for pool in scan.pools]
+        values = [
+            [measured(cell, measure, kinds) if (cell := scan.cell(choice)) is not None else None for choice in row]
+            for row in choices
+        ]
+        traces.append(
+            {
+                "type": "heatmap",
+                "name": ENCODING_LABELS[encoding],
+                "x": list(range(len(scan.layers))),
+                "y": list(range(len(scan.pools))),
+                "z": values,
+                "customdata": [[choice_id(choice) for choice in row] for row in choices],
+                "xaxis": f"x{number}",
+                "yaxis": f"y{number}",
+                "zmin": 0.5 if measure == "auc" else 0.0,
+                "zmax": 1.0,
+                "colorscale": _SCALE,
+                "showscale": False,
+                "xgap": 3,
+                "ygap": 3,
+                "text": [[_cell_text(value) for value in row] for row in values],
+                "texttemplate": "" if size is None else "%{text}",
+                "textfont": {"size": size, "color": "@text"},
+                "hoverinfo": "text",
+                "hovertext": [
+                    [
+                        f"<b>{choice_words(choice)}</b><br>{MEASURES[measure]}: {_cell_text(value)}<br>click for its distances"
+                        for choice, value in zip(row, numbers, strict=True)
+                    ]
+                    for row, numbers in zip(choices, values, strict=True)
+                ],
+            }
+        )
+        if chosen is not None and chosen.encoding == encoding and chosen.pool in scan.pools and chosen.layer in scan.layers:
+            x, y = scan.layers.index(chosen.layer), scan.pools.index(chosen.pool)
+            shapes.append(_outline(f"x{number}", f"y{number}", x, y))
+        low, high = column / count + (gap if column else 0), (column + 1) / count - (gap if column + 1 < count else 0)
+        titles.append(words(ENCODING_LABELS[encoding], low, 1, "@text", yanchor="bottom", yshift=4))
+        layout[f"xaxis{number}"] = axis(
+            "key layer (block)",
+            domain=[low, high],
+            tickvals=list(range(len(scan.layers))),
+            ticktext=[str(layer) for layer in scan.layers],
+            showgrid=False,
+        )
+        layout[f"yaxis{number}"] = axis(
+            anchor=f"x{number}",
+            tickvals=list(range(len(scan.pools))),
+            ticktext=[POOL_LABELS[pool] for pool in scan.pools] if column == 0 else [""] * len(scan.pools),
+            autorange="reversed",
+            showgrid=False,
+            tickfont={"size": 12, "color": "@text"},
+        )
+    layout |= {"margin": {"l": 105, "r": 8, "t": 30, "b": 48}, "shapes": shapes, "annotations": titles}
+    return {"data": traces, "layout": base_layout(**layout)}
+
+
+def _outline(xref: str, yref: str, x: int, y: int) -> dict[str, Any]:
+    return {
+        "type": "rect",
+        "xref": xref,
+        "yref": yref,
+        "x0": x - 0.48,
+        "x1": x + 0.48,
+        "y0": y - 0.47,
+        "y1": y + 0.47,
+        "line": {"color": "@text", "width": 3},
+        "fillcolor": "rgba(0,0,0,0)",
+    }
+
+
+def separation_table(scan: Scan, kinds: Sequence[Kind]) -> Table:
+    """Every choice as a row, with all measures and the ε that each suggests."""
+    columns = (
+        "layer", "pooling", "encoding", "distance", "recall_at_1_percent", "recall_at_0", "auc", "epsilon_at_1_percent",
+        "epsilon_at_0", "paraphrases", "must_not_match",
+    )  # fmt: skip
+    rows = [
+        (
+            c.choice.layer, c.choice.pool, c.choice.encoding, c.choice.distance, c.recall(0.01, kinds), c.recall(0.0, kinds),
+            c.auc(kinds), c.epsilon(0.01, kinds), c.epsilon(0.0, kinds), len(c.paraphrases), len(c.rest(kinds)),
+        )
+        for c in scan.cells
+    ]  # fmt: skip
+    return columns, rows
+
+
+def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | None) -> Figure:
+    """Two histograms back to back: paraphrases upwards, what must not match downwards, with ε between them."""
+    own, rest = np.array(cell.paraphrases), cell.rest(kinds)
+    together = np.concatenate([own, rest, [epsilon or 0.0]])
+    top = float(together.max()) * 1.02 or 1.0
+    edges = np.linspace(0.0, top, 41)
+    middles, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
+
+    def bars(distances: Any, total: int, name: str, colour: str, sign: int) -> dict[str, Any]:
+        counts = np.histogram(distances, edges)[0]
+        shares = sign * counts / max(1, total)
+        return {
+            "type": "bar",
+            "name": name,
+            "x": middles.round(6).tolist(),
+            "y": shares.round(6).tolist(),
+            "width": width,
+            "marker": {"color": colour, "line": {"width": 0.6, "color": "@surface"}},
+            "hoverinfo": "text",
+            "hovertext": [
+                f"{n} of {total} {escape(name)}<br>at a distance of {low:.3f} to {high:.3f}"
+                for n, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
+            ],
+        }
+
+    traces = [bars(own, len(own), "paraphrases, to their own key", "@own", 1)]
+    shown = [kind for kind in kinds if cell.others.get(kind)]
+    traces += [bars(cell.others[kind], len(rest), KIND_LABELS[kind], _KIND_COLOURS[kind], -1) for kind in shown]
+    # Kinds lie on each other below the line, so the lowest point is that of their sum.
+    below = np.histogram(rest, edges)[0].max(initial=0) / max(1, len(rest))
+    above = np.histogram(own, edges)[0].max(initial=0) / max(1, len(own))
+    high = max(0.05, float(above) * 1.25)
+    depth = max(0.05, float(below) * 1.1)
+    # The names of the kinds stand in the lower right corner; the axis leaves them room below the longest bar.
+    low = -depth - _NAMES_SHARE * (high + depth) / (1 - _NAMES_SHARE)
+    ticks = _ticks(max(high, -low))
+    values = [-t for t in reversed(ticks) if t <= depth] + [0.0] + [t for t in ticks if t <= high]
+    annotations = key_line([("paraphrases, to their own key", "@own")])
+    shapes: list[dict[str, Any]] = [
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "line": {"color": "@line", "width": 1}}
+    ]
+    if epsilon is not None:
+        dashed = {"color": "@text", "width": 1.6, "dash": "dash"}
+        shapes.append({"type": "line", "x0": epsilon, "x1": epsilon, "yref": "paper", "y0": 0, "y1": 1, "line": dashed})
+        side = {"xanchor": "right", "xshift": -6} if epsilon > 0.8 * top else {"xshift": 6}
+        annotations.append(
+            words(f"<b>ε {epsilon:.3g}</b>", epsilon, 1, "@text", xref="x", yanchor="top", bgcolor="@veil", **side)
+        )
+    for row, kind in enumerate(reversed(shown)):
+        corner = {"xanchor": "right", "yanchor": "bottom", "yshift": 4 + 18 * row, "bgcolor": "@veil"}
+        annotations.append(words(f"■ {KIND_LABELS[kind]}", 1, 0, _KIND_COLOURS[kind], **corner))
+    unit = "1 − cos" if cell.choice.distance == "cosine" else "Euclidean, in units of the hidden state"
+    layout = base_layout(
+        barmode="relative",
+        bargap=0,
+        margin={"l": 64, "r": 16, "t": 28, "b": 48},
+        xaxis=axis(f"distance ({unit})", range=[0, top], showgrid=False),
+        yaxis=axis("share of prompts", range=[low, high], tickvals=values, ticktext=[f"{abs(value):.0%}" for value in values]),
+        shapes=shapes,
+        annotations=annotations,
+    )
+    return {"data": traces, "layout": layout}
+
+
+def distances_table(cell: Separation, kinds: Sequence[Kind]) -> Table:
+    """Every distance of a choice as a row."""
+    rows: list[tuple[Any, ...]] = [
+        ("paraphrase", distance, own) for distance, own in zip(cell.paraphrases, cell.nearest_is_own, strict=True)
+    ]
+    rows += [(kind, distance, None) for kind in kinds for distance in cell.others.get(kind, ())]
+    return ("kind", "distance", "own_key_is_nearest"), rows
+
+
+def _ticks(high: float) -> list[float]:
+    step = next((step for step in (0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if high / step <= 4), 0.5)
+    return [round(step * i, 4) for i in range(1, int(high / step + 1e-9) + 1)]
+
+
+def _cell_text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

@@ -1,0 +1,31 @@
+"""Names for the keys of the map: which keys have one, and its words. key_map_names.js puts them where there is room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.charts.labels import distinctive
+from app.charts.palette import escape, shorten
+from app.map.colouring import CROWD
+from app.map.scene import MapScene
+
+# Up to this many keys each is named where there is room beside it.
+_LABELLED_KEYS = CROWD
+_LENGTH, _CHOSEN_LENGTH = 28, 40
+
+
+def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
+    """Names of keys, most important first, where they are few; the selected key always has its own.
+
+    row: the key's position. text: escaped for Plotly. length: how many characters are seen.
+    """
+    keys = scene.view.keys
+    named = list(range(len(keys))) if len(keys) <= _LABELLED_KEYS else []
+    named = ([chosen] if chosen is not None else []) + [row for row in named if row != chosen]
+    # What tells a name from others shows when it stands among them; a few dozen are enough for that.
+    others = [key.prompt for key in keys[:: max(1, len(keys) // 40)]]
+    found = []
+    for row, words in zip(named, distinctive([*(keys[row].prompt for row in named), *others]), strict=False):
+        text = shorten(words, _CHOSEN_LENGTH if row == chosen else _LENGTH)
+        found.append({"row": row, "text": escape(text), "length": len(text)})
+    return found

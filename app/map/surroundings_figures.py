@@ -1,0 +1,251 @@
+"""The exact radial view and the sorted-distance strip as Plotly figures, their sentences and their CSV tables.
+
+Pure functions of a `Radial`. Colours are tokens of `figures.PALETTES`; texts are escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.charts.palette import Figure, distance_unit, escape, frame, wrapped
+from app.map.surroundings import Radial, Spot, Standing
+from grace_core.config import Rule
+
+# Drawing order: what matters lies on top. (colour, words for the hover text)
+_LOOKS: dict[Standing, tuple[str, str]] = {
+    "outside": ("@grey", "outside its ε"),
+    "contested": ("@contested", "inside, nearer to another key"),
+    "own": ("@own", "answered by this edit"),
+    "other target": ("@text", "key with another target"),
+    "same target": ("@own", "key with the same target"),
+}
+_CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 121))
+_HEIGHT_ABOVE = 1.09
+# Lines nearer to each other than this share of all that is shown are one line.
+_APART = 0.02
+# What the place of a circle's name is chosen for: the width of the square in pixels, and of a character.
+_SIDE, _CHARACTER = 300.0, 6.8
+# Where on its circle the name may stand, in half turns, best first.
+_TURNS = (0.5, -0.5, 0.25, 0.75, -0.25, -0.75, 0.375, 0.625, -0.375, -0.625, 0.125, 0.875, -0.125, -0.875, 0.0, 1.0)
+
+# What the two rules do with a new edit inside the ring, and what half way to another target is to them.
+_SPLIT: dict[Rule, str] = {
+    "separated": "(2ε) takes from this ε",
+    "published": "(ε + its own ε) leaves both at most half their distance",
+}
+_CAP: dict[Rule, str] = {"separated": "ε at most", "published": "half way"}
+
+COLUMNS = ("kind", "id", "prompt", "target or logged answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
+
+
+def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Every point of both figures, for the CSV: the selected key first."""
+    rows: list[tuple[Any, ...]] = [("key", view.edit_id, view.prompt, "", 0.0, None, "selected", view.epsilon, None)]
+    rows += [
+        (s.kind, s.name, s.prompt, s.says, round(s.distance, 6), None if s.gap is None else round(s.gap, 6), s.standing,
+         None, round(s.angle, 4))
+        for s in view.spots
+    ]  # fmt: skip
+    return COLUMNS, rows
+
+
+def _reach(view: Radial) -> float:
+    """The largest distance that the figures show."""
+    rings = view.rings
+    return max([rings.splitting, rings.joining, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
+
+
+def _axis_title(view: Radial) -> str:
+    return f"true distance to the selected key ({distance_unit(view.distance)})"
+
+
+def _circles(view: Radial) -> list[tuple[float, str, str, str]]:
+    """(radius, words, colour, dash) of the circles that mean something: within which a new edit would do what.
+
+    Where what merges is within ε itself, one circle says both.
+    """
+    rings = view.rings
+    joins = abs(rings.joining - view.epsilon) <= _APART * _reach(view)
+    found = [(view.epsilon, f"ε {view.epsilon:.2f}" + (", merge" if joins else ""), "@own", "solid")]
+    if not joins:
+        found.append((rings.joining, f"merge {rings.joining:.2f}", "@own", "dot"))
+    return [*found, (rings.splitting, f"split {rings.splitting:.2f}", "@muted", "dot")]
+
+
+def _step(reach: float) -> float:
+    """A round distance between the faint circles: three to six of them."""
+    base = 10.0 ** np.floor(np.log10(reach))
+    return float(next(base * part for part in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if reach / (base * part) <= 6))
+
+
+def radial_figure(view: Radial) -> Figure:
+    """Distance to the centre is the true distance, so the ε circle is exact."""
+    reach = _reach(view)
+    step = _step(reach)
+    rings = [step * count for count in range(1, int(reach / step) + 1)]
+    data = [_ring(radius, "@line", 0.75, "solid", "distance") for radius in rings]
+    data += [_ring(radius, colour, 1.25, dash, words.split()[0]) for radius, words, colour, dash in _circles(view)[1:]]
+    data.append(_ring(view.epsilon, "@own", 1.75, "solid", "ε") | {"fill": "toself", "fillcolor": "@own-soft"})
+    for standing in _LOOKS:
+        spots = [spot for spot in view.spots if spot.standing == standing]
+        if spots:
+            xy = np.array([spot.distance * np.exp(1j * spot.angle) for spot in spots]).round(5)
+            data.append(_marks(spots, standing, xy.real.tolist(), xy.imag.tolist()))
+    data.append(_centre())
+    span = reach * _HEIGHT_ABOVE
+    ticks = [*(-value for value in reversed(rings)), 0.0, *rings]
+    figure = frame(data)
+    figure["layout"] |= {
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 40},
+        "xaxis": {
+            "range": [-span, span], "zeroline": False, "showgrid": False, "tickvals": ticks,
+            "ticktext": [f"{abs(value):g}" for value in ticks], "ticks": "outside", "tickcolor": "@line",
+            "title": {"text": _axis_title(view), "font": {"size": 12}}, "constrain": "domain",
+        },
+        "yaxis": {"range": [-span, span], "visible": False, "scaleanchor": "x", "constrain": "domain"},
+        "annotations": _tags(view, span),
+    }  # fmt: skip
+    return figure
+
+
+def strip_figure(view: Radial) -> Figure:
+    """Queries by rank along the true distance, keys in a lane below; vertical lines are exact."""
+    queries = view.of("query")
+    rank = {spot.name: place for place, spot in enumerate(queries, 1)}
+    top = max(len(queries), 4)
+    lane = -0.14 * top
+    data: list[dict[str, Any]] = []
+    for standing in _LOOKS:
+        spots = [spot for spot in view.spots if spot.standing == standing]
+        if spots:
+            x = [round(spot.distance, 5) for spot in spots]
+            data.append(_marks(spots, standing, x, [rank[s.name] if s.kind == "query" else lane for s in spots]))
+    lines = [(x, colour, dash, words) for x, words, colour, dash in _circles(view)]
+    cap = view.rings.cap
+    if cap is not None and abs(cap - view.epsilon) > _APART * _reach(view):
+        lines.append((cap, "@contested", "dash", f"{_CAP[view.rings.rule]} {cap:.2f}"))
+    lines.sort()
+    figure = frame(data)
+    reach = _reach(view)
+    figure["layout"] |= {
+        "margin": {"l": 52, "r": 10, "t": 14 + 16 * len(lines), "b": 40},
+        "xaxis": {
+            "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
+            "title": {"text": _axis_title(view), "font": {"size": 12}},
+        },
+        "yaxis": {
+            "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line", "gridwidth": 0.5,
+            "title": {"text": "queries within this distance", "font": {"size": 12}}, "tickformat": "d", "nticks": 5,
+            **({} if queries else {"showticklabels": False}),
+        },
+        "shapes": [
+            {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
+             "line": {"color": colour, "width": 1.75, "dash": dash}}
+            for x, colour, dash, _ in lines
+        ],
+        # One line of the upper margin for each label: they may stand as near to each other as they like.
+        "annotations": [
+            {"x": x, "xanchor": "left" if x < 0.6 * reach else "right", "yref": "paper", "y": 1, "yanchor": "bottom",
+             "yshift": 2 + 16 * (len(lines) - 1 - place), "text": words, "showarrow": False,
+             "font": {"size": 12, "color": colour}}
+            for place, (x, colour, _, words) in enumerate(lines)
+        ],
+    }  # fmt: skip
+    return figure
+
+
+def radial_note(view: Radial) -> str:
+    """What the radial view says, in a few sentences."""
+    shown = len(view.of("query"))
+    part = f" The nearest {shown:,} of {view.queries:,} queries are shown." if shown < view.queries else ""
+    return (
+        "Exact: the distance to the centre is the true distance; directions are those of the map."
+        " A new edit with the same target inside “merge” joins this key, if no key is nearer and its value works there too;"
+        f" one with another target inside “split” {_SPLIT[view.rings.rule]}.{part}"
+    )
+
+
+def strip_note(view: Radial) -> str:
+    """What the strip says, in a sentence or two."""
+    inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
+    cap = ""
+    if view.rings.cap is not None:
+        cap = f" Half way to the nearest edited query with another target is {view.rings.cap:.2f}"
+        cap += ": ε cannot grow beyond that." if view.rings.rule == "separated" else "."
+    return (
+        f"Queries in order of their true distance; left of the ε line {inside:,} {'is' if inside == 1 else 'are'} within reach."
+        f" Diamonds are keys.{cap}"
+    )
+
+
+def _ring(radius: float, colour: str, width: float, dash: str, name: str) -> dict[str, Any]:
+    circle = (radius * _CIRCLE).round(5)
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": circle.real.tolist(), "y": circle.imag.tolist(),
+        "hoverinfo": "skip", "line": {"color": colour, "width": width, "dash": dash},
+    }  # fmt: skip
+
+
+def _centre() -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": "selected key", "x": [0], "y": [0], "hoverinfo": "skip",
+        "marker": {"symbol": "diamond", "size": 15, "color": "@own", "line": {"width": 2, "color": "@text"}},
+    }  # fmt: skip
+
+
+def _marks(spots: list[Spot], standing: Standing, x: list[float], y: list[float]) -> dict[str, Any]:
+    colour, words = _LOOKS[standing]
+    key = spots[0].kind == "key"
+    return {
+        "type": "scatter", "mode": "markers", "name": words, "x": x, "y": y, "hoverinfo": "text",
+        "hovertext": [_hover(spot, words) for spot in spots],
+        "customdata": [spot.edit_id or "" for spot in spots],
+        "cliponaxis": False,
+        "marker": {
+            "symbol": "diamond" if key else "circle", "size": 11 if key else 7, "color": colour,
+            "opacity": 0.6 if standing == "outside" else 0.95, "line": {"width": 1, "color": "@surface"},
+        },
+    }  # fmt: skip
+
+
+def _hover(spot: Spot, words: str) -> str:
+    lines = [f"<b>{wrapped(spot.prompt, 160)}</b>"]
+    if spot.kind == "key":
+        lines.append(f"→ {wrapped(spot.says, 160)}")
+    else:
+        # The answer is the logged one: an edit made since would answer otherwise now.
+        lines.append(wrapped(f"said then: {spot.says}", 160))
+        if spot.now:
+            lines.append(f"now → {wrapped(spot.now, 160)}")
+    lines.append(f"distance {spot.distance:.3f}, {words}")
+    if spot.gap is not None:
+        lines.append(f"gap {spot.gap:.3f}" + (" (the balls overlap)" if spot.gap < 0 else ""))
+    return "<br>".join(lines)
+
+
+def _tags(view: Radial, span: float) -> list[dict[str, Any]]:
+    """The names of the circles, each on its circle where it covers the fewest points; at the top where it can."""
+    points = np.array([spot.distance * np.exp(1j * spot.angle) for spot in view.spots], dtype=np.complex128)
+    tags: list[dict[str, Any]] = []
+    for radius, words, colour, _ in _circles(view):
+        # Half the width and height of the name, in units of distance.
+        reach = np.array([_CHARACTER / 2 * len(words) + 5.0, 11.0]) * 2.0 * span / _SIDE
+
+        def covered(place: complex, reach: NDArray[np.float64] = reach) -> tuple[int, int]:
+            other = np.array([complex(tag["x"], tag["y"]) for tag in tags], dtype=np.complex128) - place
+            off = points - place
+            names = (np.abs(other.real) <= 2 * reach[0]) & (np.abs(other.imag) <= 2 * reach[1])
+            dots = (np.abs(off.real) <= reach[0]) & (np.abs(off.imag) <= reach[1])
+            return int(names.sum()), int(dots.sum())
+
+        best = min((radius * np.exp(1j * np.pi * turn) for turn in _TURNS), key=covered)
+        tags.append(
+            {
+                "x": round(float(best.real), 5), "y": round(float(best.imag), 5), "text": escape(words), "showarrow": False,
+                "bgcolor": "@veil", "borderpad": 1, "font": {"size": 12, "color": colour},
+            }
+        )  # fmt: skip
+    return tags

@@ -1,0 +1,1 @@
+"""The one place that wires: settings, model, journal, studio, pages, server. It may import everything."""

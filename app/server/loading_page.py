@@ -1,0 +1,152 @@
+"""What a person sees before the app can be used: a page at the app's own address, and a bar on the console.
+
+The page answers every request with 503 and a progress bar that asks `/progress`; when something else than this server
+answers, the app has taken over and the page loads itself again, at the same address and query.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import AF_INET, AF_INET6
+from typing import Any, TextIO
+
+from app.errors import SettingsError
+from app.studio.progress import Stage
+
+PAGE = Path(__file__).with_name("loading_page.html")
+PROGRESS_PATH = "/progress"
+
+
+class LoadingPage:
+    """Holds the app's port from the first moment; `close()` gives it free for the app. Use as a context manager."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Start to listen.
+
+        Raises:
+            SettingsError: the address cannot be used; the message names the flag that chooses another.
+        """
+        self._stage = Stage("Starting", 0.0)
+        family = AF_INET6 if ":" in host else AF_INET
+        page = PAGE.read_bytes()
+
+        class Handler(_Handler):
+            body = page
+            stage = staticmethod(lambda: self._stage)
+
+        class Server(ThreadingHTTPServer):
+            address_family = family
+            daemon_threads = True
+
+        try:
+            self._server = Server((host, port), Handler)
+        except OSError as error:
+            raise _address_error(host, port, error) from error
+        # A short poll: closing waits for it.
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="loading-page")
+        self._thread.daemon = True
+        self._thread.start()
+        self._open = True
+
+    def show(self, words: str, fraction: float) -> None:
+        self._stage = Stage(words, fraction)
+
+    def close(self) -> None:
+        """Stop answering and free the port. Closing twice is harmless."""
+        if self._open:
+            self._open = False
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+    def __enter__(self) -> LoadingPage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _address_error(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"Port {port} on {host} is in use, perhaps by another Grace Studio. Stop that program or choose another "
+            f"port with --port, such as --port {port + 1 if port < 65535 else port - 1}."
+        )
+    if error.errno == errno.EACCES:
+        return SettingsError(f"Port {port} needs administrator rights. Choose one above 1023 with --port.")
+    return SettingsError(f"Cannot listen on {host}, port {port}: {error.strerror or error}. Check --host and --port.")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    body: bytes
+    stage: Callable[[], Stage]
+
+    def do_GET(self) -> None:
+        if self.path.split("?", 1)[0] == PROGRESS_PATH:
+            stage = self.stage()
+            self._answer(200, "application/json", json.dumps({"loading": True, **vars(stage)}).encode())
+        else:
+            self._answer(503, "text/html; charset=utf-8", self.body)
+
+    def do_HEAD(self) -> None:
+        self._answer(503, "text/html; charset=utf-8", b"")
+
+    def do_POST(self) -> None:
+        self._answer(503, "application/json", b'{"detail": "Grace Studio is still loading its model."}')
+
+    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        if status == 503:
+            self.send_header("Retry-After", "2")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: a poll each second would drown the console's own progress."""
+
+
+class ConsoleProgress:
+    """One bar on a terminal, one line per stage elsewhere (a log, a container)."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._last = ""
+        self._bar: Any = None
+
+    def show(self, text: str, fraction: float) -> None:
+        if self._stream.isatty():
+            self._draw(text, fraction)
+        elif text != self._last:
+            print(f"{round(100 * fraction):3d} %  {text}", file=self._stream, flush=True)
+        self._last = text
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> ConsoleProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _draw(self, text: str, fraction: float) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            layout = "{percentage:3.0f} % |{bar:24}| {desc}"
+            self._bar = tqdm(total=1.0, bar_format=layout, file=self._stream, leave=False, dynamic_ncols=True)
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.n = min(max(fraction, 0.0), 1.0)
+        self._bar.refresh()

@@ -1,0 +1,183 @@
+"""Read all that a journal knows under another choice of layer, pooling and encoding: makes the event, writes nothing.
+
+Each distinct text is read once, and not at all where its activation is stored: only the encoding changes, say, or the
+same place was read before. An edited prompt is read alone, without padding, as an edit reads it; all other texts are
+read in batches, whose rounding may differ in the last bits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.journal.events import Reread, Returned
+from app.journal.readings import Reading
+from app.journal.replay import Replay
+from grace_core.codebook.codebook import checked_epsilon
+from grace_core.config import GraceConfig, Pool
+from grace_core.editing.fitting import background_prompts, weights_of
+from grace_core.errors import InputError
+from grace_core.measuring.distances import Choice
+from grace_core.models.activations import pooled_at, stop_if
+from grace_core.models.hooks import activations_of
+from grace_core.models.load import LanguageModel
+
+Row = NDArray[np.float32]
+Report = Callable[[int, int], None]
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a pooled activation depends on. weighed: the prompts that token weights are counted on; () where none count."""
+
+    layer: int
+    pool: Pool
+    weighed: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: GraceConfig, weighed: tuple[str, ...]) -> Place:
+        """Where this configuration reads."""
+        assert config.key_layer is not None  # resolved
+        return cls(config.key_layer, config.pool, weighed if config.pool == "weighted" else ())
+
+
+def calibrated_on(model: LanguageModel, state: Replay) -> tuple[tuple[str, ...], int]:
+    """What the encoder of another reading would be calibrated on, and on how many of these, the first, token weights count."""
+    weighed = state.reading.weighed or background_prompts(model)
+    known = dict.fromkeys(text for reading in state.readings.values() for text in reading.background)
+    edited = dict.fromkeys(edit.prompt for edit in state.active_edits())
+    own = set(weighed)
+    return (*weighed, *(text for text in (known | edited) if text not in own)), len(weighed)
+
+
+class Rereader:
+    """Makes `Reread` and `Returned` events; keeps what was read at the last place, so that a preview is not read again.
+
+    One job at a time: it runs the model.
+    """
+
+    def __init__(self, model: LanguageModel, base: GraceConfig) -> None:
+        """base: the configuration that the codebook began with, resolved."""
+        self._model, self._base = model, base
+        self._place: Place | None = None
+        self._alone: dict[str, Row] = {}
+        self._others: dict[str, Row] = {}
+
+    def reread(self, state: Replay, choice: Choice, epsilon: float, report: Report, cancelled: Callable[[], bool]) -> Reread:
+        """The event that puts another choice in force. Its encoder is calibrated on all that any reading was, and on the edits.
+
+        Raises:
+            InputError: a radius that cannot be, a choice that is in force already, or one above the value layer.
+            Cancelled: as soon as `cancelled` says so; what was read so far is kept for the next time.
+        """
+        present = state.reading.config(self._base)
+        config = choice.config(present, epsilon)
+        checked_epsilon(epsilon, config)
+        if config.value_layer != present.value_layer:
+            raise InputError(
+                f"A query read after block {choice.layer} comes too late for the values, which are put in after block "
+                f"{present.value_layer}: they would have to be learned anew. Choose a layer up to {present.value_layer}, or "
+                "start the studio with the command below, which begins another codebook."
+            )
+        if (config.key_layer, config.pool, config.encoding) == (present.key_layer, present.pool, present.encoding):
+            raise InputError("This codebook reads its queries this way already; try another ε under “What if ε?”.")
+        background, count = calibrated_on(self._model, state)
+        weighed = background[:count]
+        prompts = self._texts(state, None)
+        whitened = choice.encoding == "whiten"
+        self._read(state, config, weighed, [*prompts, *(background if whitened else ())], report, cancelled)
+        return Reread(
+            reading_id=uuid.uuid4().hex,
+            key_layer=choice.layer,
+            pool=choice.pool,
+            encoding=choice.encoding,
+            distance=choice.distance,
+            epsilon=float(epsilon),
+            version=state.next_version,
+            background=background,
+            weighed=count,
+            prompts=prompts,
+            background_activations=self._rows(background if whitened else ()),
+            activations=self._rows(prompts),
+        )
+
+    def returned(self, state: Replay, reading_id: str, report: Report, cancelled: Callable[[], bool]) -> Returned:
+        """The event that puts a former reading in force again; edits made since ask there for the ε that it began with.
+
+        Raises:
+            InputError: no such reading, or the one that is in force.
+            Cancelled: as soon as `cancelled` says so.
+        """
+        reading = state.readings.get(reading_id)
+        if reading is None:
+            raise InputError(f"There is no reading {reading_id!r} in this codebook; the Lab page lists those that are.")
+        if reading is state.reading:
+            raise InputError("This codebook reads its queries this way already; there is nothing to go back to.")
+        config = reading.config(self._base)
+        prompts = self._texts(state, reading)
+        self._read(state, config, reading.weighed, prompts, report, cancelled)
+        return Returned(reading_id, config.epsilon, prompts, self._rows(prompts))
+
+    @staticmethod
+    def _texts(state: Replay, reading: Reading | None) -> tuple[str, ...]:
+        """What a reading (None: a new one) has not seen, in the order of the journal."""
+        lacking = state.unread(reading)
+        edited = (record.edited.prompt for record in state.edits.values())
+        asked = (record.generated.prompt for record in state.queries.values())
+        return tuple(text for text in dict.fromkeys((*edited, *asked)) if text in lacking)
+
+    def _read(
+        self, state: Replay, config: GraceConfig, weighed: tuple[str, ...], texts: Sequence[str], report: Report,
+        cancelled: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        """See to it that each text has an activation at the place of this configuration."""
+        place = Place.of(config, weighed)
+        if place != self._place:
+            self._place, self._alone, self._others = place, {}, {}
+        self._take_stored(state, place)
+        model = self._model
+        weights = weights_of(model, config, weighed)
+        edited = {record.edited.prompt for record in state.edits.values()}
+        distinct = list(dict.fromkeys(texts))
+        alone = [text for text in distinct if text in edited and text not in self._alone]
+        others = [text for text in distinct if text not in edited and text not in self._others]
+        total = len(alone) + len(others)
+        for done, text in enumerate(alone):
+            stop_if(cancelled)
+            report(done, total)
+            self._alone[text] = activations_of(model, config, weights, [model.prompt(text)])[0]
+        for start in range(0, len(others), _AT_ONCE):
+            done = len(alone) + start
+            report(done, total)
+            some = others[start : start + _AT_ONCE]
+
+            def on_read(count: int, before: int = done) -> None:
+                report(before + count, total)
+
+            prompts = [model.prompt(text) for text in some]
+            read = pooled_at(model, weights, prompts, [place.layer], [place.pool], on_read=on_read, cancelled=cancelled)
+            self._others.update(zip(some, read[place.layer, place.pool], strict=True))
+
+    def _take_stored(self, state: Replay, place: Place) -> None:
+        """Activations that the journal has of this very place, whatever was made of them there."""
+        for reading in state.readings.values():
+            if Place.of(reading.config(self._base), reading.weighed) != place:
+                continue
+            for step in reading.calibrations:
+                if len(step.prompts) == len(step.activations):
+                    self._others.update(zip(step.prompts, step.activations, strict=True))
+            for query_id, activation in reading.queries.items():
+                self._others[state.queries[query_id].generated.prompt] = activation
+            for edit in reading.edits.values():
+                self._alone[edit.prompt] = edit.activation
+
+    def _rows(self, texts: Sequence[str]) -> Row:
+        """(texts, width) activations that were read."""
+        if not texts:
+            return np.zeros((0, self._model.width), np.float32)
+        return np.stack([self._alone[text] if text in self._alone else self._others[text] for text in texts])

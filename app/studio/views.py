@@ -1,0 +1,376 @@
+"""What the workbench hands to a page or an endpoint: frozen, named, complete.
+
+Nothing here knows a widget, a database row or a tensor hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from grace_core.codebook.codebook import Codebook, Edit
+from grace_core.config import Encoding, Pool
+
+Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
+VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
+
+_CUTS_SHOWN = 3
+
+EditState = Literal["active", "undone", "superseded"]
+ChangeKind = Literal["added", "expanded", "split", "superseded"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The line at the top of every page: which model, which codebook, how much is in it.
+
+    Layers, pool, encoding and epsilon are those in force; reread: they are not those that the codebook began with.
+    """
+
+    model_name: str
+    fingerprint: str
+    preset: str
+    key_layer: int
+    value_layer: int
+    epsilon: float
+    active_edits: int
+    queries: int
+    data_dir: str
+    codebook_id: str = ""
+    pool: Pool = "weighted"
+    encoding: Encoding = "whiten"
+    reread: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One logged generation.
+
+    distance: from the query to the nearest key, in the codebook's query space (None: no key yet).
+    epsilon: the nearest key's ε. edit_id is set only where the nearest key matched (distance <= epsilon).
+    """
+
+    query_id: str
+    prompt: str
+    text: str
+    edit_id: str | None
+    nearest_edit_id: str | None
+    distance: float | None
+    epsilon: float | None
+    at: datetime
+    author: str = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class PartialAnswer:
+    """An answer while it is being generated: all text so far."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A reviewer's verdict on text[start:end] (code points) of one answer."""
+
+    mark_id: str
+    query_id: str
+    start: int
+    end: int
+    text: str
+    verdict: Verdict
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EditProgress:
+    """Where a running edit stands. `losses` holds the mean loss of every step so far (nats per token)."""
+
+    stage: str
+    step: int
+    limit: int
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """Another edit and how far its key is from the one in question; `gap` = distance - both ε."""
+
+    edit_id: str
+    prompt: str
+    target: str
+    distance: float
+    epsilon: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one edit did to the codebook.
+
+    nearest: the nearest other key at that time (None: there was none).
+    shrunk: edits whose ε this edit cut, as (edit_id, prompt, ε before, ε after).
+    """
+
+    kind: ChangeKind
+    epsilon: float
+    nearest: Neighbor | None
+    shrunk: tuple[tuple[str, str, float, float], ...] = ()
+    superseded_edit_id: str | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Change | None:
+        """The change as the journal keeps it; None where it keeps too little of it."""
+        try:
+            near = stored["nearest"]
+            shrunk = tuple((str(cut[0]), str(cut[1]), float(cut[2]), float(cut[3])) for cut in stored["shrunk"])
+            return cls(
+                stored["kind"], float(stored["epsilon"]), None if near is None else Neighbor(**near), shrunk,
+                stored["superseded_edit_id"],
+            )  # fmt: skip
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+
+    def sentence(self) -> str:
+        """The change in words: as true right after the edit as when it is read beside what has become of it since."""
+        parts = []
+        match self.kind:
+            case "added":
+                parts.append(f"Added a new key with ε {self.epsilon:.2f}.")
+            case "expanded":
+                parts.append(f"Expanded an existing key with the same target; its ε became {self.epsilon:.2f}.")
+            case "split":
+                parts.append(f"Split: a key with another target was near, so the new key got ε {self.epsilon:.2f}.")
+            case "superseded":
+                parts.append(f"Replaced the earlier edit of this prompt, with ε {self.epsilon:.2f}.")
+        if self.nearest is not None:
+            parts.append(f"The nearest other key was “{self.nearest.prompt}”, at distance {self.nearest.distance:.2f}.")
+        else:
+            parts.append("There was no other key yet.")
+        return " ".join([*parts, *self._shrunk_words()])
+
+    def _shrunk_words(self) -> list[str]:
+        """The largest cuts that two digits show, and how many more there are: a key can cut a whole neighbourhood."""
+        cuts = sorted(self.shrunk, key=lambda cut: cut[3] - cut[2])
+        shown = [cut for cut in cuts[:_CUTS_SHOWN] if f"{cut[2]:.2f}" != f"{cut[3]:.2f}"]
+        words = [f"ε of “{prompt}” went from {before:.2f} to {after:.2f}." for _, prompt, before, after in shown]
+        if more := len(cuts) - len(shown):
+            keys = f"{more}{' other' if shown else ''} {'key' if more == 1 else 'keys'}"
+            words.append(f"ε of {keys} shrank {'too' if shown else 'by less than 0.01'}.")
+        return words
+
+
+@dataclass(frozen=True)
+class EditOutcome:
+    """The end of one edit. Where success is False nothing was kept: edit_id and change are None, `reason` says why."""
+
+    success: bool
+    edit_id: str | None
+    prompt: str
+    target: str
+    text_before: str
+    text_after: str
+    change: Change | None
+    epsilon: float | None
+    losses: tuple[float, ...]
+    seconds: float
+    reason: str = ""
+    note: str = ""
+    """What else a reviewer should know of a successful edit: phrasings not reached, logged queries answered otherwise."""
+
+
+@dataclass(frozen=True)
+class EditRow:
+    """One edit in a list. epsilon is None where the edit is not in force. covered_by: see `Change` expanded."""
+
+    edit_id: str
+    prompt: str
+    target: str
+    author: str
+    at: datetime
+    epsilon: float | None
+    matches: int
+    state: EditState
+    change: ChangeKind
+    paraphrases: tuple[str, ...] = ()
+    source_url: str = ""
+
+
+@dataclass(frozen=True)
+class EditPage:
+    """A page of edits, newest first. `total` counts those that pass the filter, `counts` all edits by state.
+
+    offset: how many of them come before the page.
+    """
+
+    rows: tuple[EditRow, ...]
+    total: int
+    counts: dict[EditState, int]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class MatchedQuery:
+    """A logged query answered by an edit now; distance to that edit's key under the present encoder.
+
+    text: what was answered when it was asked. said_by: the edit that gave that answer (None: the model itself).
+    """
+
+    query_id: str
+    prompt: str
+    text: str
+    distance: float
+    at: datetime
+    said_by: str | None = None
+
+
+@dataclass(frozen=True)
+class EditDetail:
+    row: EditRow
+    text_before: str
+    text_after: str
+    change: str
+    neighbors: tuple[Neighbor, ...]
+    matched: tuple[MatchedQuery, ...]
+    serves: tuple[str, ...] = ()
+    """All edits that this one's key answers for, itself among them; none where it is not in force."""
+
+
+@dataclass(frozen=True)
+class MapKey:
+    """A key in force; `edit_ids` are the edits it serves (the first one owns it)."""
+
+    edit_id: str
+    edit_ids: tuple[str, ...]
+    prompt: str
+    target: str
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class MapQuery:
+    query_id: str
+    prompt: str
+    text: str
+    edit_id: str | None
+    distance: float | None
+
+
+@dataclass(frozen=True)
+class MapView:
+    """Everything a map needs; vectors are in the codebook's query space, float32.
+
+    key_vectors: (keys, width); query_vectors: (queries, width). `version` changes when any of it changes.
+    reading: the id of the reading that the vectors are of; those of another one cannot be compared with them.
+    """
+
+    version: str
+    keys: tuple[MapKey, ...]
+    queries: tuple[MapQuery, ...]
+    key_vectors: np.ndarray = field(repr=False)
+    query_vectors: np.ndarray = field(repr=False)
+    reading: str = ""
+
+
+class MapMoment(NamedTuple):
+    """A map's points with the codebook and the reading (its id) that they are of: distances of another one would mislead."""
+
+    view: MapView
+    codebook: Codebook
+    reading: str
+
+
+@dataclass(frozen=True, eq=False)
+class UndoneKeys:
+    """Undone edits, newest first, and where their keys would stand now.
+
+    version: of the map view of the same moment. count: how many there are at all. vectors: (edits, dimensions).
+    """
+
+    version: str
+    count: int
+    edits: tuple[Edit, ...]
+    vectors: np.ndarray
+
+
+@dataclass(frozen=True)
+class EpsilonRow:
+    """One change of ε in the list of them. edit_id and prompt are None where it was about all edits of its time (`edits`)."""
+
+    change_id: str
+    epsilon: float
+    edit_id: str | None
+    prompt: str | None
+    edits: int
+    author: str
+    at: datetime
+    undone: bool
+
+
+@dataclass(frozen=True)
+class ReadingRow:
+    """One way of reading prompts that this codebook has had. author, at: None for the one that it began with.
+
+    epsilon: what its edits were given with it. in_force: prompts are read so now.
+    """
+
+    reading_id: str
+    key_layer: int
+    pool: Pool
+    encoding: Encoding
+    epsilon: float
+    author: str | None
+    at: datetime | None
+    in_force: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
+
+    activation: (width,) float32, pooled and not encoded, so that it stays true whatever is edited or recalibrated.
+    reading: the id of the one that it was read in; in another one it says nothing.
+    """
+
+    prompt: str
+    activation: np.ndarray = field(repr=False)
+    reading: str = ""
+
+
+@dataclass
+class Tries:
+    """The probes that one browser looks at, numbered in the order in which they were tried; changed in place."""
+
+    MOST: ClassVar[int] = 8
+    numbered: tuple[tuple[int, Probe], ...] = ()
+
+    def add(self, probe: Probe) -> None:
+        """One more. Tried again, a prompt is the newest; of very many the oldest leaves."""
+        number = self.numbered[-1][0] + 1 if self.numbered else 1
+        kept = [(own, one) for own, one in self.numbered if one.prompt != probe.prompt]
+        self.numbered = (*kept, (number, probe))[-self.MOST :]
+
+    def clear(self, number: int | None) -> None:
+        """Forget the one with this number; None: all."""
+        self.numbered = () if number is None else tuple(one for one in self.numbered if one[0] != number)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where a probe lands on the map, and its nearest key (None: there is no key) under the present codebook.
+
+    number: the probe's, see `Tries`.
+    """
+
+    number: int
+    prompt: str
+    x: float
+    y: float
+    key: MapKey | None
+    distance: float
+    matched: bool

@@ -1,0 +1,112 @@
+"""The Edits page: every edit, newest first, with Undo, Redo and a link to the map on each row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from app.studio.views import EditPage
+from app.ui.components.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
+from app.ui.session import PageContext, Session, each, edits_mark, private, warn
+
+
+class EditsPage:
+    """The table and its events. What a browser looks at is its `View`; rows are always named by id."""
+
+    def __init__(self, context: PageContext) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.view = gr.State(View())
+        with gr.Column(elem_classes="gs-panel"):
+            self.table = build_table(self.draw(View(), None))
+        self._bind()
+
+    def _bind(self) -> None:
+        context = self.context
+        looking = [self.view, context.selected_edit, context.picked_edits]
+        acting = [*looking, context.author, context.session]
+        each(
+            self.table.view,
+            self.on_view,
+            inputs=looking,
+            outputs=[self.table, self.view],
+        )
+        each(self.table.undo, self.on_undo, inputs=acting, outputs=[self.table, context.revision])
+        each(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
+        each(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+        private(self.table.review, self.on_review, outputs=context.tabs)
+        private(context.revision.change, self.draw, looking, self.table)
+        # One handler for both, which change together: of two, the slower would put the view of before back.
+        elsewhere = [context.selected_edit.change, context.picked_edits.change]
+        private(gr.on, elsewhere, self.on_elsewhere, looking, [self.table, self.view])
+
+    def draw(self, view: View, selected: str | None, picked: Picked = None) -> dict[str, Any]:
+        """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
+        page = self._page(view, picked)
+        if not page.rows and page.total:
+            view = replace(view, offset=(page.total - 1) // PAGE_SIZE * PAGE_SIZE)
+            page = self._page(view, picked)
+        return table_value(page, view, selected=selected, picked=picked)
+
+    def on_elsewhere(self, view: View, selected: str | None, picked: Picked) -> tuple[Any, Any]:
+        """On the map edits were picked out, or one was selected.
+
+        Show those that were picked out, until that is over; turn to the page that the selected edit is on, unless the
+        search or filter leaves it out.
+        """
+        if picked != view.seen:
+            view = View(picked=True) if picked is not None else replace(view, picked=False)
+            view = replace(view, seen=picked)
+        page = self._page(view, picked, selected)
+        if not page.rows:
+            return self.draw(view, selected, picked), view
+        view = replace(view, offset=page.offset)
+        return table_value(page, view, selected=selected, picked=picked), view
+
+    def _page(self, view: View, picked: Picked, holding: str | None = None) -> EditPage:
+        among = frozenset(picked or ()) if view.picked else None
+        return self.bench.edits(
+            search=view.search, state=view.state, among=among, offset=view.offset, limit=PAGE_SIZE, holding=holding
+        )  # fmt: skip
+
+    def on_view(self, before: View, selected: str | None, picked: Picked, event: gr.EventData) -> tuple[Any, Any]:
+        data = {"search": event.search, "state": event.state, "offset": event.offset, "asked": event.asked}
+        view = replace(View.of(data), seen=before.seen)
+        if view.asked < before.asked:  # overtaken by what was asked for later
+            return gr.skip(), gr.skip()
+        return self.draw(view, selected, picked), view
+
+    def on_undo(
+        self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
+    ) -> tuple[Any, Any]:
+        try:
+            self.bench.undo(event.edit_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+        return self._acted(view, selected, picked, session)
+
+    def on_redo(
+        self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
+    ) -> tuple[Any, Any]:
+        try:
+            self.bench.redo(event.edit_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+        return self._acted(view, selected, picked, session)
+
+    def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:
+        session.known, _ = edits_mark(self.bench)
+        return self.draw(view, selected, picked), self.bench.revision()
+
+    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
+        return event.edit_id, gr.update(selected="map")
+
+    def on_review(self) -> Any:
+        return gr.update(selected="review")
+
+
+def build_edits(context: PageContext) -> EditsPage:
+    """Build the page inside the tab that is open."""
+    return EditsPage(context)

@@ -1,0 +1,151 @@
+"""Lab › Anatomy of an answer: why this prompt gets this answer. Nothing here is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.lab.anatomy_figures import keys_figure, keys_table, tokens_figure, tokens_table
+from app.studio.jobs import Job
+from app.studio.progress import Stage
+from app.ui.components.anatomy import anatomy_value, build_anatomy_view
+from app.ui.components.figure import build_figure, figure_value
+from app.ui.components.lab_progress import build_lab_progress
+from app.ui.components.message import NONE, build_message, message_value
+from app.ui.lab.run import Updates, run_job
+from app.ui.session import PageContext, Session, each, private
+from grace_core.answering.anatomy import Anatomy, dissect
+from grace_core.codebook.codebook import Codebook
+from grace_core.models.load import LanguageModel
+
+OFFERED_EDITS, OFFERED_QUERIES = 200, 50
+ANSWER_TOKENS = 96
+
+
+class AnatomyPart:
+    """The components and their events."""
+
+    def __init__(self, context: PageContext) -> None:
+        self.context, self.bench = context, context.bench
+        with gr.Column(elem_classes="gs-panel"):
+            gr.HTML('<h2 class="gs-heading">Anatomy of an answer</h2>', apply_default_css=False, elem_classes="gs-part")
+            with gr.Row(elem_classes="gs-field-row"):
+                self.prompt = gr.Textbox(
+                    label="Prompt",
+                    placeholder="Type a prompt: it is answered with and without the codebook, and not logged",
+                    max_lines=4,
+                    elem_id="gs-anatomy-prompt",
+                    scale=1,
+                )
+                self.stop = gr.Button("Stop", visible=False, scale=0, elem_id="gs-anatomy-stop")
+                self.go = gr.Button("Take apart", variant="primary", scale=0, elem_id="gs-anatomy-go")
+            self.pick = gr.Dropdown(
+                label="Or pick an edited prompt, one of its phrasings, or a logged query",
+                choices=[],
+                value=None,
+                elem_id="gs-anatomy-pick",
+            )
+            self.message = build_message("gs-anatomy-message")
+            self.progress = build_lab_progress("gs-anatomy-progress", "Progress of the anatomy")
+            self.empty = build_message(
+                "gs-anatomy-empty",
+                message_value(
+                    "Here you see why a prompt gets its answer: which keys are near its query and how far, whether the nearest "
+                    "one matches, what the model says with and without the codebook, and how the next token's odds moved.",
+                    "plain",
+                ),
+            )
+        with gr.Column(visible=False, elem_id="gs-anatomy-result") as self.result:
+            with gr.Column(elem_classes="gs-panel"):
+                self.view = build_anatomy_view()
+            with gr.Row(elem_classes="gs-columns"):
+                with gr.Column(elem_classes="gs-panel", min_width=420):
+                    gr.HTML('<h3 class="gs-heading">Nearest keys</h3>', apply_default_css=False, elem_classes="gs-part")
+                    self.keys = build_figure(
+                        elem_id="gs-anatomy-keys", label="Nearest keys", filename="grace-studio-nearest-keys", height=360
+                    )
+                with gr.Column(elem_classes="gs-panel", min_width=420):
+                    gr.HTML('<h3 class="gs-heading">Next token</h3>', apply_default_css=False, elem_classes="gs-part")
+                    self.tokens = build_figure(
+                        elem_id="gs-anatomy-tokens",
+                        label="Next-token probabilities",
+                        filename="grace-studio-next-token",
+                        height=360,
+                    )
+        self._bind()
+
+    def _bind(self) -> None:
+        context = self.context
+        outputs = [
+            self.message, self.progress, self.empty, self.go, self.stop, self.result, self.view, self.keys, self.tokens,
+        ]  # fmt: skip
+        asking = [self.prompt, context.session]
+        private(gr.on, [self.go.click, self.prompt.submit], self.on_go, asking, outputs)
+        private(self.pick.input, lambda text: text or "", self.pick, self.prompt)
+        private(self.prompt.input, lambda: None, None, self.pick)
+        private(self.stop.click, lambda session: session.cancel(), context.session, queue=False)
+        private(context.revision.change, self.offered, None, self.pick)
+        each(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
+
+    def offered(self) -> Any:
+        """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""
+        rows = self.bench.edits(limit=OFFERED_EDITS, state="active").rows
+        queries = self.bench.map_view().queries[-OFFERED_QUERIES:]
+        texts = [text for row in rows for text in (row.prompt, *row.paraphrases)] + [query.prompt for query in reversed(queries)]
+        return gr.update(choices=list(dict.fromkeys(texts)))
+
+    def on_go(self, prompt: str, session: Session) -> Iterator[Updates]:
+        """Take one prompt apart."""
+
+        def work(model: LanguageModel, codebook: Codebook, job: Job[Anatomy]) -> Anatomy:
+            def report(words: str, fraction: float) -> None:
+                job.report(Stage(words, fraction))
+
+            return dissect(
+                model, codebook, prompt, max_new_tokens=ANSWER_TOKENS, progress=report, cancelled=lambda: job.cancelled
+            )
+
+        yield from run_job(
+            session, lambda: self.bench.run(work), self._drawn, message=self.message, progress=self.progress,
+            first="Reading the prompt",
+            running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
+            ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},
+        )  # fmt: skip
+
+    def _drawn(self, anatomy: Anatomy) -> Updates:
+        none = "No key yet: make an edit on the Review page, and its key appears here."
+        keys = keys_figure(anatomy) if anatomy.keys else None
+        return {
+            self.empty: NONE,
+            self.result: gr.update(visible=True),
+            self.view: anatomy_value(anatomy),
+            self.keys: figure_value(keys, note=KEYS_NOTE, table=keys_table(anatomy), empty=none, spoken=anatomy.verdict()),
+            self.tokens: figure_value(tokens_figure(anatomy), note=tokens_note(anatomy), table=tokens_table(anatomy)),
+        }
+
+
+KEYS_NOTE = (
+    "Bars are each key's ε and dots the query's true distance: a filled dot lies within its bar, "
+    "and only the first row can answer."
+)
+
+
+def tokens_note(anatomy: Anatomy) -> str:
+    """How far the distribution moved, in one sentence."""
+    if anatomy.edit_id is None:
+        return "Deferred: the distribution is bit for bit the model's own (KL 0 nats)."
+    return (
+        f"At the last prompt token, where the value was put in, the codebook moved the next token's distribution by "
+        f"{anatomy.divergence:.2f} nats (KL divergence of “with” from “without”)."
+    )
+
+
+def _opened(event: gr.EventData) -> tuple[str, Any]:
+    return str(event.edit_id), gr.update(selected="map")
+
+
+def build_anatomy(context: PageContext) -> None:
+    """Builds this part inside the current tab."""
+    AnatomyPart(context)

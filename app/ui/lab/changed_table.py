@@ -1,0 +1,24 @@
+"""Logged queries that get another answer, as a table with a CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.lab.epsilon import ChangedAnswer
+from app.ui.components.lab_table import rows_value
+
+SHOWN = 200
+_KINDS = {"gained": "an edit answers", "lost": "the model answers itself", "switched": "another edit answers"}
+COLUMNS = ("Logged query", "Change", "Answer before", "Answer after")
+NOTHING = rows_value((), ())
+
+
+def changed_value(changed: Sequence[ChangedAnswer], filename: str) -> dict[str, Any]:
+    """What the table draws; the CSV holds all rows. filename: without ending."""
+    rows = [(one.query.prompt, _KINDS[one.kind], _says(one.target_before), _says(one.target_after)) for one in changed]
+    return rows_value(COLUMNS, rows, filename=filename, shown=SHOWN)
+
+
+def _says(target: str | None) -> str:
+    return "the model's own" if target is None else target

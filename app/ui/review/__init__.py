@@ -1,0 +1,1 @@
+"""The Review page: prompt, marks, correction, and what the edit did."""

@@ -1,0 +1,334 @@
+"""The Review page: prompt, marks on the answer, correction, and what the edit did.
+
+It shows and asks; what may be asked and what an edit does is the workbench's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from app.studio.views import VERDICTS, Answer, EditOutcome, EditProgress, PartialAnswer
+from app.ui.components.diff import HIDDEN as NO_OUTCOME
+from app.ui.components.diff import outcome_value
+from app.ui.components.loss_curve import HIDDEN as NO_PROGRESS
+from app.ui.components.loss_curve import progress_value
+from app.ui.components.marker import marker_value, same_span
+from app.ui.components.message import NONE, message_value
+from app.ui.components.tries import KEPT, try_value
+from app.ui.review.parts import ReviewParts, Updates
+from app.ui.session import (
+    BUSY,
+    PageContext,
+    Session,
+    Waiting,
+    each,
+    edits_mark,
+    failure_text,
+    follow,
+    private,
+    waiting_text,
+    warn,
+)
+from grace_core.errors import Cancelled
+
+# A browser cannot show more, and every update is a message through the queue.
+ANSWER_INTERVAL = 0.06
+PROGRESS_INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Current:
+    """The answer on screen. query_id is None where it was stopped, so not logged; edit_id and target: of the edit made."""
+
+    prompt: str = ""
+    text: str = ""
+    query_id: str | None = None
+    edit_id: str | None = None
+    target: str = ""
+
+
+def phrasing_lines(text: str) -> tuple[str, ...]:
+    """One phrasing per line; empty lines do not count."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def keeps_typed(current: Current, prompt: str, target: str) -> bool:
+    """Whether a new answer must not replace the correction: the same prompt asked again, and the person has typed."""
+    return prompt == current.prompt and bool(target.strip()) and target != current.text
+
+
+def failure_message(error: Exception) -> dict[str, Any]:
+    """Why there is no result; a person's own Cancel is no alarm."""
+    return message_value(failure_text(error), "note" if isinstance(error, Cancelled) else "error")
+
+
+class ReviewPage:
+    """The page and its events."""
+
+    def __init__(self, context: PageContext) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.current = gr.State(Current())
+        self.tried = gr.State([])
+        self.parts = ReviewParts()
+        self._bind()
+
+    # --- events ---------------------------------------------------------------------------------------------------
+    def _bind(self) -> None:
+        context = self.context
+        person = [context.author, self.current, context.session]
+        private(
+            gr.on,
+            [self.parts.send.click, self.parts.prompt.submit],
+            self.on_send,
+            inputs=[self.parts.prompt, self.parts.target, *person],
+            outputs=[*self.parts.all(), self.current, self.tried, context.revision],
+        )
+        private(
+            self.parts.edit.click,
+            self.on_edit,
+            inputs=[self.parts.target, self.parts.phrasings, self.parts.source_url, *person],
+            outputs=[*self.parts.all(), self.current, self.tried, context.revision],
+        )
+        private(
+            gr.on,
+            [self.parts.ask.click, self.parts.phrasing.submit],
+            self.on_ask,
+            inputs=[self.parts.phrasing, self.tried, *person],
+            outputs=[*self.parts.all(), self.tried, context.revision],
+        )
+        for button in (self.parts.stop, self.parts.cancel, self.parts.ask_stop):
+            private(button.click, self.on_cancel, inputs=context.session, queue=False)
+        each(self.parts.marker.mark, self.on_mark, inputs=context.author, outputs=[self.parts.marker, context.revision])
+        each(self.parts.marker.unmark, self.on_unmark, inputs=person, outputs=[self.parts.marker, context.revision])
+        private(
+            self.parts.outcome.undo,
+            self.on_undo,
+            inputs=person,
+            outputs=[self.parts.outcome, self.parts.try_panel, context.revision],
+        )
+        for part in (self.parts.marker, self.parts.outcome):
+            each(part.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+
+    def on_send(self, prompt: str, target: str, author: str, current: Current, session: Session) -> Iterator[Updates]:
+        """Ask the model; the answer is drawn as it comes."""
+        if session.job is not None:  # Enter in a field, while the buttons are off
+            yield {self.parts.prompt_message: message_value(BUSY, "note")}
+            return
+        text = ""
+        try:
+            job = self.bench.generate(prompt, author=author)
+            session.job = job
+            waiting = marker_value("waiting", status="Reading the prompt…")
+            yield {**self.parts.busy(self.parts.stop), self.parts.prompt_message: NONE, self.parts.marker: waiting}
+            drawn = 0.0
+            for event in follow(job):
+                if isinstance(event, Waiting):
+                    yield {self.parts.marker: marker_value("waiting", status=waiting_text(event.ahead))}
+                elif isinstance(event, PartialAnswer):
+                    text = event.text
+                    if time.monotonic() - drawn >= ANSWER_INTERVAL:
+                        drawn = time.monotonic()
+                        yield {self.parts.marker: marker_value("writing", text, status="Writing…")}
+            answer = job.result()
+            shown = Current(answer.prompt, answer.text, answer.query_id)
+            marker = self._answer_value(answer)
+        except Cancelled:
+            shown = Current(prompt, text) if text else current
+            marker = marker_value("stopped", text, status="Stopped. This answer was not logged and cannot be marked.")
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            problem = failure_message(error)
+            yield {
+                **self.parts.idle(can_edit=bool(current.prompt)),
+                self.parts.prompt_message: problem,
+                self.parts.marker: self._redrawn(current),
+            }
+            return
+        finally:
+            session.job = None
+        yield {
+            **self.parts.idle(can_edit=bool(shown.prompt)),
+            **self._offer(shown, current, target),
+            self.parts.marker: marker,
+            self.current: shown,
+            self.context.revision: self.bench.revision(),
+        }
+
+    def _offer(self, shown: Current, before: Current, target: str) -> Updates:
+        """The correction's fields for a new answer. What belongs to the same prompt and was typed stays."""
+        if not shown.prompt:
+            return {}
+        same = shown.prompt == before.prompt
+        keep = keeps_typed(before, shown.prompt, target)
+        return {
+            self.parts.corrects: message_value(f"What should the answer to “{shown.prompt}” be?", "plain"),
+            self.parts.target: gr.update(interactive=True) if keep else gr.update(value=shown.text, interactive=True),
+            self.parts.phrasings: gr.update(interactive=True) if same else gr.update(value="", interactive=True),
+            self.parts.source_url: gr.update(interactive=True) if same else gr.update(value="", interactive=True),
+            self.parts.edit_message: NONE,
+            self.parts.progress: NO_PROGRESS,
+            self.parts.result: gr.update(visible=False),
+            self.parts.outcome: NO_OUTCOME,
+            self.parts.try_panel: gr.update(visible=False),
+        }
+
+    def on_edit(
+        self, target: str, phrasings: str, source_url: str, author: str, current: Current, session: Session
+    ) -> Iterator[Updates]:
+        """Learn the correction; the loss is drawn as it falls."""
+        if session.job is not None:
+            yield {self.parts.edit_message: message_value(BUSY, "note")}
+            return
+        latest = EditProgress("starting", 0, 0, ())
+        try:
+            job = self.bench.edit(
+                current.prompt,
+                target,
+                paraphrases=phrasing_lines(phrasings),
+                source_url=source_url.strip(),
+                query_id=current.query_id,
+                author=author,
+            )
+            session.job = job
+            yield {
+                **self.parts.busy(self.parts.cancel),
+                self.parts.edit_message: NONE,
+                self.parts.progress: progress_value(latest),
+            }
+            drawn = 0.0
+            for event in follow(job):
+                if isinstance(event, Waiting):
+                    latest = EditProgress(waiting_text(event.ahead), 0, 0, ())
+                    yield {self.parts.progress: progress_value(latest)}
+                elif isinstance(event, EditProgress):
+                    latest = event
+                    if time.monotonic() - drawn >= PROGRESS_INTERVAL:
+                        drawn = time.monotonic()
+                        yield {self.parts.progress: progress_value(latest)}
+            outcome = job.result()
+            session.known, _ = edits_mark(self.bench)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            problem = failure_message(error)
+            yield {
+                **self.parts.idle(can_edit=bool(current.prompt)),
+                self.parts.edit_message: problem,
+                self.parts.progress: NO_PROGRESS,
+            }
+            return
+        finally:
+            session.job = None
+        yield {**self.parts.idle(can_edit=bool(current.prompt)), **self._finished(outcome, current)}
+
+    def _finished(self, outcome: EditOutcome, current: Current) -> Updates:
+        steps = len(outcome.losses)
+        stage = f"learned in {steps} steps" if outcome.success else f"stopped after {steps} steps"
+        last = EditProgress(stage, 0, steps, outcome.losses)
+        return {
+            self.parts.progress: progress_value(last, running=False),
+            self.parts.result: gr.update(visible=True),
+            self.parts.outcome: outcome_value(outcome),
+            self.parts.try_panel: gr.update(visible=outcome.success),
+            self.parts.phrasing: "",
+            self.parts.try_message: NONE,
+            self.parts.tries: [],
+            self.tried: [],
+            self.current: replace(current, edit_id=outcome.edit_id, target=outcome.target),
+            self.context.revision: self.bench.revision(),
+        }
+
+    def on_ask(
+        self, phrasing: str, tried: list[dict[str, Any]], author: str, current: Current, session: Session
+    ) -> Iterator[Updates]:
+        """Ask another phrasing, to see whether the edit answers it."""
+        if session.job is not None:
+            yield {self.parts.try_message: message_value(BUSY, "note")}
+            return
+        try:
+            job = self.bench.generate(phrasing, author=author)
+            session.job = job
+            yield {**self.parts.busy(self.parts.ask_stop), self.parts.try_message: message_value("Reading the prompt…", "plain")}
+            drawn = 0.0
+            for event in follow(job):
+                if isinstance(event, Waiting):
+                    yield {self.parts.try_message: message_value(waiting_text(event.ahead), "plain")}
+                elif isinstance(event, PartialAnswer) and time.monotonic() - drawn >= ANSWER_INTERVAL:
+                    drawn = time.monotonic()
+                    partial = {"prompt": phrasing, "text": event.text, "kind": "none", "label": "Writing…"}
+                    yield {self.parts.tries: [partial, *tried], self.parts.try_message: NONE}
+            tried = [try_value(job.result(), current.edit_id or "", current.target), *tried][:KEPT]
+            problem = NONE
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            problem = failure_message(error)
+        finally:
+            session.job = None
+        yield {
+            **self.parts.idle(can_edit=bool(current.prompt)),
+            self.parts.try_message: problem,
+            self.parts.tries: tried,
+            self.tried: tried,
+            self.parts.phrasing: gr.update() if problem is not NONE else "",
+            self.context.revision: self.bench.revision(),
+        }
+
+    def on_cancel(self, session: Session) -> None:
+        session.cancel()
+
+    def on_mark(self, author: str, event: gr.EventData) -> tuple[Any, Any]:
+        """Put a verdict on a span; a second verdict on exactly the same words replaces the first."""
+        try:
+            query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
+            if verdict not in VERDICTS:
+                raise ValueError(f"unknown verdict {verdict!r}")
+            old = same_span(self.bench.marks(query_id), start, end)
+            if old is None or old.verdict != verdict:
+                self.bench.mark(query_id, start, end, verdict, author=author)
+                if old is not None:
+                    self.bench.unmark(old.mark_id, author=author)
+            return self._answer_value(self.bench.answer(query_id)), self.bench.revision()
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+            return gr.skip(), gr.skip()
+
+    def on_unmark(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any]:
+        try:
+            self.bench.unmark(event.mark_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+        return self._redrawn(current), self.bench.revision()
+
+    def on_undo(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Withdraw the edit just made, from its result."""
+        try:
+            row = self.bench.undo(event.edit_id, author=author)
+        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
+            warn(error)
+            return gr.skip(), gr.skip(), self.bench.revision()
+        session.known, _ = edits_mark(self.bench)
+        note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
+        hidden = {**NO_OUTCOME, "visible": True, "undone": note}
+        return hidden, gr.update(visible=False), self.bench.revision()
+
+    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
+        return event.edit_id, gr.update(selected="map")
+
+    # --- drawing --------------------------------------------------------------------------------------------------
+    def _answer_value(self, answer: Answer) -> dict[str, Any]:
+        edit_prompt = self.bench.detail(answer.edit_id).row.prompt if answer.edit_id is not None else ""
+        marks = self.bench.marks(answer.query_id)
+        return marker_value("done", answer=answer, marks=marks, edit_prompt=edit_prompt)
+
+    def _redrawn(self, current: Current) -> dict[str, Any]:
+        """The answer that was on screen before, from the log."""
+        if current.query_id is not None:
+            return self._answer_value(self.bench.answer(current.query_id))
+        return marker_value("stopped" if current.prompt else "empty", current.text)
+
+
+def build_review(context: PageContext) -> ReviewPage:
+    """Build the page inside the tab that is open."""
+    return ReviewPage(context)

@@ -1,0 +1,1 @@
+"""Prompt to answer with a codebook in place, and why that answer."""

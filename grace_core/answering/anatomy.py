@@ -1,0 +1,181 @@
+"""Why one prompt gets its answer: the keys near its query, the verdict, and what the value does to the next token.
+
+A look at a codebook, not a use of it: nothing is logged and nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from grace_core.answering.generate import MAX_NEW_TOKENS, forward, generate
+from grace_core.codebook.codebook import Codebook, Match
+from grace_core.codebook.geometry import pair_distances
+from grace_core.config import Distance
+from grace_core.models.hooks import Batch, attached
+from grace_core.models.load import LanguageModel
+
+NEAREST = 5
+TOP_TOKENS = 6
+
+
+@dataclass(frozen=True)
+class NearKey:
+    """A key and how far the query is from it; `inside`: within its ε (only the nearest key can answer)."""
+
+    edit_id: str
+    prompt: str
+    target: str
+    distance: float
+    epsilon: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the query lies in this key's ball."""
+        return self.distance <= self.epsilon
+
+
+@dataclass(frozen=True)
+class TokenShift:
+    """One token's probability as the next one, without and with the codebook."""
+
+    text: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """One prompt taken apart.
+
+    keys: nearest first. edit_id: of the edit that answers; None where the query is deferred to the model.
+    tokens: the likeliest next tokens of either distribution, likeliest with the codebook first.
+    divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
+    distance: what the codebook measures its keys' distances in.
+    """
+
+    prompt: str
+    keys: tuple[NearKey, ...]
+    edit_id: str | None
+    with_codebook: str
+    without_codebook: str
+    tokens: tuple[TokenShift, ...]
+    divergence: float
+    distance: Distance
+
+    def verdict(self) -> str:
+        """Match or defer, and why, in words."""
+        if not self.keys:
+            return "Deferred: the codebook has no key yet, so the model answers by itself."
+        near = self.keys[0]
+        if self.edit_id is not None:
+            words = (
+                f"Matched: the nearest key is {near.distance:.3f} away, within its ε of {near.epsilon:.3f}, "
+                "so its value takes the place of the hidden state and its target is the answer."
+            )
+            rivals = sum(key.inside for key in self.keys[1:])
+            if rivals:
+                others = "another key's ε" if rivals == 1 else f"the ε of {rivals} other keys"
+                words += f" The query is within {others} too; only the nearest key counts."
+            return words
+        words = (
+            f"Deferred: the nearest key is {near.distance:.3f} away, beyond its ε of {near.epsilon:.3f} "
+            f"by {near.distance - near.epsilon:.3f}, so the model answers by itself, untouched."
+        )
+        further = next((i for i, key in enumerate(self.keys) if key.inside), None)
+        if further is not None:
+            words += f" It is within the ε of key {further + 1}, but only the nearest key is asked."
+        return words
+
+
+def dissect(
+    model: LanguageModel,
+    codebook: Codebook,
+    prompt: str,
+    *,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    progress: Callable[[str, float], None] = lambda stage, fraction: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Anatomy:
+    """Take the answer to one prompt apart.
+
+    Raises:
+        InputError: an empty prompt, or one beyond the context window.
+        Cancelled: as soon as `cancelled` says so.
+    """
+    bare = codebook.with_edits(())
+    own = model.prompt(prompt).text
+    progress("Reading the prompt", 0.02)
+    before, _ = _next_token(model, bare, own)
+    after, match = _next_token(model, codebook, own)
+
+    def told(stage: str, start: float, share: float) -> Callable[[str], None]:
+        return lambda text: progress(stage, start + share * min(1.0, len(text) / 300))
+
+    answered = generate(
+        model, codebook, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
+        on_text=told("Answering with the codebook", 0.1, 0.4),
+    )  # fmt: skip
+    without = answered.text
+    if match.matched:
+        without = generate(
+            model, bare, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
+            on_text=told("Answering without the codebook", 0.5, 0.5),
+        ).text  # fmt: skip
+    return Anatomy(
+        prompt=own,
+        keys=nearest_keys(codebook, codebook.encoder(answered.activation[None])[0]),
+        edit_id=match.edit_id,
+        with_codebook=answered.text,
+        without_codebook=without,
+        tokens=token_shifts(before, after, lambda token: _token_text(model, token)),
+        divergence=divergence(before, after),
+        distance=codebook.config.distance,
+    )
+
+
+def nearest_keys(codebook: Codebook, query: NDArray[np.float32], count: int = NEAREST) -> tuple[NearKey, ...]:
+    """The keys nearest to a query (dimensions,), in true distances; of equally near ones the last made comes first."""
+    if not codebook.entries:
+        return ()
+    distances = pair_distances(query, codebook.keys, codebook.config.distance)
+    last_first = np.arange(len(distances))[::-1]
+    order = last_first[np.argsort(distances[::-1], kind="stable")][:count]
+    return tuple(
+        NearKey(entry.edit_id, entry.prompt, entry.target, float(distances[i]), float(entry.epsilon))
+        for i in order
+        for entry in (codebook.entries[i],)
+    )
+
+
+def token_shifts(
+    before: NDArray[np.float64], after: NDArray[np.float64], text: Callable[[int], str], count: int = TOP_TOKENS
+) -> tuple[TokenShift, ...]:
+    """The likeliest tokens of two distributions over the vocabulary, those of `after` first."""
+    chosen = dict.fromkeys((*np.argsort(-after, kind="stable")[:count], *np.argsort(-before, kind="stable")[:count]))
+    ranked = sorted(chosen, key=lambda token: (-after[token], -before[token]))
+    return tuple(TokenShift(text(int(token)), float(before[token]), float(after[token])) for token in ranked)
+
+
+def divergence(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """KL(after ‖ before) in nats: how far the codebook moved the next token; 0 for equal distributions."""
+    used = after > 0
+    return max(0.0, float((after[used] * (np.log(after[used]) - np.log(np.maximum(before[used], 1e-300)))).sum()))
+
+
+def _token_text(model: LanguageModel, token: int) -> str:
+    return "(end)" if token in model.eos_ids else str(model.tokenizer.decode([token]))
+
+
+@torch.inference_mode()
+def _next_token(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[NDArray[np.float64], Match]:
+    """(vocabulary,) probabilities of the token after the prompt, and what the codebook says of the prompt."""
+    batch = Batch.of(model, [model.prompt(prompt)])
+    with attached(model, codebook, batch) as reading:
+        logits = forward(model, batch.ids, batch.mask, batch.positions, DynamicCache(config=model.module.config))
+    return logits[0].double().softmax(-1).cpu().numpy(), reading.matches[0]

@@ -1,0 +1,1 @@
+"""Codebook, geometry, search, encoder and file: numpy only, no torch, no model."""

@@ -1,0 +1,417 @@
+"""The codebook: edits in, entries out, and which entry answers a query; immutable, knows no model.
+
+A codebook is a fold over edits. It holds the edits that are in force, in the order in which they were made, and
+derives its entries from them, so that withdrawing an edit gives, bit for bit, the codebook that never saw it. Every
+change returns a new codebook; the old one stays valid, which is what lets a running generation keep reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grace_core.codebook.encoder import Encoder
+from grace_core.codebook.geometry import (
+    Ball,
+    Limits,
+    Matrix,
+    Point,
+    limits,
+    nearest,
+    nearest_of_each,
+    published,
+    separated,
+    taken_over,
+    updated_limits,
+)
+from grace_core.codebook.search import Find, finder
+from grace_core.config import GraceConfig
+from grace_core.errors import InputError
+
+# From so many queries on, one product for all of them is faster than one each. An answer asks for few at a time, and numpy's
+# threads, which such a product wakes, would slow the model (`sieve`).
+_MANY = 64
+# Where more than one in so many keys is new, everything is matched anew.
+_SOME = 8
+
+ChangeKind = Literal["added", "expanded", "split", "superseded"]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One correction with all that a fold needs, so that no fold ever trains.
+
+    activation: (width,) float32, the prompt's pooled hidden states before encoding.
+    value: (positions, width) float32, works for this prompt by itself.
+    epsilon: the radius it asks for; the one it gets is its entry's.
+    """
+
+    edit_id: str
+    prompt: str
+    target: str
+    target_ids: tuple[int, ...]
+    activation: NDArray[np.float32] = field(repr=False)
+    value: NDArray[np.float32] = field(repr=False)
+    epsilon: float
+    paraphrases: tuple[str, ...] = ()
+
+    @cached_property
+    def address(self) -> bytes:
+        """Equal for equal activations, bit for bit."""
+        return blake2b(self.activation.tobytes(), digest_size=16).digest()
+
+    @cached_property
+    def lesson(self) -> tuple[tuple[int, ...], bytes]:
+        """Equal for edits with the same target and the very same value."""
+        return self.target_ids, blake2b(self.value.tobytes(), digest_size=16).digest()
+
+    def with_epsilon(self, epsilon: float) -> Edit:
+        """The same edit asking for another radius."""
+        changed = replace(self, epsilon=epsilon)
+        changed.__dict__.update({name: self.__dict__[name] for name in ("address", "lesson") if name in self.__dict__})
+        return changed
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A key in force. `edit_ids` are the edits that it serves; the first one owns it and gave it key and value.
+
+    key: (dimensions,) float32, an encoded query. value: (positions, width) float32. epsilon: in the codebook's distance.
+    """
+
+    edit_ids: tuple[str, ...]
+    prompt: str
+    target: str
+    target_ids: tuple[int, ...]
+    key: NDArray[np.float32] = field(repr=False)
+    value: NDArray[np.float32] = field(repr=False)
+    epsilon: float
+
+    @property
+    def edit_id(self) -> str:
+        """The edit that owns this key."""
+        return self.edit_ids[0]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a codebook says of one query. `entry` is the nearest one whether it matched or not (None: no entry at all)."""
+
+    entry: Entry | None
+    distance: float | None
+    matched: bool
+
+    @property
+    def edit_id(self) -> str | None:
+        """The edit whose value answers, or None where the query is deferred to the model."""
+        return self.entry.edit_id if self.entry is not None and self.matched else None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε."""
+
+    edit_id: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """An entry whose ε a change cut."""
+
+    edit_id: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one edit changed a codebook. nearest: the nearest other entry before it, with its distance."""
+
+    kind: ChangeKind
+    entry: Entry
+    nearest: Match
+    shrunk: tuple[Shrunk, ...]
+    superseded: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What is derived from the edits, kept so that the next codebook need not start anew."""
+
+    points: tuple[Edit, ...]
+    queries: Matrix
+    groups: NDArray[np.int64]
+    limits: Limits | None
+    entries: tuple[Entry, ...]
+    keys: Matrix
+    epsilons: NDArray[np.float64]
+
+
+class Codebook:
+    """All edits of one model at one key layer and one value layer, and the entries that follow from them."""
+
+    def __init__(self, config: GraceConfig, encoder: Encoder, edits: Sequence[Edit] = (), *, fingerprint: str = "") -> None:
+        """Fold `edits`, given in the order in which they were made.
+
+        Args:
+            config: with its layers resolved (`GraceConfig.resolved`).
+            encoder: what turns pooled hidden states into queries; fixed for the life of this snapshot.
+            edits: those in force.
+            fingerprint: of the model; another model's codebook is refused where one is loaded.
+
+        Raises:
+            InputError: two edits with one id, or vectors of a width that is not the encoder's.
+        """
+        self._init(config, encoder, tuple(edits), fingerprint, previous=None)
+
+    def _init(
+        self, config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], fingerprint: str, previous: _Fold | None
+    ) -> None:
+        self.config = config
+        self.encoder = encoder
+        self.edits = edits
+        self.fingerprint = fingerprint
+        if len({edit.edit_id for edit in edits}) != len(edits):
+            raise InputError("Two edits have the same id; every edit needs its own.")
+        width = encoder.width
+        for edit in edits if previous is None else edits[-1:]:
+            if edit.activation.shape != (width,) or edit.value.ndim != 2 or edit.value.shape[1] != width:
+                raise InputError(
+                    f"Edit {edit.edit_id!r} has an activation of shape {edit.activation.shape} and a value of shape "
+                    f"{edit.value.shape}; this codebook needs ({width},) and (positions, {width})."
+                )
+        self._fold = _fold(config, encoder, edits, previous)
+
+    def _next(self, edits: tuple[Edit, ...]) -> Codebook:
+        new = object.__new__(Codebook)
+        new._init(self.config, self.encoder, edits, self.fingerprint, previous=self._fold)
+        return new
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Keys in force, in the order of the edits that own them."""
+        return self._fold.entries
+
+    @property
+    def keys(self) -> Matrix:
+        """(entries, dimensions) float32, the entries' keys."""
+        return self._fold.keys
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return len(self._fold.entries)
+
+    @cached_property
+    def _by_edit(self) -> dict[str, Entry]:
+        return {edit_id: entry for entry in self.entries for edit_id in entry.edit_ids}
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {point.edit_id: i for i, point in enumerate(self._fold.points)}
+
+    @cached_property
+    def _find(self) -> Find:
+        return finder(self._fold.keys, self.config.distance)
+
+    def entry_of(self, edit_id: str) -> Entry | None:
+        """The entry that serves an edit; None where the edit is not in force or superseded."""
+        return self._by_edit.get(edit_id)
+
+    def match(self, queries: Matrix) -> tuple[Match, ...]:
+        """For each query (queries, dimensions): the nearest entry, and whether the query is within its ε. Exact."""
+        if not self.entries:
+            return tuple(Match(None, None, False) for _ in queries)
+        if len(queries) < _MANY:
+            return self._said(self._find(query) for query in queries)
+        return self._said(nearest_of_each(queries, self.keys, self.config.distance))
+
+    def match_again(self, queries: Matrix, before: Codebook, matches: Sequence[Match]) -> tuple[Match, ...]:
+        """`match` of the very queries that another codebook has matched: looks only at what can have changed since.
+
+        A query whose nearest key is still there can only have lost it to a new key; the others are matched anew.
+        """
+        at = self._rows_of(before)
+        new = np.setdiff1d(np.arange(len(self)), at)
+        if len(new) > len(self) // _SOME or not len(before) or (np.diff(at[at >= 0]) < 0).any():
+            return self.match(queries)  # of equally near keys the last one answers, so their order matters
+        row_of = {id(entry): row for entry, row in zip(before.entries, at.tolist(), strict=True)}
+        found = [(row_of[id(match.entry)], match.distance or 0.0) for match in matches]
+        lost = np.array([row < 0 for row, _ in found], dtype=bool)
+        settled = taken_over(queries[~lost], self.keys, [one for one in found if one[0] >= 0], new, self.config.distance)
+        kept, anew = iter(self._said(settled)), iter(self.match(queries[lost]))
+        return tuple(next(anew if gone else kept) for gone in lost.tolist())
+
+    def _said(self, found: Iterable[tuple[int, float]]) -> tuple[Match, ...]:
+        """Of the nearest entries (index, distance) of some queries."""
+        epsilons = self._fold.epsilons
+        return tuple(Match(self.entries[i], d, d <= epsilons[i]) for i, d in found)
+
+    def _rows_of(self, before: Codebook) -> NDArray[np.int64]:
+        """For each entry of another codebook the index here of the very same key, or -1."""
+        owned = {entry.edit_id: i for i, entry in enumerate(self.entries)}
+        rows = np.array([owned.get(entry.edit_id, -1) for entry in before.entries], dtype=np.int64)
+        if self.keys.shape[1] != before.keys.shape[1]:
+            return np.full(len(rows), -1, dtype=np.int64)
+        there = np.flatnonzero(rows >= 0)
+        same = (self.keys[rows[there]] == before.keys[there]).all(axis=1)
+        rows[there[~same]] = -1
+        return rows
+
+    def rival_of(self, edit_id: str) -> Rival | None:
+        """The nearest edited query with another target than the key that serves this edit; None: no key, or no such query."""
+        entry = self.entry_of(edit_id)
+        if entry is None:
+            return None
+        points = self._fold.points
+        at = self._place[entry.edit_id]
+        found, row = self._fold.limits, at
+        if found is None:  # the published rule has no use for it
+            found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
+        if found.index[row] < 0:
+            return None
+        return Rival(points[int(found.index[row])].edit_id, float(found.distance[row]))
+
+    def with_epsilons(self, epsilons: Mapping[str, float]) -> Codebook:
+        """The same edits, those named asking for another radius.
+
+        Raises:
+            InputError: an id that is not in force, or a radius that is not above 0.
+        """
+        if unknown := sorted(epsilons.keys() - {edit.edit_id for edit in self.edits}):
+            raise InputError(f"No edit {unknown[0]!r} is in force; the codebook has {len(self.edits)} edits.")
+        for epsilon in set(epsilons.values()):
+            checked_epsilon(epsilon, self.config)
+        return self._next(
+            tuple(edit.with_epsilon(epsilons[edit.edit_id]) if edit.edit_id in epsilons else edit for edit in self.edits)
+        )
+
+    def with_edit(self, edit: Edit) -> Codebook:
+        """The codebook after one more edit."""
+        return self._next((*self.edits, edit))
+
+    def with_edits(self, edits: Sequence[Edit]) -> Codebook:
+        """The codebook with exactly these edits in force (in the order in which they were made)."""
+        return self._next(tuple(edits))
+
+    def without(self, edit_id: str) -> Codebook:
+        """The codebook that never saw this edit.
+
+        Raises:
+            InputError: an id that is not in force.
+        """
+        rest = tuple(edit for edit in self.edits if edit.edit_id != edit_id)
+        if len(rest) == len(self.edits):
+            raise InputError(f"No edit {edit_id!r} is in force; the codebook has {len(self.edits)} edits.")
+        return self._next(rest)
+
+    def recalibrated(self, encoder: Encoder) -> Codebook:
+        """The same edits read by another encoder: keys are re-encoded from stored activations, no model is run."""
+        return Codebook(self.config, encoder, self.edits, fingerprint=self.fingerprint)
+
+    def change(self, edit: Edit) -> tuple[Codebook, Change]:
+        """`with_edit`, and what it did."""
+        after = self.with_edit(edit)
+        return after, describe_change(self, after, edit)
+
+
+def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
+    """A radius that a key may ask for.
+
+    Raises:
+        InputError: one that is not above 0, or beyond what the distance can be.
+    """
+    if not 0 < epsilon < float("inf"):
+        raise InputError(f"ε is {epsilon}; use a number above 0.")
+    if config.distance == "cosine" and epsilon >= 2:
+        raise InputError(f"ε is {epsilon}; a cosine distance never exceeds 2. Use less.")
+    return epsilon
+
+
+def describe_change(before: Codebook, after: Codebook, edit: Edit) -> Change:
+    """What adding `edit` did, by comparing the entries; `after` must be `before.with_edit(edit)`."""
+    entry = after.entry_of(edit.edit_id)
+    if entry is None:
+        raise InputError(f"Edit {edit.edit_id!r} is not in the codebook that it is said to have changed.")
+    superseded = next(
+        (old.edit_id for old in reversed(before.edits) if old.prompt == edit.prompt and old.edit_id in before._by_edit),
+        None,
+    )
+    others = [e for e in before.entries if e.edit_ids != (superseded,)]
+    query = after.encoder(edit.activation[None])[0]
+    near = Match(None, None, False)
+    if others:
+        at, apart = nearest(query, np.stack([e.key for e in others]), after.config.distance)
+        near = Match(others[at], apart, apart <= others[at].epsilon)
+    shrunk = tuple(
+        Shrunk(old.edit_id, old.epsilon, now.epsilon)
+        for old in before.entries
+        if (now := after.entry_of(old.edit_id)) is not None and now.edit_id == old.edit_id and now.epsilon < old.epsilon
+    )
+    if superseded is not None:
+        kind: ChangeKind = "superseded"
+    elif entry.edit_id != edit.edit_id:
+        kind = "expanded"
+    else:
+        kind = "split" if shrunk or entry.epsilon < edit.epsilon else "added"
+    return Change(kind, entry, near, shrunk, superseded)
+
+
+def in_force(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Edits that no later edit of the same prompt (or of one with the same activation) supersedes."""
+    seen: set[str | bytes] = set()
+    kept = []
+    for edit in reversed(edits):
+        if edit.prompt not in seen and edit.address not in seen:
+            kept.append(edit)
+        seen.update((edit.prompt, edit.address))
+    return tuple(reversed(kept))
+
+
+def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previous: _Fold | None) -> _Fold:
+    points = in_force(edits)
+    groups = _numbered([edit.target_ids for edit in points])
+    # Where a point is and what it wants: an edit that asks for another radius is the same point.
+    before = {(id(edit.activation), id(edit.target_ids)): i for i, edit in enumerate(previous.points)} if previous else {}
+    kept = np.array([before.get((id(edit.activation), id(edit.target_ids)), -1) for edit in points], dtype=np.int64)
+    queries = np.empty((len(points), encoder.dimensions), dtype=np.float32)
+    if previous is not None and len(kept):
+        queries[kept >= 0] = previous.queries[kept[kept >= 0]]
+    new = np.flatnonzero(kept < 0)
+    if len(new):
+        queries[new] = encoder(np.stack([points[i].activation for i in new]))
+    shares = _numbered([edit.lesson for edit in points])
+    facts = [
+        Point(query, int(group), edit.epsilon, int(share))
+        for query, group, edit, share in zip(queries, groups, points, shares, strict=True)
+    ]
+    limit = None
+    if config.rule == "published":
+        balls = published(facts, config.distance)
+    else:
+        if previous is not None and previous.limits is not None:
+            limit = updated_limits(previous.limits, kept, queries, groups, config.distance)
+        else:
+            limit = limits(queries, groups, config.distance)
+        balls = separated(facts, limit, config.distance)
+    entries = tuple(_entry(ball, points, queries) for ball in balls)
+    owners = np.array([ball.owner for ball in balls], dtype=np.int64)
+    return _Fold(points, queries, groups, limit, entries, queries[owners], np.array([ball.epsilon for ball in balls]))
+
+
+def _entry(ball: Ball, points: tuple[Edit, ...], queries: Matrix) -> Entry:
+    owner = points[ball.owner]
+    ids = tuple(points[i].edit_id for i in ball.members)
+    return Entry(ids, owner.prompt, owner.target, owner.target_ids, queries[ball.owner], owner.value, ball.epsilon)
+
+
+def _numbered(labels: Sequence[object]) -> NDArray[np.int64]:
+    """Equal labels get equal numbers."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)

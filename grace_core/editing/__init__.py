@@ -1,0 +1,1 @@
+"""Prompt and target to an edit: training a value, choosing a radius, fitting the encoder."""

@@ -1,0 +1,242 @@
+"""Calibrate the encoder of a codebook: what people ask, as the model itself imagines it, and what edits add to that.
+
+A calibration is a versioned step: rows of pooled activations that join the background. The encoder is the fold of all
+steps, so a journal that keeps them can rebuild it, and undoing an edit never changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from grace_core.answering.generate import forward
+from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.config import GraceConfig
+from grace_core.editing.siblings import siblings, vocabulary
+from grace_core.errors import InputError, ModelError
+from grace_core.models.hooks import Batch, activations_of
+from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.sources.cache import background_file, keep_background, read_background
+
+Progress = Callable[[str, float], None]
+
+_STARTERS = (
+    "Who", "Who is", "Who was", "What", "What is the", "What is", "What was", "Where", "Where was", "Where is", "When",
+    "When did", "Which", "Which country", "Which city", "How", "How many", "How did", "Why", "In which", "In what year",
+    "The", "The capital of", "The name of", "Tell me about", "Write a", "Write a short", "Describe", "Explain",
+    "Give me", "Name", "Is", "Did", "I would like to know", "Can you", "Does", "On which", "To whom", "Whose", "A",
+)  # fmt: skip
+_PER_STARTER = 16
+_SIBLINGS = "siblings of "
+"""How the reason of such a step begins, in journals too."""
+_SAMPLED_TOKENS = 24
+_SAMPLED_AT_ONCE = 64
+_SAMPLING = 1
+"""Version of how background prompts are sampled, to be raised with it: those that were kept before are sampled anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Rows that joined the background and the encoder version that this made.
+
+    prompts: their texts. activations: (prompts, width) float32; (0, width) where the encoding is raw.
+    weighed: on so many of the first step's prompts, its first, token weights are counted; None: on all of them.
+    """
+
+    version: int
+    reason: str
+    prompts: tuple[str, ...]
+    activations: NDArray[np.float32] = field(repr=False)
+    weighed: int | None = None
+
+    @classmethod
+    def of_siblings(cls, version: int, prompt: str, others: Sequence[str], activations: NDArray[np.float32]) -> Calibration:
+        """The step before an edit of `prompt`: the same asked about others, and the prompt itself (others + 1 rows)."""
+        return cls(version, f"{_SIBLINGS}“{prompt}”", (*others, prompt), activations)
+
+
+def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
+    """The step that a new codebook starts with; None where the encoding is raw and needs none.
+
+    The prompts are shipped for the default model and sampled from any other one, which takes minutes; where the model has
+    a `cache_dir` they are kept there, and the next codebook of it, whatever its options, samples nothing.
+    """
+    if config.encoding == "raw":
+        return None
+    report = progress or (lambda stage, fraction: None)
+    prompts = shipped_background(model.name) or _kept_background(model, report)
+    report("Reading the background prompts", 0.95)
+    encoded = [model.prompt(text) for text in prompts]
+    weights = weights_of(model, config, prompts)
+    activations = activations_of(model, config, weights, encoded)
+    return Calibration(1, "background", prompts, activations)
+
+
+def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence[Calibration]) -> Encoder:
+    """The encoder that these steps add up to, in their order.
+
+    Raises:
+        ModelError: a whitened encoding without a first calibration.
+    """
+    if config.encoding == "raw" and not calibrations:
+        return Encoder.raw(model.width)
+    if not calibrations:
+        raise ModelError("A whitened codebook needs a calibration; make one with `first_calibration`.")
+    first = calibrations[0]
+    weights = weights_of(model, config, first.prompts[: first.weighed])
+    if config.encoding == "raw":
+        return Encoder(model.width, calibrations[-1].version, weights)
+    background = Background.of(first.activations)
+    for step in calibrations[1:]:
+        background = background.joined(step.activations)
+    return Encoder.whitened(background, config.directions, calibrations[-1].version, weights)
+
+
+def weights_of(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]) -> TokenWeights:
+    """Weights of the weighted pool, counted on these prompts."""
+    return TokenWeights.from_prompts((model.plain_ids(text) for text in prompts), config.token_weight)
+
+
+def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, progress: Progress | None = None) -> Codebook:
+    """An empty codebook for a model, calibrated where its encoding asks for it.
+
+    Raises:
+        InputError: a layer that the model does not have.
+    """
+    resolved = (config or GraceConfig.robust()).resolved(len(model.blocks))
+    first = first_calibration(model, resolved, progress)
+    encoder = encoder_of(model, resolved, [first] if first is not None else [])
+    return Codebook(resolved, encoder, fingerprint=model.fingerprint)
+
+
+@lru_cache(maxsize=8)
+def shipped_background(model_name: str) -> tuple[str, ...]:
+    """Background prompts that come with this package; () for a model that has none."""
+    name = "background_" + model_name.lower().replace("-", "_") + ".json"
+    file = resources.files("grace_core") / "data" / name
+    return tuple(json.loads(file.read_text(encoding="utf-8"))["prompts"]) if file.is_file() else ()
+
+
+def background_prompts(model: LanguageModel) -> tuple[str, ...]:
+    """Varied prompts of no particular subject: those shipped for the model or, for others, those of the default model."""
+    return shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct")
+
+
+def strangers_in(reason: str, prompts: Sequence[str]) -> tuple[str, ...]:
+    """Those of a step's prompts that no edit should answer: the same as an edited one, about others; () for other steps."""
+    return tuple(prompts[:-1]) if reason.startswith(_SIBLINGS) else ()
+
+
+def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The prompt asked about others (texts), and their pooled activations (texts, width); none that does not fit the model."""
+    names, common = vocabulary(background_prompts(model))
+    prompts = fitting(model, siblings(prompt, codebook.config.siblings, names, common))
+    activations = activations_of(model, codebook.config, codebook.encoder.weights, prompts)
+    return tuple(row.text for row in prompts), activations
+
+
+def fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[Prompt, ...]:
+    """Prompts that this project made up, less those that do not fit the model: nobody asked for them."""
+    found = []
+    for text in texts:
+        with suppress(InputError):
+            found.append(model.prompt(text))
+    return tuple(found)
+
+
+def joining_calibration(
+    version: int, reason: str, known: Collection[str], rows: Iterable[tuple[str, NDArray[np.float32]]]
+) -> Calibration | None:
+    """A step that joins prompts (text, activation (width,)) which the background does not hold yet; None: it holds them all.
+
+    known: the texts that it holds. Of a text that comes twice the first activation counts.
+    """
+    new: dict[str, NDArray[np.float32]] = {}
+    for text, activation in rows:
+        if text not in known:
+            new.setdefault(text, activation)
+    return Calibration(version, reason, tuple(new), np.stack(list(new.values()))) if new else None
+
+
+@torch.inference_mode()
+def sample_background(model: LanguageModel, progress: Progress | None = None, seed: int = 0) -> tuple[str, ...]:
+    """Prompts that the model makes up when the user's turn is left for it to write, from varied first words.
+
+    (A chat model has seen many user turns: sampling one is asking what people ask. Xu et al. 2024, "Magpie".)
+    """
+    report = progress or (lambda stage, fraction: None)
+    generator = torch.Generator().manual_seed(seed)
+    prompts = [begun for begun in _begun(model) for _ in range(_PER_STARTER)]
+    texts: list[str] = []
+    for start in range(0, len(prompts), _SAMPLED_AT_ONCE):
+        report("Sampling what people may ask", 0.9 * start / len(prompts))
+        some = prompts[start : start + _SAMPLED_AT_ONCE]
+        rows = _sampled(model, some, generator)
+        texts += [_tidied(model.text((*prompt.ids[prompt.start :], *row))) for prompt, row in zip(some, rows, strict=True)]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _kept_background(model: LanguageModel, progress: Progress) -> tuple[str, ...]:
+    """`sample_background`, or what it gave the last time that this model was asked in this way."""
+    if model.cache_dir is None:
+        return sample_background(model, progress)
+    key = _sampling_key(model)
+    file = background_file(model.cache_dir, key)
+    kept = read_background(file, key)
+    if kept is None:
+        kept = sample_background(model, progress)
+        keep_background(file, key, kept, model=model.name)
+    return kept
+
+
+def _sampling_key(model: LanguageModel) -> str:
+    """SHA-256 of what the sampled prompts depend on: the weights, the template, the first words and how often they are asked."""
+    begun = [prompt.ids for prompt in _begun(model)]
+    how = [_SAMPLING, _PER_STARTER, _SAMPLED_TOKENS, _SAMPLED_AT_ONCE, model.eos_ids, begun]
+    return hashlib.sha256(json.dumps([model.fingerprint, how]).encode()).hexdigest()
+
+
+def _begun(model: LanguageModel) -> list[Prompt]:
+    """The user's turn begun with each of the first words, left for the model to write on."""
+    before = model.prompt("a").ids[: model.prompt("a").start]
+    out = []
+    for starter in _STARTERS:
+        own = model.prompt(starter)
+        ids = (*before, *own.ids[own.start : own.end])
+        out.append(Prompt(starter, ids, len(before), len(ids)))
+    return out
+
+
+def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.Generator) -> list[list[int]]:
+    batch = Batch.of(model, prompts)
+    cache = DynamicCache(config=model.module.config)
+    mask, positions = batch.mask, batch.positions
+    ids, rows = batch.ids, [list[int]() for _ in prompts]
+    for _ in range(_SAMPLED_TOKENS):
+        likely, which = (
+            forward(model, ids, mask, positions, cache).float().softmax(-1).cpu().topk(min(50, model.module.config.vocab_size))
+        )
+        tokens = which.gather(1, torch.multinomial(likely, 1, generator=generator)).to(batch.ids.device)
+        for row, token in zip(rows, tokens[:, 0].tolist(), strict=True):
+            row.append(token)
+        ids, positions = tokens, positions[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    return [row[: next((i for i, t in enumerate(row) if t in model.eos_ids), len(row))] for row in rows]
+
+
+def _tidied(text: str) -> str:
+    """One sentence of one line."""
+    line = text.strip().split("\n")[0].strip()
+    ends = [at for mark in "?.!" if (at := line.find(mark)) >= 0]
+    return line[: min(ends) + 1] if ends else line

@@ -1,0 +1,238 @@
+"""Run a model over prompts once and measure every choice of layer, pooling and encoding on them.
+
+One forward pass per batch reads all wanted layers and goes no higher than the highest; what is kept are pooled vectors.
+Whitening is fitted on what the encoder of a choice is calibrated on where it is put in force, less what is measured: no
+prompt judges itself, and what is measured is all but the encoder that one gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any, Self, get_args
+
+import numpy as np
+
+from grace_core.codebook.codebook import Edit, in_force
+from grace_core.config import Encoding, GraceConfig, Pool
+from grace_core.editing.fitting import background_prompts, weights_of
+from grace_core.editing.siblings import siblings, subject, vocabulary
+from grace_core.errors import InputError
+from grace_core.measuring.distances import Choice, Kind, Separation, fitted, measure
+from grace_core.models.activations import pooled_at, stop_if
+from grace_core.models.load import LanguageModel
+
+POOLS: tuple[Pool, ...] = get_args(Pool)
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+_JOINED_READ = 512
+"""Of the prompts that joined a background, so many are read at most, each standing for its like: they are siblings of edits,
+and thousands of them say little more than hundreds (the suggested ε of 50 zsRE edits: 0.633 instead of 0.634 with all 1,579)."""
+_STANDS_FOR = 16
+"""How many prompts one may stand for: beyond that, more of them hardly change an encoder, but take time and memory."""
+_SIBLINGS_EACH = GraceConfig().siblings
+_PARAPHRASES_EACH = 2
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The prompts of one scan.
+
+    paraphrases: text and the index of its key. made: how many of them were made here, as their edits have none.
+    fit: what whitening is fitted on, besides the keys themselves. stands_for: how many prompts of the background each of
+    these stands for. weighed: what token weights are counted on.
+    """
+
+    keys: tuple[Edit, ...] = field(repr=False)
+    paraphrases: tuple[tuple[str, int], ...]
+    made: int
+    unrelated: tuple[str, ...]
+    siblings: tuple[str, ...]
+    fit: tuple[str, ...]
+    stands_for: tuple[int, ...] = field(repr=False)
+    weighed: tuple[str, ...] = field(repr=False)
+
+    @property
+    def measured(self) -> int:
+        """How many prompts are compared with keys."""
+        return len(self.paraphrases) + len(self.unrelated) + len(self.siblings)
+
+    @property
+    def read(self) -> int:
+        """How many prompts the model reads."""
+        return self.measured + len(self.keys) + len(self.fit)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A finished scan: what was measured, and each choice's distances."""
+
+    layers: tuple[int, ...]
+    pools: tuple[Pool, ...]
+    encodings: tuple[Encoding, ...]
+    keys: int
+    paraphrases: int
+    made: int
+    counts: dict[Kind, int]
+    fit: int
+    seconds: float
+    cells: tuple[Separation, ...] = field(repr=False)
+
+    def cell(self, choice: Choice) -> Separation | None:
+        """The distances under a choice; None where it was not measured."""
+        return next((cell for cell in self.cells if cell.choice == choice), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; `from_dict` is the inverse."""
+        plain = {name: value for name, value in asdict(self).items() if name != "cells"}
+        return plain | {"cells": [cell.to_dict() for cell in self.cells]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form."""
+        lists = {name: tuple(data[name]) for name in ("layers", "pools", "encodings")}
+        return cls(**(data | lists | {"cells": tuple(Separation.from_dict(cell) for cell in data["cells"])}))
+
+
+def default_layers(blocks: int) -> tuple[int, ...]:
+    """The first block and those a quarter, a half and three quarters up the model."""
+    return tuple(sorted({1, *(max(1, round(share * blocks)) for share in (0.25, 0.5, 0.75))}))
+
+
+def made_phrasings(prompt: str, common: frozenset[str]) -> tuple[str, ...]:
+    """Plain rewordings of a prompt, for edits that came without any. They are easier to recognise than a person's own."""
+    own = subject(prompt, common)
+    bare = prompt.rstrip(" ?.!")
+    first = bare[:1].lower() + bare[1:]
+    about = f"About {own}: {first}?" if own is not None and not bare.startswith(own) else f"A question: {first}?"
+    return about, f"I would like to know {first}."
+
+
+def make_sample(
+    model: LanguageModel,
+    edits: Sequence[Edit],
+    *,
+    unrelated: Sequence[str] = (),
+    background: Sequence[str] = (),
+    weighed: int | None = None,
+    max_edits: int = 50,
+    max_unrelated: int = 100,
+) -> Sample:
+    """Choose what a scan reads: edits with phrasings of their own come first, then evenly over the rest.
+
+    unrelated: a person's own prompts that must not match; () takes some of the background's, on which nothing is fitted then.
+    background: what the encoder of a choice is calibrated on where it is put in force; token weights are counted on the first
+    `weighed` of it (None: on all). () takes the model's background prompts, and siblings of the edits as editing makes them.
+
+    Raises:
+        InputError: no edits, or an unrelated prompt that does not fit the model.
+    """
+    if not edits:
+        raise InputError("There are no edits to measure yet; make some on the Review page, then calibrate.")
+    current = in_force(edits)
+    ordered = sorted(current, key=lambda edit: not edit.paraphrases)
+    with_own = [edit for edit in ordered if edit.paraphrases]
+    keys = _spread(with_own, max_edits)
+    keys += _spread([edit for edit in ordered if not edit.paraphrases], max_edits - len(keys))
+    names, common = vocabulary(background_prompts(model))
+    paraphrases: list[tuple[str, int]] = []
+    made = 0
+    for index, edit in enumerate(keys):
+        texts = edit.paraphrases or made_phrasings(edit.prompt, common)
+        made += 0 if edit.paraphrases else min(len(texts), _PARAPHRASES_EACH)
+        paraphrases += [(text, index) for text in texts[:_PARAPHRASES_EACH]]
+    # Other names for the fit than for the measurement, so that whitening cannot learn the very strangers it is judged on.
+    fit_names, measured_names = names[0::2], names[1::2]
+    if background:
+        first, joined = tuple(background[:weighed]), tuple(background[len(background[:weighed]) :])
+    else:
+        first = background_prompts(model)
+        joined = tuple(text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, fit_names, common))
+    prompts = {edit.prompt for edit in keys} | {text for text, _ in paraphrases}
+    strangers = [text for edit in keys for text in siblings(edit.prompt, 1, measured_names, common) if text not in prompts]
+    for text in unrelated:
+        model.prompt(text)
+    apart = [text for text in (tuple(unrelated) or first) if text not in prompts]
+    judged = _spread(apart, max_unrelated if unrelated else min(max_unrelated, len(apart) // 2))
+    measured = prompts | set(strangers) | set(judged)
+    fit = [text for text in dict.fromkeys(first) if text not in measured]
+    known = {*measured, *fit}
+    others = [text for text in dict.fromkeys(joined) if text not in known]
+    read = _spread(others, _JOINED_READ)
+    share = min(len(others), _STANDS_FOR * len(read))
+    bounds = [(i * share) // len(read) for i in range(len(read) + 1)] if read else [0]
+    return Sample(
+        tuple(keys),
+        tuple(paraphrases),
+        made,
+        tuple(judged),
+        tuple(dict.fromkeys(strangers)),
+        (*fit, *read),
+        (*(1 for _ in fit), *(after - before for before, after in pairwise(bounds))),
+        first,
+    )
+
+
+def scan(
+    model: LanguageModel,
+    base: GraceConfig,
+    sample: Sample,
+    layers: Sequence[int],
+    pools: Sequence[Pool],
+    encodings: Sequence[Encoding],
+    *,
+    progress: Progress = lambda stage, fraction: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[Separation, ...]:
+    """Every choice's distances on a sample.
+
+    Raises:
+        InputError: nothing to measure, or a layer that the model does not have.
+        Cancelled: as soon as `cancelled` says so.
+    """
+    for name, chosen in (("layer", layers), ("pooling", pools), ("encoding", encodings)):
+        if not chosen:
+            raise InputError(f"No {name} is chosen; choose at least one.")
+    weights = weights_of(model, base, sample.weighed)
+    texts = [
+        *sample.fit,
+        *(edit.prompt for edit in sample.keys),
+        *(text for text, _ in sample.paraphrases),
+        *sample.unrelated,
+        *sample.siblings,
+    ]
+    prompts = [model.prompt(text) for text in texts]
+
+    def reading(done: int) -> None:
+        progress(f"Reading prompts: {done} of {len(prompts)}", 0.85 * done / len(prompts))
+
+    read = pooled_at(model, weights, prompts, sorted(set(layers)), pools, on_read=reading, cancelled=cancelled)
+    bounds = np.cumsum([len(sample.fit), len(sample.keys), len(sample.paraphrases), len(sample.unrelated)])
+    groups = _numbered([edit.target_ids for edit in sample.keys])
+    owners = np.array([owner for _, owner in sample.paraphrases], dtype=np.int64)
+    cells: list[Separation] = []
+    choices = [Choice(layer, pool, encoding) for layer in sorted(set(layers)) for pool in pools for encoding in encodings]
+    for done, choice in enumerate(choices):
+        stop_if(cancelled)
+        progress(f"Comparing: layer {choice.layer}, {choice.pool}, {choice.encoding}", 0.85 + 0.15 * done / len(choices))
+        fit, keys, paraphrases, unrelated, strangers = np.split(read[choice.layer, choice.pool], bounds)
+        # As in the product, the edited prompts themselves belong to the background.
+        background = np.concatenate([np.repeat(fit, sample.stands_for, axis=0), keys])
+        encoder = fitted(choice, background, weights, base.directions)
+        vectors = {"keys": keys, "paraphrases": paraphrases, "unrelated": unrelated, "siblings": strangers}
+        cells.append(measure(choice, encoder, groups=groups, owners=owners, **vectors))
+    return tuple(cells)
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the items, evenly over all of them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[int(i * len(items) / count)] for i in range(max(0, count))]
+
+
+def _numbered(labels: Sequence[object]) -> Any:
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)

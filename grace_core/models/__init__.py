@@ -1,0 +1,1 @@
+"""A frozen model: loading, prompts, hooks, activations, precision. Knows no edit."""

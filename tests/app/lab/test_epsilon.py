@@ -1,0 +1,263 @@
+"""What another ε would do: on lines that one can check by eye, and against the model's own answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.journal.store import JournalStore
+from app.lab.epsilon import (
+    MOST_STRANGERS,
+    LabView,
+    LoggedQuery,
+    Probes,
+    asked_epsilon,
+    curves,
+    known_phrasings,
+    known_unrelated,
+    slider_end,
+    what_if,
+)
+from app.studio.workbench import Workbench
+from grace_core.codebook.codebook import Codebook
+from grace_core.config import GraceConfig
+from grace_core.errors import InputError
+from grace_core.models.hooks import activations_of
+from grace_core.models.load import load_model
+from tests.grace_core.builders import line_codebook, made_edit
+
+
+def view_of(codebook: Codebook, *at: float, fine: bool = False) -> LabView:
+    """Logged queries at points of a line, named by where they are."""
+    vectors = np.array(at, dtype=np.float32).reshape(-1, 1)
+    matches = codebook.match(vectors)
+    queries = tuple(LoggedQuery(f"q{x:g}", f"at {x:g}", "said", m.edit_id, fine) for x, m in zip(at, matches, strict=True))
+    return LabView(codebook, queries, vectors, matches, 1)
+
+
+def two() -> Codebook:
+    return line_codebook(made_edit("a", [0], "x", epsilon=1), made_edit("b", [4], "y", epsilon=1))
+
+
+def test_a_larger_radius_gains_and_a_smaller_one_loses() -> None:
+    view = view_of(two(), 0, 0.8, 1.5, 3.5, 9)
+    wide = what_if(view, 1.75, "a")
+    assert [(c.query.query_id, c.kind, c.before, c.after, c.target_after) for c in wide.changed] == [
+        ("q1.5", "gained", None, "a", "x")
+    ]
+    assert (wide.queries, wide.moved, wide.counts) == (5, 1, {"gained": 1, "lost": 0, "switched": 0})
+    assert (wide.changed[0].distance, wide.changed[0].epsilon_before, wide.changed[0].epsilon_after) == (1.5, 1.0, 1.75)
+    narrow = what_if(view, 0.2, None)
+    assert [(c.query.query_id, c.kind, c.before, c.after) for c in narrow.changed] == [
+        ("q3.5", "lost", "b", None),
+        ("q0.8", "lost", "a", None),
+    ]
+    assert narrow.moved == 2
+    assert what_if(view, 1.0, None).changed == ()
+
+
+def test_keys_that_asked_for_less_than_new_edits_do_are_counted_where_that_is_lifted() -> None:
+    codebook = line_codebook(made_edit("a", [0], "x", epsilon=0.3), made_edit("b", [4], "y", epsilon=1))
+    assert codebook.config.epsilon == 1
+    view = view_of(codebook)
+    assert [what_if(view, epsilon, None).lifted for epsilon in (0.2, 0.3, 0.5, 1.5)] == [0, 0, 1, 1]
+    assert [what_if(view, 1.5, edit_id).lifted for edit_id in ("a", "b")] == [1, 0]
+
+
+def test_a_radius_ends_half_way_to_the_nearest_other_target_and_says_which() -> None:
+    view = view_of(two(), 1.9, 2.1)
+    found = what_if(view, 3.0, None)
+    assert [(cap.kind, cap.edit_id, cap.asked, cap.epsilon, cap.other_id, cap.distance) for cap in found.caps] == [
+        ("rival", "a", 3.0, 2.0, "b", 4.0),
+        ("rival", "b", 3.0, 2.0, "a", 4.0),
+    ]
+    assert [change.after for change in found.changed] == ["a", "b"]
+    one = what_if(view, 0.5, "a")
+    assert one.caps == ()
+    assert one.room is not None
+    assert (one.room.other_id, one.room.other_prompt, one.room.distance) == ("b", "prompt of b", 4.0)
+    assert what_if(view_of(line_codebook(made_edit("a", [0], "x"))), 5, "a").room is None
+
+
+def test_a_key_that_serves_another_edit_keeps_it_until_both_shrink() -> None:
+    """The chosen radius is asked for by every edit of the key, so it can always be reached; the guest gets a key of its own."""
+    shared = line_codebook(made_edit("a", [0], "x"), made_edit("b", [0.5], "x", epsilon=0.1))
+    assert shared.entries[0].edit_ids == ("a", "b")
+    found = what_if(view_of(shared, 0.5, 0.2, -0.3), 0.25, "a")
+    assert [entry.edit_ids for entry in found.after.entries] == [("a",), ("b",)]
+    assert [entry.epsilon for entry in found.after.entries] == [0.25, 0.25]
+    # The query at 0.5 is answered by another key, with the very same value: its answer is the same.
+    assert [(change.query.query_id, change.kind) for change in found.changed] == [("q-0.3", "lost")]
+
+
+def test_a_key_that_grew_for_another_edit_says_for_which() -> None:
+    """The published rule expands a key to a near edit with the same target."""
+    shared = line_codebook(made_edit("a", [0], "x"), made_edit("b", [1.5], "x"), rule="published")
+    (cap,) = what_if(view_of(shared), 0.9, None).caps
+    assert (cap.kind, cap.edit_id, cap.asked, cap.epsilon) == ("serves", "a", 0.9, 1.5)
+    assert (cap.other_id, cap.other_prompt, cap.distance) == ("b", "prompt of b", 1.5)
+
+
+def test_a_query_may_switch_to_another_edit() -> None:
+    """Under the published rule a wider first key takes in the second, with its answers."""
+    codebook = line_codebook(
+        made_edit("a", [0], "x", value=1), made_edit("b", [1.5], "x", epsilon=0.2, value=2), rule="published"
+    )
+    assert len(codebook) == 2
+    found = what_if(view_of(codebook, 1.5), 1.6, "a")
+    assert [(change.kind, change.before, change.after) for change in found.changed] == [("switched", "b", "a")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from("xyz"), st.sampled_from([0.2, 1.0, 3.0])), min_size=1, max_size=7),
+    st.lists(st.floats(-5, 15, width=32), max_size=12),
+    st.sampled_from([0.1, 0.6, 2.5]),
+    st.integers(-1, 6),
+    st.sampled_from(["separated", "published"]),
+)
+def test_the_prediction_is_what_the_changed_codebook_says(
+    edits: list[tuple[int, str, float]], at: list[float], epsilon: float, chosen: int, rule: str
+) -> None:
+    made = [made_edit(f"e{i}", [x / 4], t, epsilon=e, value=ord(t)) for i, (x, t, e) in enumerate(edits)]
+    codebook = line_codebook(*made, rule=rule)
+    entry = codebook.entries[chosen % len(codebook)].edit_id if chosen >= 0 else None
+    view = view_of(codebook, *at)
+    found = what_if(view, epsilon, entry)
+    ids = [edit.edit_id for edit in made] if entry is None else list((codebook.entry_of(entry) or codebook.entries[0]).edit_ids)
+    asked = [replace(edit, epsilon=epsilon) if edit.edit_id in ids else edit for edit in made]
+    fresh = line_codebook(*asked, rule=rule).match(view.vectors)
+    values = [(m.entry.target if m.matched and m.entry else None) for m in fresh]
+    before = [(m.entry.target if m.matched and m.entry else None) for m in view.matches]
+    told = {change.query.query_id: change.target_after for change in found.changed}
+    assert [told.get(query.query_id, old) for query, old in zip(view.queries, before, strict=True)] == values
+
+
+def test_what_cannot_be_is_refused() -> None:
+    view = view_of(two(), 1)
+    with pytest.raises(InputError, match="no key in force"):
+        what_if(view, 1, "gone")
+    with pytest.raises(InputError, match="above 0"):
+        what_if(view, 0, None)
+    with pytest.raises(InputError, match="No edit is in force"):
+        asked_epsilon(line_codebook(), None)
+
+
+def test_what_is_asked_for_now_and_how_far_a_slider_goes() -> None:
+    codebook = line_codebook(made_edit("a", [0], "x", epsilon=0.5), made_edit("b", [4], "y", epsilon=1), made_edit("c", [9], "z"))
+    assert asked_epsilon(codebook, None) == (0.5, 1.0, 1.0)
+    assert asked_epsilon(codebook, "a") == (0.5, 0.5, 0.5)
+    assert slider_end(codebook) >= 5
+    assert slider_end(line_codebook()) == 2.0
+
+
+def test_curves_count_phrasings_reached_and_strangers_touched() -> None:
+    codebook = two()
+    probes = Probes(
+        (("p1", "a"), ("p2", "a"), ("p3", "b")), ("u1", "u2"),
+        np.array([[0.5], [1.5], [1.9]], np.float32), np.array([[-1.2], [90]], np.float32), 3, 0, 2,
+    )  # fmt: skip
+    found = curves(codebook, probes, None, 3.0)
+    assert found.reached is not None
+    assert found.touched is not None
+    by = {round(float(e), 2): (r, t) for e, r, t in zip(found.epsilons, found.reached, found.touched, strict=True)}
+    assert by[0.3] == (0, 0)
+    assert by[1.0] == (pytest.approx(1 / 3), 0)
+    # p3 belongs to b and is nearer to a: no ε lets b answer it.
+    assert by[3.0] == (pytest.approx(2 / 3), 0.5)
+    assert found.now[0] == 1.0
+    assert found.now[1:] == pytest.approx((1 / 3, 0.0))
+    one = curves(codebook, probes, "b", 3.0)
+    assert (one.phrasings, one.unrelated) == (1, 2)
+    assert one.touched is not None
+    assert float(one.touched.max()) == 0.0
+
+
+def test_curves_without_probes_say_nothing() -> None:
+    none = np.zeros((0, 1), np.float32)
+    found = curves(two(), Probes((), (), none, none, 0, 0, 0), None, 2.0)
+    assert (found.reached, found.touched, found.now) == (None, None, (1.0, None, None))
+
+
+def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> None:
+    edit = replace(made_edit("a", [0], "x"), paraphrases=("other words", "prompt of a"))
+    view = view_of(line_codebook(edit), 0.5, 7, fine=True)
+    assert known_phrasings(view) == ((("other words", "a"), ("at 0.5", "a")), 1)
+    assert known_unrelated(view, ("hello", "prompt of a")) == ("hello", "at 7")
+    assert known_unrelated(view, ("hello",), ("about b", "prompt of a", "about b")) == ("hello", "about b", "at 7")
+    many = known_unrelated(view, (), [f"about {i}" for i in range(3 * MOST_STRANGERS)])
+    assert len(many) == MOST_STRANGERS + 1
+    silent = view_of(line_codebook(edit), 0.5, 7)
+    assert known_phrasings(silent)[0] == (("other words", "a"),)
+    assert known_unrelated(silent, ("hello",)) == ("hello",)
+
+
+NAMES = (
+    "Orla Tannick", "Bram Eskelund", "Priya Volhart", "Tomas Quillfeather", "Ines Marrowby", "Jorun Aldermere", "Kofi Brandwyn",
+    "Lucia Oakhurst", "Matteo Silverthorn", "Nadia Fenwright", "Oskar Hollybrook", "Petra Windlass", "Quentin Rosevale",
+    "Rhea Stormont", "Silas Thornbury", "Tamsin Greyling", "Ulf Kettering", "Vera Moonfield", "Wim Larkspur", "Yara Duskwood",
+)  # fmt: skip
+STRANGERS = tuple(name.split()[0] + " " + other.split()[1] for name, other in zip(NAMES, NAMES[7:] + NAMES[:7], strict=True))
+UNRELATED = (
+    "What is the capital of Norway?", "How do bees make honey?", "Name three prime numbers.", "Why is the sky blue?",
+    "Who wrote Hamlet?", "What is 12 times 12?", "Translate 'good morning' to French.", "Give me a word that rhymes with stone.",
+    "What do pandas eat?", "How many legs has a spider?", "Is water heavier than oil?", "Explain gravity to a child.",
+    "What colour is a ripe banana?", "When was the printing press invented?", "List two uses of copper.", "What is a haiku?",
+    "Where do penguins live?", "How long is a marathon?", "Describe the taste of salt.", "Who painted the Mona Lisa?",
+)  # fmt: skip
+CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
+
+
+def learned(bench: Workbench, name: str, city: str) -> str:
+    outcome = bench.edit(f"Where was {name} born?", city).result(100)
+    assert outcome.edit_id is not None, outcome.reason
+    return outcome.edit_id
+
+
+def taught_again(bench: Workbench, store: JournalStore, name: str, like: int) -> str:
+    """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
+    prompt = f"Where was {name} born?"
+    (codebook_id,) = {record.event.codebook_id for record in bench._replay.edits.values()}
+    source = list(bench._replay.edits.values())[like].edited
+    own = bench._model.prompt(prompt)
+    (activation,) = activations_of(bench._model, bench.codebook.config, bench.codebook.encoder.weights, [own])
+    store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
+    return name
+
+
+@pytest.mark.real
+def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
+    """20 edits of people nobody knows (5 values), half of them asking for a wide ε, half for a narrow one; then one ε for all."""
+    assert real_model_dir.is_dir()  # in the cache that load_model looks into
+    config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
+    queries = [
+        *(f"Where was {name} born?" for name in NAMES),
+        *(f"In which city was {name} born?" for name in NAMES),
+        *(f"{name}'s place of birth?" for name in NAMES),
+        *(f"Where was {name} born?" for name in STRANGERS),
+        *UNRELATED,
+    ]
+    assert len(set(queries)) == 100
+    with JournalStore(f"sqlite:///{tmp_path / 'journal.sqlite'}") as store:
+        bench = Workbench.open(load_model(device="cpu"), config, store, max_new_tokens=2)
+        try:
+            for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
+                edit_id = learned(bench, name, city) if row < len(CITIES) else taught_again(bench, store, name, row % len(CITIES))
+                bench.set_epsilon((0.8, 0.05)[row % 2], edit_id)
+            said = {text: bench.generate(text).result(100) for text in queries}
+            predicted = what_if(bench.lab_view(), 0.2, None)
+            told = {change.query.prompt: change.after for change in predicted.changed}
+            assert min(predicted.counts["gained"], predicted.counts["lost"]) >= 5
+            bench.set_epsilon(0.2)
+            again = {text: bench.generate(text).result(100) for text in queries}
+            assert sum(again[text].edit_id == told.get(text, said[text].edit_id) for text in queries) == 100
+            # Where the answer was to stay it is the same to the letter; where a city came or went it is another.
+            assert [text for text in queries if (again[text].text != said[text].text) != (text in told)] == []
+        finally:
+            bench.close()

@@ -1,0 +1,488 @@
+"""The map's coordinates: nothing placed ever moves by itself, and nothing degenerate breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.map.circles import Inside
+from app.map.layout import placing as planar
+from app.map.layout.layout import UMAP_FROM, Activity, Layout, Projection
+from app.map.layout.umap_model import Umap
+from app.map.scene import MapScene
+from app.studio.views import MapKey, MapQuery, MapView
+
+WIDTH = 64
+
+
+def unit(count: int, seed: int = 0, width: int = WIDTH) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def view_of(keys: np.ndarray, queries: np.ndarray, version: str = "1", key_ids: Sequence[str] = ()) -> MapView:
+    names = key_ids or [f"e{row}" for row in range(len(keys))]
+    return MapView(
+        version,
+        tuple(MapKey(name, (name,), f"prompt {name}", "target", 0.9) for name in names),
+        tuple(MapQuery(f"q{row}", f"query {row}", "text", None, None) for row in range(len(queries))),
+        keys,
+        queries,
+    )
+
+
+EMPTY = np.zeros((0, WIDTH), np.float32)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Projection:
+    """UMAP imported and compiled once for the tests that need it (half a minute in a fresh process)."""
+    projection = Projection()
+    projection.warm_up()
+    assert projection._ready.wait(300)
+    assert projection.ready
+    return projection
+
+
+def ready(projection: Projection, warm: Projection) -> Projection:
+    """A projection that knows UMAP is compiled already."""
+    assert warm.ready
+    projection.warm_up()
+    assert projection._ready.wait(60)
+    return projection
+
+
+def test_no_points_no_layout() -> None:
+    layout = Projection().layout(view_of(EMPTY, EMPTY))
+    assert layout.keys.shape == (0, 2)
+    assert layout.queries.shape == (0, 2)
+    assert layout.scales[np.arange(0)].shape == (0,)
+
+
+def test_one_key_stands_at_the_origin() -> None:
+    layout = Projection().layout(view_of(unit(1), EMPTY))
+    assert layout.keys.tolist() == [[0.0, 0.0]]
+    assert layout.scales[np.arange(1)].tolist() == [1.0]
+
+
+def test_few_points_keep_their_distances() -> None:
+    vectors = unit(3)
+    xy = planar.multidimensional(vectors)
+    assert planar.distances(xy, xy) == pytest.approx(planar.distances(vectors, vectors), abs=1e-3)
+
+
+def test_keys_as_far_apart_as_keys_can_be_do_not_fall_on_each_other() -> None:
+    xy = planar.multidimensional(np.eye(8, dtype=np.float32))
+    flat = planar.distances(xy, xy)[~np.eye(8, dtype=bool)]
+    assert flat.min() > 0.5
+
+
+def test_adding_keys_and_queries_moves_nothing() -> None:
+    vectors, queries = unit(40), unit(200, seed=1)
+    projection = Projection()
+    before = projection.layout(view_of(vectors[:5], queries[:3], "1"))
+    after = projection.layout(view_of(vectors[:6], queries[:4], "2"))
+    many = projection.layout(view_of(vectors, queries, "3"))
+    assert np.array_equal(after.keys[:5], before.keys)
+    assert np.array_equal(after.queries[:3], before.queries)
+    assert np.array_equal(many.keys[:6], after.keys)
+    assert before.layout_id == after.layout_id == many.layout_id
+    assert np.isfinite(many.keys).all()
+    assert np.isfinite(many.queries).all()
+
+
+def test_a_new_point_lands_beside_its_nearest_neighbour() -> None:
+    keys = unit(6)
+    near = keys[3] + 0.2 * unit(1, seed=9)[0]
+    query = (near / np.linalg.norm(near))[None]
+    projection = Projection()
+    projection.layout(view_of(keys, EMPTY, "1"))
+    layout = projection.layout(view_of(keys, query, "2"))
+    assert planar.distances(layout.queries, layout.keys)[0].argmin() == 3
+
+
+def test_undo_drops_a_key_and_redo_puts_it_back_where_it_was() -> None:
+    keys, names = unit(4), ["a", "b", "c", "d"]
+    projection = Projection()
+    before = projection.layout(view_of(keys, EMPTY, "1", names))
+    without = projection.layout(view_of(keys[[0, 2, 3]], EMPTY, "2", ["a", "c", "d"]))
+    again = projection.layout(view_of(keys, EMPTY, "3", names))
+    assert np.array_equal(without.keys, before.keys[[0, 2, 3]])
+    assert np.array_equal(again.keys, before.keys)
+
+
+def calibrated(vectors: np.ndarray, width: int = WIDTH) -> np.ndarray:
+    """All vectors a little changed, as a calibration of the encoder changes them; perhaps wider, too."""
+    wider = np.concatenate([vectors, np.zeros((len(vectors), width - vectors.shape[1]), np.float32)], axis=1)
+    moved = wider + 0.1 * unit(len(vectors), seed=99, width=width)
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+
+
+def test_a_calibration_moves_nothing_and_says_so(tmp_path: Path) -> None:
+    keys, queries, path = unit(5), unit(6, seed=1), tmp_path / "layout.npz"
+    projection = Projection(path)
+    before = projection.layout(view_of(keys[:4], queries, "1"))
+    assert not before.recalibrated
+    new_keys, new_queries = calibrated(keys, WIDTH + 8), calibrated(queries, WIDTH + 8)
+    after = projection.layout(view_of(new_keys, new_queries, "2"))
+    assert np.array_equal(after.keys[:4], before.keys)
+    assert np.array_equal(after.queries, before.queries)
+    assert (after.layout_id, after.recalibrated) == (before.layout_id, True)
+    again = Projection(path).layout(view_of(new_keys, new_queries, "2"))
+    assert again.recalibrated
+    assert np.array_equal(again.keys, after.keys)
+    projection.refit(view_of(new_keys, new_queries, "2"))
+    anew = projection.layout(view_of(new_keys, new_queries, "2"))
+    assert (anew.layout_id, anew.recalibrated) == (before.layout_id + 1, False)
+    assert not np.array_equal(anew.keys, after.keys)
+
+
+def test_a_key_undone_before_a_calibration_returns_to_where_it_was() -> None:
+    keys, names = unit(4), ["a", "b", "c", "d"]
+    projection = Projection()
+    before = projection.layout(view_of(keys, EMPTY, "1", names))
+    new = calibrated(keys)
+    projection.layout(view_of(new[1:], EMPTY, "2", names[1:]))
+    assert np.array_equal(projection.layout(view_of(new, EMPTY, "3", names)).keys, before.keys)
+
+
+def test_another_reading_gets_a_layout_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "layout.npz"
+    first = view_of(unit(5), EMPTY, "1")
+    there = replace(view_of(unit(5, seed=5, width=9), EMPTY[:, :9], "2"), reading="r2")
+    projection = Projection(path)
+    before = projection.layout(first)
+    after = projection.layout(there)
+    assert after.layout_id > before.layout_id
+    assert not after.recalibrated
+    assert not np.array_equal(after.keys, before.keys)
+    again = Projection(path)
+    assert np.array_equal(again.layout(there).keys, after.keys)
+    assert again.layout(first).layout_id > 1
+
+
+def test_a_layout_saved_without_its_reading_is_of_the_first_one(tmp_path: Path) -> None:
+    path, view = tmp_path / "layout.npz", view_of(unit(5), EMPTY)
+    before = Projection(path).layout(view)
+    with np.load(path) as stored:
+        old = {name: stored[name] for name in stored.files if name not in ("reading", "recalibrated")}
+    np.savez(path, **old)
+    after = Projection(path).layout(view)
+    assert np.array_equal(after.keys, before.keys)
+    assert (after.problem, after.recalibrated) == ("", False)
+
+
+def test_the_same_steps_give_the_same_map() -> None:
+    def walk() -> tuple[list[float], list[float]]:
+        projection = Projection()
+        for count in (2, 7):
+            projection.layout(view_of(unit(count), unit(count, seed=3), str(count)))
+        layout = projection.layout(view_of(unit(30), unit(30, seed=3), "30"))
+        return layout.keys.ravel().tolist(), layout.queries.ravel().tolist()
+
+    assert walk() == walk()
+
+
+def test_the_same_prompt_asked_again_stays_visible() -> None:
+    key = unit(1)
+    projection = Projection()
+    projection.layout(view_of(key, EMPTY, "1"))
+    layout = projection.layout(view_of(key, np.repeat(key, 5, axis=0), "2"))
+    everything = np.concatenate([layout.keys, layout.queries])
+    apart = planar.distances(everything, everything)[~np.eye(6, dtype=bool)]
+    assert apart.min() > 0.005
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 14),
+    st.integers(0, 30),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=8),
+    st.integers(1, 8),
+)
+def test_duplicates_never_give_nan_or_infinite_coordinates(
+    first: int, more: int, copies: list[tuple[int, int]], width: int
+) -> None:
+    vectors = unit(first + more, width=width)
+    for source, target in copies:
+        vectors[target % len(vectors)] = vectors[source % len(vectors)]
+    projection = Projection()
+    small = projection.layout(view_of(vectors[:first], np.zeros((0, width), np.float32), "1"))
+    large = projection.layout(view_of(vectors, vectors[:3], "2"))
+    assert np.isfinite(large.keys).all()
+    assert np.isfinite(large.queries).all()
+    assert (large.scales[np.arange(len(vectors))] > 0).all()
+    assert np.array_equal(large.keys[:first], small.keys)
+
+
+def test_after_a_fit_what_is_clearly_a_keys_is_drawn_beside_it_and_nothing_else_moves() -> None:
+    keys = unit(20)
+    rephrased, same, stranger = keys[3] + 0.01 * unit(1, seed=9)[0], keys[4], unit(1, seed=8)[0]
+    vectors = np.concatenate([keys, np.stack([rephrased, same, stranger])])
+    xy = 10 * np.random.default_rng(0).normal(size=(23, 2))
+    found = planar.beside_keys(xy, vectors, 20)
+    assert np.array_equal(found[:20], xy[:20])
+    assert np.array_equal(found[22], xy[22])
+    flat = planar.distances(found[20:22], found[:20])
+    scales = planar.local_scales(vectors[3:5], xy[3:5], vectors, xy)
+    usual = np.median(np.sort(planar.distances(vectors[20:22], keys), axis=1)[:, :15], axis=1)
+    # In the direction in which UMAP put it, and not under its key's diamond.
+    assert flat[[0, 1], [3, 4]] == pytest.approx(0.05 * usual * scales)
+    for row, key in ((20, 3), (21, 4)):
+        before, after = xy[row] - xy[key], found[row] - xy[key]
+        assert before / np.linalg.norm(before) == pytest.approx(after / np.linalg.norm(after))
+    assert planar.beside_keys(xy, vectors, 0).tolist() == planar.beside_keys(xy, vectors, 23).tolist() == xy.tolist()
+
+
+def test_align_turns_a_layout_back() -> None:
+    xy = np.random.default_rng(0).normal(size=(9, 2))
+    turned = xy @ np.array([[0.0, -1.0], [-1.0, 0.0]]) + [3.0, -2.0]
+    rotation, shift = planar.align(turned, xy)
+    assert turned @ rotation + shift == pytest.approx(xy)
+
+
+def test_local_scale_is_the_ratio_of_map_to_truth() -> None:
+    vectors = unit(10)
+    xy = planar.multidimensional(unit(3))
+    assert planar.local_scales(vectors[:3], 2.5 * xy, vectors[:3], 2.5 * xy) == pytest.approx(2.5, rel=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 48, 384]), st.sampled_from([1.0, 80.0]))
+def test_scales_are_those_of_looking_at_every_distance(count: int, seed: int, width: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, xy = size * unit(count, seed, width), rng.normal(size=(count, 2))
+    copies = rng.integers(count, size=(2, count // 2))
+    near = rng.choice([0.0, 0.019, 0.021]) * unit(count // 2, seed + 1, width)
+    vectors[copies[0]] = vectors[copies[1]] + near
+    found = planar.local_scales(vectors, xy, vectors, xy)
+    plain = np.full(count, np.nan)
+    for row in range(count):
+        true = np.linalg.norm(vectors.astype(np.float64) - vectors[row], axis=1)
+        others = [at for at in np.argsort(true, kind="stable") if true[at] >= 0.02][:8]
+        if others and (scale := np.median(np.linalg.norm(xy[others] - xy[row], axis=1) / true[others])) > 0:
+            plain[row] = scale
+    known = plain[~np.isnan(plain)]
+    assert found.tolist() == np.where(np.isnan(plain), np.median(known) if len(known) else 1.0, plain).tolist()
+
+
+def test_only_the_scales_that_are_asked_for_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = unit(9)
+    keys[7:] = keys[7]
+    computed: list[int] = []
+
+    def counted(centres: np.ndarray, *rest: Any) -> np.ndarray:
+        computed.append(len(centres))
+        return planar.own_scales(centres, *rest)
+
+    monkeypatch.setattr("app.map.layout.layout.own_scales", counted)
+    layout = Projection().layout(view_of(keys, unit(5, seed=1)))
+    assert computed == []
+    one = layout.scales[np.array([3])]
+    assert computed == [1]
+    every = planar.local_scales(keys, layout.keys, *everything(layout, keys, unit(5, seed=1)))
+    assert one.tolist() == [every[3]]
+    assert layout.scales[np.arange(9)].tolist() == every.tolist()
+
+
+def test_a_key_without_neighbours_takes_the_others_scale() -> None:
+    keys = unit(1)
+    layout = Projection().layout(view_of(np.concatenate([keys, keys]), EMPTY))
+    assert layout.scales[np.array([1])].tolist() == [1.0]
+
+
+def everything(layout: Layout, keys: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors and coordinates of all points."""
+    return np.concatenate([keys, queries]), np.concatenate([layout.keys, layout.queries])
+
+
+def test_placing_without_anchors_is_refused() -> None:
+    with pytest.raises(ValueError, match="no anchors"):
+        planar.place(unit(1), EMPTY, np.zeros((0, 2)))
+
+
+def test_positions_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "map" / "layout.npz"
+    view = view_of(unit(6), unit(4, seed=1), "1")
+    before = Projection(path).layout(view)
+    again = Projection(path)
+    after = again.layout(view)
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries, before.queries)
+    grown = again.layout(view_of(unit(7), unit(4, seed=1), "2"))
+    assert np.array_equal(grown.keys[:6], before.keys)
+    assert [file.name for file in path.parent.iterdir()] == ["layout.npz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a layout", b"PK\x03\x04broken"])
+def test_a_damaged_file_is_reported_and_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "layout.npz"
+    path.write_bytes(content)
+    layout = Projection(path).layout(view_of(unit(3), EMPTY))
+    assert "layout.npz" in layout.problem
+    assert Projection(path).layout(view_of(unit(3), EMPTY)).problem == ""
+
+
+def test_a_layout_that_cannot_be_saved_is_still_shown(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    layout = Projection(blocked / "layout.npz").layout(view_of(unit(3), EMPTY))
+    assert "could not be saved" in layout.problem
+    assert len(layout.keys) == 3
+
+
+def test_many_points_show_principal_components_while_umap_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = Projection()
+    monkeypatch.setattr(projection, "warm_up", lambda: None)
+    layout = projection.layout(view_of(unit(5), unit(UMAP_FROM, seed=1)))
+    assert (layout.method, layout.provisional) == ("pca", True)
+    activity = projection.activity
+    assert activity is not None
+    assert "UMAP is starting" in activity.text
+    projection._umap_problem = "stop"
+    projection._ready.set()
+    assert projection.wait(10)
+
+
+def test_a_broken_umap_leaves_a_map_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError("no umap here")
+
+    monkeypatch.setattr("app.map.layout.umap_model.Umap.compile", missing)
+    projection = Projection()
+    projection.warm_up()
+    assert projection._ready.wait(10)
+    layout = projection.layout(view_of(unit(20), EMPTY))
+    assert (layout.method, layout.provisional) == ("pca", False)
+    assert "no umap here" in layout.problem
+    projection.refit(view_of(unit(20), EMPTY))
+    assert projection.activity is None
+
+
+def test_umap_keeps_old_points_when_new_ones_come(warm: Projection) -> None:
+    keys, queries = unit(20), unit(60, seed=1)
+    queries[:20] = keys
+    projection = ready(Projection(), warm)
+    before = projection.layout(view_of(keys[:18], queries[:50], "1"))
+    after = projection.layout(view_of(keys, queries, "2"))
+    assert (before.method, before.provisional) == ("umap", False)
+    assert np.array_equal(after.keys[:18], before.keys)
+    assert np.array_equal(after.queries[:50], before.queries)
+    assert np.isfinite(after.keys).all()
+    assert before.layout_id == after.layout_id
+
+
+def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: Projection) -> None:
+    keys, queries = unit(20), unit(40, seed=1)
+    projection = ready(Projection(), warm)
+    before = projection.layout(view_of(keys, queries, "1"))
+    new_keys, new_queries = calibrated(keys, WIDTH + 8), calibrated(queries, WIDTH + 8)
+    same = np.concatenate([new_queries, new_keys[7:8]])
+    after = projection.layout(view_of(new_keys, same, "2"))
+    assert (after.method, after.recalibrated, after.problem) == ("umap", True, "")
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries[:40], before.queries)
+    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+
+
+@pytest.mark.parametrize("size", [60, 200])
+def test_what_circles_say_of_a_fit_is_truer_with_rephrasings_beside_their_keys(
+    warm: Projection, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(size)
+    topics = rng.normal(size=(5, WIDTH))
+    edited = topics[rng.integers(5, size=size // 3)] + rng.normal(size=(size // 3, WIDTH))
+    own = rng.integers(len(edited), size=size)
+    asked = edited[own] + rng.choice([0.0, 0.02, 0.2], size=(size, 1)) * rng.normal(size=(size, WIDTH))
+    plain = view_of(*((part / np.linalg.norm(part, axis=1, keepdims=True)).astype(np.float32) for part in (edited, asked)))
+    view = replace(plain, keys=tuple(replace(key, epsilon=0.4) for key in plain.keys))
+
+    def circles() -> tuple[Inside, float]:
+        """How far they can be believed, and the share of queries that are drawn nearest to their own key."""
+        layout = ready(Projection(), warm).layout(view)
+        assert layout.method == "umap"
+        nearest = planar.distances(layout.queries, layout.keys).argmin(axis=1)
+        return MapScene(view, layout, "euclidean").inside_all, float((nearest == own).mean())
+
+    drawn, right = circles()
+    monkeypatch.setattr("app.map.layout.layout.beside_keys", lambda xy, vectors, keys: xy)
+    fitted, before = circles()
+    assert right > max(before, 0.9)
+    assert drawn.truly > fitted.truly
+    assert drawn.missed < fitted.missed
+    assert drawn.truly / drawn.drawn > fitted.truly / fitted.drawn
+
+
+def test_umap_is_deterministic(warm: Projection) -> None:
+    view = view_of(unit(10), unit(30, seed=1))
+    left, right = (ready(Projection(), warm).layout(view) for _ in range(2))
+    assert np.array_equal(left.keys, right.keys)
+
+
+def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: Projection) -> None:
+    projection = ready(Projection(), warm)
+    small = projection.layout(view_of(unit(4), EMPTY, "1"))
+    grown = view_of(unit(4), unit(20, seed=1), "2")
+    watched = projection.layout(grown)
+    assert (watched.method, watched.layout_id) == ("mds", small.layout_id)
+    projection.layout(grown, opened=True)
+    assert projection.wait(60)
+    opened = projection.layout(grown)
+    assert opened.method == "umap"
+    assert opened.layout_id > small.layout_id
+
+
+def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = ready(Projection(), warm)
+    view = view_of(unit(6), unit(40, seed=1), "1")
+    before = projection.layout(view)
+    seen: list[Activity | None] = []
+
+    def fit(vectors: np.ndarray, report: Callable[[float], None]) -> Umap:
+        """UMAP's, and what a page would be told at each of its reports: it waits for nobody to look."""
+
+        def reported(fraction: float) -> None:
+            report(fraction)
+            seen.append(projection.activity)
+
+        seen.append(projection.activity)
+        return real(vectors, reported)
+
+    real = Umap.fit
+    monkeypatch.setattr("app.map.layout.layout.Umap.fit", fit)
+    projection.refit(view)
+    assert projection.wait(60)
+    words = f"Laying out {len(view.keys) + len(view.queries)} points with UMAP"
+    assert seen[0] == Activity(words, None)
+    assert all(activity is not None and activity.text == words for activity in seen)
+    fractions = [activity.fraction for activity in seen[1:] if activity is not None and activity.fraction is not None]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert projection.activity is None
+    assert projection.layout(view).layout_id > before.layout_id
+
+
+def test_a_saved_umap_goes_on_after_a_restart(warm: Projection, tmp_path: Path) -> None:
+    path = tmp_path / "layout.npz"
+    keys, queries = unit(20), unit(40, seed=1)
+    before = ready(Projection(path), warm).layout(view_of(keys, queries, "1"))
+    again = ready(Projection(path), warm)
+    near = np.concatenate([queries, keys[7:8]])
+    after = again.layout(view_of(keys, near, "2"))
+    assert after.method == "umap"
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.queries[:40], before.queries)
+    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+
+
+def test_an_unchanged_view_costs_nothing() -> None:
+    projection = Projection()
+    view = view_of(unit(3), EMPTY, "1")
+    assert projection.layout(view) is projection.layout(replace(view))

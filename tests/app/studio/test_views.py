@@ -1,0 +1,79 @@
+"""Records that say something in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from app.studio.views import Change, Neighbor, Probe, Tries
+
+
+def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]:
+    return name, f"Who was {name}?", before, after
+
+
+@pytest.mark.parametrize(
+    ("shrunk", "said"),
+    [
+        ((), ""),
+        ((cut("Ada", 0.45, 0.41),), " ε of “Who was Ada?” went from 0.45 to 0.41."),
+        ((cut("Ada", 0.441, 0.439),), " ε of 1 key shrank by less than 0.01."),
+        ((cut("Ada", 0.441, 0.439), cut("Emmy", 0.44, 0.436)), " ε of 2 keys shrank by less than 0.01."),
+        (
+            (cut("Ada", 0.441, 0.439), cut("Emmy", 0.45, 0.2)),
+            " ε of “Who was Emmy?” went from 0.45 to 0.20. ε of 1 other key shrank too.",
+        ),
+        (
+            tuple(cut(name, 0.45, 0.1 * at) for at, name in enumerate(("Eve", "Dan", "Cy", "Bo", "Al"))),
+            " ε of “Who was Eve?” went from 0.45 to 0.00. ε of “Who was Dan?” went from 0.45 to 0.10."
+            " ε of “Who was Cy?” went from 0.45 to 0.20. ε of 2 other keys shrank too.",
+        ),
+    ],
+)
+def test_a_change_names_the_largest_cuts_that_can_be_seen(shrunk: tuple[tuple[str, str, float, float], ...], said: str) -> None:
+    assert Change("split", 0.4, None, shrunk).sentence() == (
+        "Split: a key with another target was near, so the new key got ε 0.40. There was no other key yet." + said
+    )
+
+
+@pytest.mark.parametrize("nearest", [None, Neighbor("e2", "Who was Emmy?", "T", 0.5, 0.4, -0.3)])
+def test_a_change_is_what_the_journal_keeps_of_it(nearest: Neighbor | None) -> None:
+    change = Change("split", 0.4, nearest, (cut("Ada", 0.45, 0.41),), "e3")
+    kept = json.loads(json.dumps(asdict(change) | {"sentence": "In the words of that day."}))
+    assert Change.of(kept) == change
+    assert Change.of({"kind": "added", "sentence": "Added."}) is None
+    assert Change.of(kept | {"nearest": {"edit_id": "e2"}}) is None
+
+
+def probe(prompt: str) -> Probe:
+    return Probe(prompt, np.zeros(3, np.float32))
+
+
+def numbers(tries: Tries) -> dict[int, str]:
+    return {number: one.prompt for number, one in tries.numbered}
+
+
+def test_prompts_tried_keep_their_numbers_and_the_oldest_leaves() -> None:
+    tries = Tries()
+    for number in range(1, Tries.MOST + 3):
+        tries.add(probe(f"p{number}"))
+    assert numbers(tries) == {number: f"p{number}" for number in range(3, Tries.MOST + 3)}
+    tries.clear(4)
+    tries.clear(4)
+    assert 4 not in numbers(tries)
+    assert numbers(tries)[5] == "p5"
+    tries.clear(None)
+    assert numbers(tries) == {}
+    tries.add(probe("again"))
+    assert numbers(tries) == {1: "again"}
+
+
+def test_a_prompt_tried_again_is_the_newest_and_there_once() -> None:
+    tries, again = Tries(), probe("a")
+    for one in (probe("a"), probe("b"), again):
+        tries.add(one)
+    assert numbers(tries) == {2: "b", 3: "a"}
+    assert tries.numbered[-1][1] is again, "its activation is the one just read"

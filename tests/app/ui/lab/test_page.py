@@ -1,0 +1,328 @@
+"""The Lab's parts, driven as a page drives them, on a tiny model that was taught a few sentences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app.studio.workbench import Workbench
+from app.ui.lab.anatomy import AnatomyPart
+from app.ui.lab.calibrate import CalibratePart
+from app.ui.lab.recalibrate import RAW, RecalibratePart
+from app.ui.lab.sweep import SweepPart
+from app.ui.lab.what_if import WhatIfPage
+from app.ui.session import BUSY, PageContext, Session
+from grace_core.measuring.distances import KINDS, Choice, Separation
+from grace_core.measuring.query_scan import Scan
+from grace_core.models.load import LanguageModel
+from tests.app.studios import OTHER, PROMPT, Studio, edited
+from tests.grace_core.builders import assert_same
+
+MEASURED: dict[str, Any] = {
+    "layers": [1, 2], "pools": ["mean", "last"], "encodings": ["whiten", "raw"], "edits": 5, "unrelated": 20, "own": (),
+    "measure": "recall1", "kinds": list(KINDS),
+    "chosen": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """One edit with a phrasing of its own, one without, and their logged queries."""
+    studio = Studio(taught, tmp_path_factory.mktemp("lab"))
+    bench = studio.open()
+    edited(bench, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    edited(bench, OTHER)
+    yield bench
+    studio.close()
+
+
+@pytest.fixture
+def context(bench: Workbench) -> Iterator[PageContext]:
+    with gr.Blocks():
+        session, selected, picked, revision = (gr.State() for _ in range(4))
+        yield PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
+
+
+def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
+    """All updates of one event as the page has them in the end."""
+    out: dict[Any, Any] = {}
+    for update in updates:
+        out |= update
+    return out
+
+
+def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, bench: Workbench) -> None:
+    part, session, before = AnatomyPart(context), Session(), bench.revision()
+    end = last(part.on_go(PROMPT, session))
+    assert end[part.view]["matched"]
+    assert json.loads(end[part.keys])["figure"]["data"]
+    assert end[part.go]["interactive"]
+    assert (bench.revision(), session.job) == (before, None)
+    assert PROMPT in part.offered()["choices"]
+
+
+def test_an_empty_prompt_is_refused_in_words(context: PageContext) -> None:
+    part = AnatomyPart(context)
+    end = last(part.on_go("  ", Session()))
+    assert end[part.message]["tone"] == "error"
+    assert end[part.go]["interactive"]
+
+
+def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench) -> None:
+    session = Session(job=bench.run(lambda model, codebook, job: None))
+    for part, updates in (
+        (one := AnatomyPart(context), one.on_go(PROMPT, session)),
+        (two := CalibratePart(context), two.on_measure(**MEASURED, session=session)),
+        (three := SweepPart(context), three.on_sweep([3], 1, 20, session)),
+    ):
+        assert last(updates)[part.message]["text"] == BUSY
+
+
+def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workbench) -> None:
+    part, before = CalibratePart(context), bench.revision()
+    end = last(part.on_measure(**MEASURED, session=Session()))
+    assert not end[part.message]["text"]
+    heat = json.loads(end[part.heat])
+    assert len(heat["table"]["rows"]) == 8
+    said = end[part.summary]["text"]
+    assert said.startswith("Best: layer ")
+    assert "2 keys, 3 paraphrases (2 made here" in said
+    # Another browser, which has seen nothing yet; one that has is left alone.
+    assert part.on_revision(0, "auc", ["unrelated"], None)[part.result]["visible"]
+    assert set(part.on_revision(part.kept.number, "auc", list(KINDS), None)) == {part.shown, part.summary}
+    wanted = "2-last-raw"
+    seen = part.on_view("recall0", list(KINDS), wanted)
+    assert seen[part.choice]["value"] == wanted
+    assert "distance='euclidean'" in part.use.on_epsilon(wanted, 1.0)[part.use.command]["value"]
+    shown = last(part.use.on_preview(wanted, 1e-6, Session()))
+    assert "would be answered otherwise" in shown[part.use.message]["text"]
+    assert last(part.use.on_preview("no such", 1.0, Session()))[part.use.message]["tone"] == "error"
+    assert bench.revision() == before
+
+
+class Pressed:
+    """What a component's event carries."""
+
+    def __init__(self, **data: Any) -> None:
+        self.__dict__.update(data)
+
+
+@pytest.fixture
+def own_bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
+    """A journal that a test may change: one edit, its own question and another one."""
+    studio = Studio(taught, tmp_path)
+    bench = studio.open()
+    edited(bench, PROMPT)
+    bench.generate(OTHER).result(60)
+    yield bench
+    studio.close()
+
+
+@pytest.fixture
+def own_context(own_bench: Workbench) -> Iterator[PageContext]:
+    with gr.Blocks():
+        session, selected, picked, revision = (gr.State() for _ in range(4))
+        yield PageContext(own_bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
+
+
+def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
+    own_context: PageContext, own_bench: Workbench
+) -> None:
+    part = CalibratePart(own_context)
+    last(part.on_measure(**MEASURED, session=Session()))
+    use, session, wanted = part.use, Session(), "2-mean-whiten"
+    shown = part.on_view("recall1", list(KINDS), wanted)
+    assert "you can go back exactly" in shown[use.note]["text"]
+    assert not shown[use.epsilon] or not use.fresh()[use.use]["interactive"]
+    refused = last(use.on_use(wanted, 0.3, None, "Ada", session))
+    assert refused[use.message]["text"].startswith("Show what would change first")
+    seen = last(use.on_preview(wanted, 0.3, session))
+    assert seen[use.use]["interactive"]
+    assert "of 2 logged queries would be answered otherwise" in seen[use.message]["text"]
+    for other in ((wanted, 0.4), ("1-mean-raw", 0.3)):
+        assert last(use.on_use(*other, seen[use.seen], "Ada", session))[use.message]["tone"] == "error"
+    assert not use.on_epsilon(wanted, 0.4)[use.use]["interactive"]
+    assert own_bench.reading == ""
+
+    before = own_bench.codebook
+    done = last(use.on_use(wanted, 0.3, seen[use.seen], "Ada", session))
+    assert done[use.message]["text"].startswith("Queries are now read at layer 2")
+    assert done[use.changed] == seen[use.changed]
+    assert (done[use.seen], done[use.use]["interactive"], session.job) == (None, False, None)
+    assert done[own_context.revision] == own_bench.revision()
+    assert own_bench.status().key_layer == 2
+    rows = done[use.readings]["rows"]
+    assert [(row["in_force"], row["author"]) for row in rows] == [(True, "Ada"), (False, "")]
+    assert last(use.on_preview(wanted, 0.3, session))[use.message]["tone"] == "error"
+
+    back = last(use.on_back(wanted, "Bo", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    assert "again, with the keys and radii of then" in back[use.back_message]["text"]
+    assert [row["in_force"] for row in back[use.readings]["rows"]] == [False, True]
+    assert_same(own_bench.codebook, before)
+    again = last(use.on_back(wanted, "Bo", session, Pressed(reading_id="")))  # type: ignore[arg-type]
+    assert "nothing to go back to" in again[use.back_message]["text"]
+    assert again[use.readings]["drawing"] > back[use.readings]["drawing"]
+
+
+def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, own_bench: Workbench) -> None:
+    part, session = CalibratePart(own_context), Session()
+    last(part.on_measure(**(MEASURED | {"pools": ["weighted", "last"]}), session=session))
+    use, present, other = part.use, "1-weighted-whiten", "2-last-raw"
+    seen = part.on_view("auc", list(KINDS), present)
+    assert not seen[use.preview]["interactive"]
+    assert "so there is no change to show" in seen[use.note]["text"]
+    assert part.on_view("auc", list(KINDS), other)[use.preview]["interactive"]
+    done = last(use.on_use(other, 0.3, last(use.on_preview(other, 0.3, session))[use.seen], "Ada", session))
+    assert not done[use.preview]["interactive"]  # it is in use now
+    assert not use.on_revision(other, session)[use.preview]["interactive"]
+    assert use.on_revision(present, session)[use.preview]["interactive"]
+    rows = done[use.readings]["rows"]
+    back = last(use.on_back(other, "Ada", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    assert back[use.preview]["interactive"]
+    stopped = part.on_measure(**(MEASURED | {"chosen": present}), session=session)
+    next(stopped)
+    session.cancel()
+    assert not last(stopped)[use.preview]["interactive"]
+
+
+def test_a_result_that_cannot_be_kept_is_shown_and_told(
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab").write_text("not a folder")
+    for name in ("lab.calibrate", "lab.sweep"):
+        monkeypatch.setattr(f"app.ui.{name}.result_file", lambda status, kind: tmp_path / "lab" / f"{kind}.json")
+    calibrate, sweep = CalibratePart(context), SweepPart(context)
+    one = last(calibrate.on_measure(**(MEASURED | {"layers": [1], "pools": ["mean"]}), session=Session()))
+    two = last(sweep.on_sweep([3], 1, 20, Session()))
+    for part, end in ((calibrate, one), (sweep, two)):
+        assert "could not be kept" in end[part.message]["text"]
+        assert end[part.result]["visible"]
+
+
+def test_where_no_paraphrase_is_reached_no_epsilon_is_suggested(own_context: PageContext) -> None:
+    part, choice = CalibratePart(own_context), Choice(2, "last", "raw")
+    cell = Separation(choice, (0.5,), (True,), {"unrelated": (0.4, 0.9), "siblings": (), "edits": ()})
+    part.kept.keep(Scan((2,), ("last",), ("raw",), 1, 1, 0, {"unrelated": 2}, 9, 1.0, (cell,)))
+    seen = part.on_view("recall0", list(KINDS), None)
+    assert seen[part.use.epsilon] is None
+    assert seen[part.use.command]["value"] == ""
+    assert "none is suggested" in json.loads(seen[part.histogram])["note"]
+    assert part.on_view("recall0", [], None)[part.use.epsilon] is None
+    assert "none is suggested" not in json.loads(part.on_view("recall0", [], None)[part.histogram])["note"]
+
+
+def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_bench: Workbench) -> None:
+    part, top = CalibratePart(own_context), own_bench.blocks
+    last(part.on_measure(**(MEASURED | {"layers": [top]}), session=Session()))
+    wanted = f"{top}-mean-whiten"
+    assert "is above the layer where values are put in" in part.on_view("auc", list(KINDS), wanted)[part.use.note]["text"]
+    shown = last(part.use.on_preview(wanted, 0.3, Session()))
+    assert "would have to be learned anew" in shown[part.use.message]["text"]
+    assert part.use.use not in shown or not shown[part.use.use]["interactive"]
+    assert f"value_layer={top}" in part.use.on_epsilon(wanted, 0.3)[part.use.command]["value"]
+
+
+def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_context: PageContext, own_bench: Workbench) -> None:
+    part, session = RecalibratePart(own_context), Session()
+    assert last(part.on_go(None, "Ada", session))[part.message]["tone"] == "error"
+    own_bench.generate("Who is <b>bold</b>?").result(60)
+    seen = part.on_look()
+    assert seen[part.message]["text"].startswith("0 edited prompts and 1 logged prompt would join")
+    assert seen[part.go]["interactive"]
+    done = last(part.on_go(seen[part.seen], "Ada", session))
+    assert done[part.message]["text"].startswith("Recalibrated.")
+    assert (own_bench.codebook.encoder.version, done[part.seen]) == (2, None)
+    nothing = part.on_look()
+    assert "nothing to join" in nothing[part.message]["text"]
+    assert not nothing[part.go]["interactive"]
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    raw = part.on_revision()
+    assert raw[part.note]["text"] == RAW
+    assert not raw[part.look]["interactive"]
+
+
+def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageContext, own_bench: Workbench) -> None:
+    page = WhatIfPage(own_context)
+    tried = page.on_try("", 0.2, None)[4]
+    assert tried == (0.2, "")
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    refused = page.on_apply("", tried, None, "Ada")
+    assert "another unit" in refused[8]["text"]
+    assert page.on_revision("", tried, None)[7] is None
+
+
+def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
+    own_context: PageContext, own_bench: Workbench
+) -> None:
+    edited(own_bench, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    page = WhatIfPage(own_context)
+
+    def annotations() -> list[str]:
+        probes = last(page.on_draw(Session()))[page.probes]
+        figure = page.on_read("", (0.2, ""), probes)
+        return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
+
+    assert "tried 0.20" in annotations()
+    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    assert "tried 0.20" not in annotations()
+
+
+def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, own_bench: Workbench) -> None:
+    edited(own_bench, PROMPT)
+    part = CalibratePart(own_context)
+    before = last(part.on_measure(**MEASURED, session=Session()))[part.summary]
+    for layer in (1, 2):
+        own_bench.use_reading(Choice(layer, "last", "raw"), 1.0).result(60)
+        said = part.on_revision(part.kept.number, "recall1", list(KINDS), "1-mean-raw")
+        assert said[part.summary] == part.on_view("recall1", list(KINDS), None)[part.summary] != before
+        assert (f"In use now: layer {layer}, last" in said[part.summary]["text"]) != (
+            "codebook uses" in said[part.summary]["text"]
+        )
+        assert part.heat not in said
+
+
+def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_context: PageContext, own_bench: Workbench) -> None:
+    part = SweepPart(own_context)
+    assert part.on_reading([1, 3])["value"] == [1, 3]
+    own_bench.use_reading(Choice(2, "mean", "raw"), 1.0).result(60)
+    offered = part.on_reading([1, 3])
+    assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.blocks + 1)), [3])
+    assert min(part.on_reading([1])["value"]) >= 2
+
+
+def test_own_prompts_are_checked_when_they_are_given(context: PageContext, tmp_path: Path) -> None:
+    part = CalibratePart(context)
+    file = tmp_path / "own.csv"
+    file.write_text("prompt\nWho?\n")
+    assert part.on_file(str(file))[part.own] == ("Who?",)
+    file.write_text("text\nWho?\n")
+    refused = part.on_file(str(file))
+    assert refused[part.file_note]["tone"] == "error"
+    assert part.own not in refused
+
+
+def test_a_stopped_measurement_leaves_the_last_result(context: PageContext) -> None:
+    part, session = CalibratePart(context), Session()
+    updates = part.on_measure(**MEASURED, session=session)
+    out = next(updates)
+    session.cancel()
+    out = last(updates)
+    assert out[part.message]["tone"] == "note"
+    assert part.kept.value is None
+    assert out[part.go]["interactive"]
+
+
+def test_a_sweep(context: PageContext, bench: Workbench) -> None:
+    part, before = SweepPart(context), bench.revision()
+    end = last(part.on_sweep([2, 3], 2, 30, Session()))
+    assert [row[0] for row in end[part.table]["rows"]] == [2, 3]
+    assert part.on_revision(0)[part.result]["visible"]
+    assert part.on_revision(part.kept.number) == {part.shown: part.kept.number}
+    refused = last(part.on_sweep([], 2, 30, Session()))
+    assert "No layer" in refused[part.message]["text"]
+    assert bench.revision() == before

@@ -1,0 +1,76 @@
+"""One answer taken apart: it must say what the codebook and the model really do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grace_core.answering.anatomy import dissect, divergence, nearest_keys, token_shifts
+from grace_core.answering.generate import generate
+from grace_core.codebook.codebook import Codebook
+from grace_core.errors import Cancelled, InputError
+from grace_core.models.load import LanguageModel
+from tests.grace_core.builders import calibrated, edit_for, line_codebook, made_edit
+
+PROMPT = "Who was Ada Lovelace?"
+
+
+@pytest.fixture
+def book(tiny: LanguageModel) -> Codebook:
+    empty = calibrated(tiny)
+    return empty.with_edit(edit_for(tiny, empty, PROMPT, "London", edit_id="ada", seed=3))
+
+
+def test_a_matched_prompt(tiny: LanguageModel, book: Codebook) -> None:
+    told: list[float] = []
+    seen = dissect(tiny, book, PROMPT, max_new_tokens=8, progress=lambda _, done: told.append(done))
+    assert seen.edit_id == "ada"
+    assert seen.keys[0].inside
+    assert seen.with_codebook == generate(tiny, book, PROMPT, max_new_tokens=8).text
+    assert seen.without_codebook == generate(tiny, book.with_edits(()), PROMPT, max_new_tokens=8).text
+    assert seen.divergence > 0
+    assert seen.verdict().startswith("Matched")
+    assert told == sorted(told)
+
+
+def test_a_deferred_prompt_is_untouched(tiny: LanguageModel, book: Codebook) -> None:
+    seen = dissect(tiny, book, "Describe the Moon.", max_new_tokens=8)
+    assert seen.edit_id is None
+    assert seen.with_codebook == seen.without_codebook
+    assert seen.divergence == 0.0
+    assert all(shift.before == shift.after for shift in seen.tokens)
+    assert seen.verdict().startswith("Deferred: the nearest key is ")
+
+
+def test_without_a_key(tiny: LanguageModel) -> None:
+    seen = dissect(tiny, calibrated(tiny), PROMPT, max_new_tokens=4)
+    assert seen.keys == ()
+    assert "no key yet" in seen.verdict()
+
+
+def test_refusals(tiny: LanguageModel, book: Codebook) -> None:
+    with pytest.raises(InputError):
+        dissect(tiny, book, "  ")
+    with pytest.raises(Cancelled):
+        dissect(tiny, book, PROMPT, cancelled=lambda: True)
+
+
+def test_nearest_keys_are_the_codebooks_nearest() -> None:
+    book = line_codebook(*(made_edit(str(i), [float(x), 0.0], f"t{i}") for i, x in enumerate((0, 4, -4, 9))))
+    keys = nearest_keys(book, np.array([0.5, 0.0], np.float32), count=3)
+    assert [(key.edit_id, key.distance) for key in keys] == [("0", 0.5), ("1", 3.5), ("2", 4.5)]
+    tied = np.array([2.0, 0.0], np.float32)
+    assert nearest_keys(book, tied)[0].edit_id == book.match(tied[None])[0].entry.edit_id  # type: ignore[union-attr]
+
+
+def test_divergence_by_hand() -> None:
+    half, sure = np.array([0.5, 0.5]), np.array([1.0, 0.0])
+    assert divergence(half, half) == 0.0
+    assert divergence(half, sure) == pytest.approx(np.log(2))
+
+
+def test_the_top_of_both_distributions() -> None:
+    before, after = np.array([0.7, 0.2, 0.1, 0.0]), np.array([0.0, 0.1, 0.3, 0.6])
+    shifts = token_shifts(before, after, str, count=2)
+    assert [shift.text for shift in shifts] == ["3", "2", "1", "0"]
+    assert (shifts[0].before, shifts[0].after) == (0.0, 0.6)

@@ -1,0 +1,139 @@
+"""Greedy answers: streamed, cut where they must be, the same alone and in company."""
+
+from __future__ import annotations
+
+import pytest
+
+from grace_core.answering.generate import decode, generate, generate_batch
+from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.encoder import Encoder
+from grace_core.config import GraceConfig
+from grace_core.errors import Cancelled, InputError
+from grace_core.models.hooks import attached
+from grace_core.models.load import LanguageModel
+from tests.grace_core.builders import calibrated, edit_for
+from tests.grace_core.running import batch_of, continued, hooks
+
+PROMPTS = ("Who was Ada Lovelace?", "Hi", "a", "Tell me about the river Rhine in one sentence, please.")
+
+
+def some_codebook(model: LanguageModel, *edited: str) -> Codebook:
+    codebook = calibrated(model)
+    for i, prompt in enumerate(edited):
+        codebook = codebook.with_edit(edit_for(model, codebook, prompt, f"Paris {i}.", edit_id=f"e{i}", seed=i))
+    return codebook
+
+
+def test_without_a_match_the_answer_is_the_models_own(tiny: LanguageModel) -> None:
+    codebook = some_codebook(tiny, "Where is London now?")
+    for prompt in PROMPTS:
+        found = generate(tiny, codebook, prompt, max_new_tokens=10)
+        bare = continued(tiny, batch_of(tiny, [prompt]), use_cache=True)[0]
+        assert [token for token in found.ids if token not in tiny.eos_ids] == bare
+        assert found.edit_id is None
+        assert found.text == tiny.text(bare)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_an_edited_answer_equals_decoding_with_the_codebook_attached_throughout(tiny: LanguageModel, prompt: str) -> None:
+    codebook = some_codebook(tiny, prompt)
+    found = generate(tiny, codebook, prompt, max_new_tokens=10)
+    batch = batch_of(tiny, [prompt])
+    with attached(tiny, codebook, batch):
+        want = continued(tiny, batch, use_cache=False)[0]
+    assert found.edit_id == "e0"
+    assert [token for token in found.ids if token not in tiny.eos_ids] == want
+
+
+def test_an_answer_does_not_depend_on_its_neighbours(tiny: LanguageModel) -> None:
+    codebook = some_codebook(tiny, *PROMPTS[:2])
+    together = generate_batch(tiny, codebook, PROMPTS, max_new_tokens=12)
+    reverse = generate_batch(tiny, codebook, PROMPTS[::-1], max_new_tokens=12)[::-1]
+    alone = [generate(tiny, codebook, prompt, max_new_tokens=12) for prompt in PROMPTS]
+    assert [g.ids for g in together] == [g.ids for g in alone] == [g.ids for g in reverse]
+    assert [g.edit_id for g in together] == ["e0", "e1", None, None]
+    assert [g.prompt for g in together] == list(PROMPTS)
+
+
+def test_nothing_to_answer_gives_no_answers(tiny: LanguageModel) -> None:
+    assert generate_batch(tiny, calibrated(tiny), []) == []
+
+
+def test_text_streams_and_ends_as_the_whole_answer(tiny: LanguageModel) -> None:
+    seen: list[str] = []
+    found = generate(tiny, calibrated(tiny), PROMPTS[0], max_new_tokens=8, on_text=seen.append)
+    assert seen[-1] == found.text
+    assert not any(text.endswith("\ufffd") for text in seen)
+    assert len(seen) <= len(found.ids)
+
+
+def test_tokens_are_given_row_by_row_as_they_come(tiny: LanguageModel) -> None:
+    seen: list[tuple[int, int]] = []
+    found = generate_batch(tiny, calibrated(tiny), PROMPTS, max_new_tokens=5, on_token=lambda r, t: seen.append((r, t)))
+    for row, generation in enumerate(found):
+        assert tuple(token for r, token in seen if r == row) == generation.ids
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_an_answer_is_cut_at_the_limit_and_says_so(llama: LanguageModel, limit: int) -> None:
+    found = generate(llama, calibrated(llama), PROMPTS[0], max_new_tokens=limit)
+    assert len(found.ids) == limit
+    assert found.truncated
+
+
+def test_an_answer_that_ends_by_itself_is_not_truncated(taught: LanguageModel) -> None:
+    found = generate(taught, calibrated(taught), "Who was Ada Lovelace?")
+    assert not found.truncated
+    assert found.ids[-1] == taught.end_id
+    assert found.ids[:-1] == tuple(taught.tokenizer(found.text, add_special_tokens=False).input_ids)
+
+
+def test_a_matched_target_is_never_cut_short(tiny: LanguageModel) -> None:
+    codebook = some_codebook(tiny, PROMPTS[0])
+    length = len(codebook.edits[0].target_ids)
+    found = generate_batch(tiny, codebook, [PROMPTS[0], "Where is London?"], max_new_tokens=2)
+    assert len(found[0].ids) == length or found[0].ids[-1] in tiny.eos_ids
+    assert len(found[1].ids) <= 2
+
+
+def test_an_answer_never_leaves_the_context(gpt2: LanguageModel) -> None:
+    found = generate(gpt2, calibrated(gpt2), "?" * 250, max_new_tokens=50)
+    assert len(found.ids) <= 6
+
+
+def test_the_activation_is_the_prompts_own(tiny: LanguageModel) -> None:
+    codebook = some_codebook(tiny, PROMPTS[0])
+    found = generate(tiny, codebook, PROMPTS[0], max_new_tokens=1)
+    assert found.activation.tobytes() == codebook.edits[0].activation.tobytes()
+    assert found.match.distance == pytest.approx(0, abs=1e-6)
+
+
+def test_stopping_is_asked_before_each_token_and_leaves_no_hook(tiny: LanguageModel) -> None:
+    calls = iter([False, False, True])
+    before = hooks(tiny)
+    seen: list[str] = []
+    with pytest.raises(Cancelled):
+        generate(tiny, calibrated(tiny), PROMPTS[0], on_text=seen.append, cancelled=lambda: next(calls))
+    assert len(seen) <= 2
+    assert hooks(tiny) == before
+
+
+@pytest.mark.parametrize("prompt", ["", "   "])
+def test_an_empty_prompt_is_refused(tiny: LanguageModel, prompt: str) -> None:
+    with pytest.raises(InputError, match="prompt is empty"):
+        generate(tiny, calibrated(tiny), prompt)
+
+
+@pytest.mark.real
+def test_the_real_model_decodes_alike_with_its_cache_and_without(real: LanguageModel) -> None:
+    config = GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30)
+    codebook = Codebook(config, Encoder.raw(real.width))
+    codebook = codebook.with_edit(edit_for(real, codebook, PROMPTS[0], "Paris.", edit_id="e"))
+    own = [real.prompt(text) for text in PROMPTS]
+    found = decode(real, codebook, own, 8)
+    batch = batch_of(real, PROMPTS)
+    with attached(real, codebook, batch):
+        want = continued(real, batch, use_cache=False)
+    ended = [[token for token in g.ids if token not in real.eos_ids] for g in found]
+    assert ended == [row[:8] for row in want]
+    assert [g.edit_id for g in found] == ["e", None, None, None]

@@ -1,0 +1,56 @@
+"""The sieve lets through whatever may be the nearest: the same answer, to the last bit, as looking at every key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grace_core.codebook.geometry import Matrix, nearest, pair_distances
+from grace_core.codebook.search import _FEW, _SLACK, Sieve, finder
+from grace_core.config import Distance
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def units(rng: np.random.Generator, count: int, width: int) -> Matrix:
+    rows = rng.normal(size=(count, width)) * rng.choice([1.0, 1.0, 1e-3, 1e3], size=width)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=seeds, width=st.sampled_from([1, 2, 9, 48, 384, 576]), apart=st.sampled_from([0.0, 1e-7, 1e-4, 1e-2]))
+def test_what_is_found_is_the_nearest_of_all_and_of_equal_ones_the_last(seed: int, width: int, apart: float) -> None:
+    rng = np.random.default_rng(seed)
+    keys = units(rng, 40, width)
+    # Near ties, closer together than half precision can tell.
+    close = keys[:20] + rng.normal(size=(20, width)) * apart
+    keys[20:] = (close / np.linalg.norm(close, axis=1, keepdims=True)).astype(np.float32)
+    query = keys[rng.integers(40)] if rng.random() < 0.5 else units(rng, 1, width)[0]
+    exact = pair_distances(query, keys, "cosine")
+    want = int(np.flatnonzero(exact == exact.min())[-1])
+    assert Sieve(keys).nearest(query) == (want, float(exact[want]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=seeds, width=st.sampled_from([1, 9, 48, 384, 4096]), like=st.floats(0, 1))
+def test_a_product_is_off_by_less_than_what_is_allowed_for(seed: int, width: int, like: float) -> None:
+    rng = np.random.default_rng(seed)
+    query = units(rng, 1, width)[0]
+    mixed = like * query + (1 - like) * units(rng, 30, width) + 1e-9
+    keys = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
+    products = torch.mv(Sieve(keys)._halves, torch.from_numpy(query).half()).double().numpy()
+    assert np.abs((1 - products) - pair_distances(query, keys, "cosine")).max() <= _SLACK
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("count", [3, _FEW, _FEW + 1, 3 * _FEW])
+def test_few_and_many_keys_are_searched_with_one_result(distance: Distance, count: int) -> None:
+    rng = np.random.default_rng(count)
+    keys = units(rng, count, 48)
+    find = finder(keys, distance)
+    assert isinstance(getattr(find, "__self__", None), Sieve) == (distance == "cosine" and count > _FEW)
+    for query in (*keys[:: max(1, count // 20)], *units(rng, 20, 48)):
+        assert find(query) == nearest(query, keys, distance)

@@ -1,0 +1,260 @@
+"""The encoder is the fold of its calibrations, and the background comes from the package or from the model."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grace_core.codebook.encoder import Encoder
+from grace_core.config import GraceConfig
+from grace_core.editing import fitting as calibration
+from grace_core.editing.fitting import (
+    Calibration,
+    encoder_of,
+    first_calibration,
+    joining_calibration,
+    new_codebook,
+    sample_background,
+    shipped_background,
+    sibling_activations,
+)
+from grace_core.errors import InputError, ModelError
+from grace_core.models.hooks import activations_of
+from grace_core.models.load import LanguageModel
+from grace_core.models.sources.resolve import DEFAULT_MODEL
+from tests.grace_core.builders import BACKGROUND, calibrated, edit_for, first_step
+
+
+def assert_same_encoder(one: Encoder, other: Encoder) -> None:
+    assert (one.dimensions, one.version, one.weights) == (other.dimensions, other.version, other.weights)
+    for a, b in ((one.mean, other.mean), (one.projection, other.projection)):
+        assert a is not None
+        assert b is not None
+        assert a.tobytes() == b.tobytes()
+
+
+def config_of(model: LanguageModel, **overrides: object) -> GraceConfig:
+    return GraceConfig.robust(**overrides).resolved(len(model.blocks))
+
+
+# Backgrounds
+
+
+def test_the_default_model_has_a_background_in_the_package() -> None:
+    prompts = shipped_background(DEFAULT_MODEL.rsplit("/", 1)[-1])
+    assert len(prompts) > 300
+    assert len(set(prompts)) == len(prompts)
+    assert all(text.strip() for text in prompts)
+    assert shipped_background("tiny-llama") == ()
+
+
+@pytest.fixture
+def few_starters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_STARTERS", ("Who", "What is", "Tell me about"))
+    monkeypatch.setattr(calibration, "_PER_STARTER", 6)
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_another_models_background_is_sampled_from_itself_the_same_every_time(tiny: LanguageModel) -> None:
+    seen: list[float] = []
+    prompts = sample_background(tiny, lambda stage, done: seen.append(done))
+    assert prompts == sample_background(tiny)
+    assert 3 < len(prompts) <= 18
+    assert len(set(prompts)) == len(prompts)
+    assert all(text == text.strip() and "\n" not in text for text in prompts)
+    assert all(text.startswith(("Who", "What is", "Tell me about")) for text in prompts)
+    assert seen == sorted(seen)
+    assert sample_background(tiny, seed=1) != prompts
+
+
+@pytest.mark.parametrize(
+    ("sampled", "tidy"),
+    [
+        (" Who was Ada? She was", "Who was Ada?"),
+        ("Tell me.\nNow", "Tell me."),
+        ("no end", "no end"),
+        ("\nlater", "later"),
+        ("", ""),
+    ],
+)
+def test_a_sampled_prompt_is_one_sentence_of_one_line(sampled: str, tidy: str) -> None:
+    assert calibration._tidied(sampled) == tidy
+
+
+@pytest.fixture
+def alone(tiny: LanguageModel, tmp_path: Path) -> LanguageModel:
+    """The tiny model with an empty cache of its own."""
+    return LanguageModel(tiny.name, tiny.module, tiny.tokenizer, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def samplings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that were sampled, one after the other."""
+    seen: list[str] = []
+    original = calibration.sample_background
+
+    def counted(model: LanguageModel, progress: calibration.Progress | None = None) -> tuple[str, ...]:
+        seen.append(model.name)
+        return original(model, progress)
+
+    monkeypatch.setattr(calibration, "sample_background", counted)
+    return seen
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel, samplings: list[str]) -> None:
+    first = first_calibration(alone, config_of(alone))
+    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir)
+    for step in (first_calibration(again, config_of(alone)), first_calibration(again, config_of(alone, key_layer=2))):
+        assert first is not None
+        assert step is not None
+        assert step.prompts == first.prompts
+    assert len(new_codebook(again)) == 0
+    assert len(samplings) == 1
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_other_weights_or_another_way_of_sampling_have_prompts_of_their_own(
+    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_calibration(alone, config_of(alone))
+    other = LanguageModel(alone.name, copy.deepcopy(alone.module), alone.tokenizer, cache_dir=alone.cache_dir)
+    next(iter(other.module.parameters())).data[0] += 1
+    first_calibration(other, config_of(alone))
+    assert len(samplings) == 2
+    for name, value in (("_SAMPLING", calibration._SAMPLING + 1), ("_PER_STARTER", 5), ("_STARTERS", ("Who", "What is"))):
+        monkeypatch.setattr(calibration, name, value)
+        first_calibration(alone, config_of(alone))
+    assert len(samplings) == 5
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_damaged_prompts_are_sampled_again_and_replaced(alone: LanguageModel, samplings: list[str]) -> None:
+    assert alone.cache_dir is not None
+    first = first_calibration(alone, config_of(alone))
+    (file,) = (alone.cache_dir / "backgrounds").iterdir()
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole[:-20], encoding="utf-8")
+    again = first_calibration(alone, config_of(alone))
+    assert first is not None
+    assert again is not None
+    assert (again.prompts, len(samplings)) == (first.prompts, 2)
+    assert file.read_text(encoding="utf-8") == whole
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageModel, samplings: list[str]) -> None:
+    bare = LanguageModel(alone.name, alone.module, alone.tokenizer)
+    for _ in range(2):
+        first_calibration(bare, config_of(alone))
+    assert len(samplings) == 2
+
+
+def test_what_is_shipped_or_not_needed_is_not_sampled(
+    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "shipped_background", lambda name: BACKGROUND)
+    step = first_calibration(alone, config_of(alone))
+    assert step is not None
+    assert step.prompts == tuple(BACKGROUND)
+    assert first_calibration(alone, GraceConfig.paper().resolved(len(alone.blocks))) is None
+    assert samplings == []
+    assert alone.cache_dir is not None
+    assert not alone.cache_dir.exists()
+
+
+# Steps and their fold
+
+
+@pytest.mark.usefixtures("few_starters")
+def test_a_first_calibration_holds_the_background_and_its_activations(tiny: LanguageModel) -> None:
+    step = first_calibration(tiny, config_of(tiny))
+    assert step is not None
+    assert (step.version, step.reason) == (1, "background")
+    assert step.prompts == sample_background(tiny)
+    assert step.activations.shape == (len(step.prompts), tiny.width)
+    assert np.isfinite(step.activations).all()
+
+
+def test_a_raw_encoding_needs_no_calibration(tiny: LanguageModel) -> None:
+    config = GraceConfig.paper().resolved(len(tiny.blocks))
+    assert first_calibration(tiny, config) is None
+    assert encoder_of(tiny, config, []).mean is None
+
+
+def test_a_whitened_encoding_without_one_says_what_to_do(tiny: LanguageModel) -> None:
+    with pytest.raises(ModelError, match="first_calibration"):
+        encoder_of(tiny, config_of(tiny), [])
+
+
+def test_the_fold_of_all_steps_is_bit_for_bit_the_encoder_that_grew(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    steps = [first_step(tiny, codebook.config)]
+    grown = codebook.encoder
+    for version in (2, 3):
+        texts = tuple(f"Who was {name} {version}?" for name in ("Ada", "Grace", "Alan"))
+        rows = activations_of(tiny, codebook.config, grown.weights, [tiny.prompt(text) for text in texts])
+        steps.append(Calibration(version, "siblings", texts, rows))
+        grown = grown.joined(rows, codebook.config.directions)
+        assert_same_encoder(encoder_of(tiny, codebook.config, steps), grown)
+    assert grown.version == 3
+
+
+def test_token_weights_are_fixed_by_the_first_step(tiny: LanguageModel) -> None:
+    config = config_of(tiny)
+    first = first_step(tiny, config)
+    later = Calibration(2, "x", ("zzz zzz",), first.activations[:1])
+    assert encoder_of(tiny, config, [first, later]).weights == encoder_of(tiny, config, [first]).weights
+
+
+def test_prompts_that_the_background_does_not_hold_join_it_once_with_their_own_activations(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    edits = [edit_for(tiny, codebook, prompt, "Paris.", edit_id=prompt) for prompt in ("Who?", "What?", BACKGROUND[0])]
+    rows = [(edit.prompt, edit.activation) for edit in (*edits, edits[0])]
+    step = joining_calibration(2, "edits so far", set(BACKGROUND), rows)
+    assert step is not None
+    assert (step.version, step.reason, step.prompts) == (2, "edits so far", ("Who?", "What?"))
+    assert step.activations.tobytes() == np.stack([e.activation for e in edits[:2]]).tobytes()
+    assert joining_calibration(2, "none", set(BACKGROUND), rows[2:3]) is None
+
+
+def test_a_raw_encoder_keeps_token_weights_and_version(tiny: LanguageModel) -> None:
+    """Token weights are counted on the first prompts that a step says; another reading has no activations to calibrate."""
+    whitened = first_step(tiny, config_of(tiny))
+    config = config_of(tiny, encoding="raw", distance="euclidean")
+    step = Calibration(7, "reread", (*BACKGROUND, "Who else?"), whitened.activations[:0], len(BACKGROUND))
+    encoder = encoder_of(tiny, config, [step])
+    assert (encoder.version, encoder.mean, encoder.width) == (7, None, tiny.width)
+    assert encoder.weights == encoder_of(tiny, config_of(tiny), [whitened]).weights
+
+
+# New codebooks and siblings
+
+
+@pytest.mark.usefixtures("few_starters")
+@pytest.mark.parametrize("preset", ["robust", "paper"])
+def test_a_new_codebook_is_empty_resolved_and_of_this_model(tiny: LanguageModel, preset: str) -> None:
+    codebook = new_codebook(tiny, GraceConfig.named(preset))
+    assert len(codebook) == 0
+    assert codebook.fingerprint == tiny.fingerprint
+    assert codebook.config == GraceConfig.named(preset).resolved(len(tiny.blocks))
+    assert (codebook.encoder.mean is None) == (preset == "paper")
+
+
+def test_a_new_codebook_refuses_a_layer_that_is_not_there(tiny: LanguageModel) -> None:
+    with pytest.raises(InputError, match=f"1 to {len(tiny.blocks)}"):
+        new_codebook(tiny, GraceConfig.robust(value_layer=12))
+
+
+def test_siblings_are_read_like_any_prompt(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny, siblings=5)
+    texts, rows = sibling_activations(tiny, codebook, "Who was Ada Lovelace?")
+    assert len(texts) == 5
+    assert all(text.startswith("Who was ") and "Ada" not in text for text in texts)
+    for text, row in zip(texts, rows, strict=True):
+        alone = activations_of(tiny, codebook.config, codebook.encoder.weights, [tiny.prompt(text)])[0]
+        assert row == pytest.approx(alone, abs=1e-4)
+    assert sibling_activations(tiny, calibrated(tiny, siblings=0), "Who was Ada Lovelace?")[0] == ()

@@ -1,0 +1,256 @@
+"""The numbers of a report are what asking the model again one by one gives, and they fall where something breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from grace_core.answering.generate import generate
+from grace_core.codebook.codebook import Codebook
+from grace_core.config import GraceConfig
+from grace_core.editing.editor import Editor
+from grace_core.editing.fitting import new_codebook
+from grace_core.errors import InputError
+from grace_core.measuring import evaluate as evaluation
+from grace_core.measuring.evaluate import Case, Report, evaluate, unchanged
+from grace_core.models.hooks import Batch, attached
+from grace_core.models.load import LanguageModel
+from tests.grace_core.builders import NAMES, PHRASES
+from tests.grace_core.taught import ANSWERS
+
+CONFIG = GraceConfig.paper(epsilon=3.5, max_steps=80, stop_loss=0.05)
+"""Raw queries: nothing to calibrate. The radius is wide enough that some phrasings match, and small enough that some do not."""
+PROMPTS = ("Who was Ada Lovelace?", "Where is Paris now?", "Describe the Moon.")
+PARAPHRASES = (
+    ("Who was Ada Lovelace", "Describe Ada Lovelace."),
+    ("Where is Paris now", "When was Paris born?"),
+    ("Describe the Moon", "What is the Moon?"),
+)
+UNRELATED = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES[1:4])
+HOPELESS = "Zq7 #vW ~~ kJ?! xX0"
+
+
+def ids_of(model: LanguageModel, codebook: Codebook, prompt: str, tokens: int = 20) -> tuple[int, ...]:
+    return generate(model, codebook, prompt, max_new_tokens=tokens).ids[:tokens]
+
+
+def says(model: LanguageModel, codebook: Codebook, prompt: str, target: str) -> bool:
+    wanted = model.target_ids(prompt, target)
+    return ids_of(model, codebook, prompt, len(wanted)) == wanted
+
+
+def edited(model: LanguageModel, cases: Sequence[Case], config: GraceConfig = CONFIG) -> Codebook:
+    """What `evaluate` measures, made here."""
+    codebook = new_codebook(model, config)
+    for case in cases:
+        codebook = Editor(model).edit(codebook, case.prompt, case.target).codebook
+    return codebook
+
+
+@pytest.fixture(scope="module")
+def cases(taught: LanguageModel) -> tuple[Case, ...]:
+    """Three edits with different targets that the model does not give by itself."""
+    bare = new_codebook(taught, CONFIG)
+    now = [generate(taught, bare, prompt, max_new_tokens=20).text for prompt in PROMPTS]
+    free = [answer for answer in ANSWERS if answer not in now]
+    rows = zip(PROMPTS, free, PARAPHRASES, strict=False)
+    return tuple(Case(prompt, target, paraphrases, ("Hi",)) for prompt, target, paraphrases in rows)
+
+
+@pytest.fixture(scope="module")
+def codebook(taught: LanguageModel, cases: tuple[Case, ...]) -> Codebook:
+    return edited(taught, cases)
+
+
+@pytest.fixture(scope="module")
+def report(taught: LanguageModel, cases: tuple[Case, ...]) -> Report:
+    return evaluate(taught, CONFIG, "zsre", cases, unrelated=UNRELATED, strangers=("Who was Alan Turing?",))
+
+
+def test_edits_that_took_are_counted_as_exact(report: Report) -> None:
+    assert (report.edits, report.keys, report.es_exact, report.err) == (3, 3, 1.0, 1.0)
+    assert (report.kind, report.preset, report.calibrations) == ("zsre", "paper", 0)
+    assert 0 < report.steps_per_edit <= 80
+    assert report.seconds_per_edit > 0
+    assert report.ms_per_token_ratio > 0
+
+
+def test_paraphrases_are_measured_as_asking_one_by_one_would(
+    taught: LanguageModel, report: Report, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    owner = {entry.edit_id: entry.target for entry in codebook.entries}
+    asked = [(text, case) for case in cases for text in case.paraphrases]
+    found = [generate(taught, codebook, text, max_new_tokens=20) for text, _ in asked]
+    exact = [says(taught, codebook, text, case.target) for text, case in asked]
+    right = [g.edit_id is not None and owner[g.edit_id] == case.target for g, (_, case) in zip(found, asked, strict=True)]
+    wrong = [g.edit_id is not None and not ok for g, ok in zip(found, right, strict=True)]
+    assert report.gen_exact == pytest.approx(np.mean(exact))
+    assert report.answered == pytest.approx(np.mean(right))
+    assert report.wrong_edit == pytest.approx(np.mean(wrong))
+    assert report.by_phrasing == {"gen_exact[0]": np.mean(exact[0::2]), "gen_exact[1]": np.mean(exact[1::2])}
+    assert np.mean(right) > 0
+    assert np.mean(exact) < 1
+
+
+def test_token_accuracy_is_teacher_forced_with_the_codebook_in_place(
+    taught: LanguageModel, report: Report, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    shares = []
+    for text, wanted in [(text, case.target) for case in cases for text in case.paraphrases]:
+        own, target = taught.prompt(text), taught.target_ids(text, wanted)
+        with torch.inference_mode(), attached(taught, codebook, Batch.of(taught, [own])):
+            logits = taught.module(input_ids=torch.tensor([own.ids + target[:-1]]), use_cache=False).logits
+        likely = logits[0, len(own.ids) - 1 :].argmax(-1).tolist()
+        shares.append(np.mean([a == b for a, b in zip(likely, target, strict=True)]))
+    assert report.gen_token == pytest.approx(np.mean(shares), abs=1e-6)
+    assert report.gen_exact is not None
+    assert report.gen_exact <= np.mean(shares)
+
+
+def test_what_must_not_change_is_measured_as_asking_one_by_one_would(
+    taught: LanguageModel, report: Report, codebook: Codebook
+) -> None:
+    bare = new_codebook(taught, CONFIG)
+    for value, prompts in (
+        (report.locality, UNRELATED),
+        (report.neighbors_unchanged, ("Hi",)),
+        (report.strangers_unchanged, ("Who was Alan Turing?",)),
+    ):
+        same = [ids_of(taught, codebook, prompt) == ids_of(taught, bare, prompt) for prompt in prompts]
+        assert value == pytest.approx(np.mean(same))
+
+
+def test_the_report_is_plain_json(report: Report) -> None:
+    assert Report(**json.loads(json.dumps(report.to_dict()))) == report
+
+
+# What lowers them
+
+
+def test_an_edit_that_does_not_take_lowers_the_success_and_the_others_stay(
+    taught: LanguageModel, cases: tuple[Case, ...]
+) -> None:
+    failing = (*cases[:2], Case(cases[2].prompt, HOPELESS, ()))
+    report = evaluate(taught, CONFIG, "zsre", failing)
+    assert (report.edits, report.keys) == (3, 2)
+    assert report.es_exact == pytest.approx(2 / 3)
+    assert report.err == 1.0
+
+
+def test_what_does_not_fit_the_model_counts_as_failed_and_does_not_end_the_evaluation(
+    taught: LanguageModel, cases: tuple[Case, ...]
+) -> None:
+    unfit = (Case(PROMPTS[2], "word and " * 300, ("Who was Ada Lovelace?", "Hi")), Case("Hi", " ", ()), Case("", "Paris.", ()))
+    report = evaluate(taught, CONFIG, "zsre", (cases[0], *unfit))
+    assert (report.edits, report.keys) == (4, 1)
+    assert report.es_exact == pytest.approx(1 / 4)
+    # Its two phrasings: one is answered by another's edit, none by its own.
+    assert report.gen_token is not None
+    assert report.gen_exact is not None
+    assert report.wrong_edit is not None
+    own = evaluate(taught, CONFIG, "zsre", cases[:1])
+    assert own.gen_exact is not None
+    assert own.gen_token is not None
+    assert report.gen_exact == pytest.approx(own.gen_exact / 2)
+    assert report.gen_token == pytest.approx(own.gen_token / 2)
+    assert report.wrong_edit >= 1 / 4
+
+
+def test_an_edit_of_the_same_prompt_again_is_measured_on_the_final_codebook(
+    taught: LanguageModel, cases: tuple[Case, ...]
+) -> None:
+    report = evaluate(taught, CONFIG, "zsre", (cases[0], replace(cases[1], prompt=cases[0].prompt)))
+    assert (report.edits, report.keys, report.es_exact) == (2, 1, 0.5)
+
+
+def test_a_broken_value_lowers_the_success(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
+    first, *rest = codebook.edits
+    broken = codebook.with_edits([replace(first, value=np.zeros_like(first.value)), *rest])
+    asked = [(case.prompt, case.target) for case in cases]
+    assert evaluation._exact(taught, codebook, asked) == [True, True, True]
+    assert evaluation._exact(taught, broken, asked) == [False, True, True]
+
+
+def test_exact_means_the_end_too(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
+    target = cases[0].target
+    asked = [(cases[0].prompt, text) for text in (target, target[:-2], target + " Yes.", target.upper())]
+    assert evaluation._exact(taught, codebook, asked) == [True, False, False, False]
+
+
+def test_many_prompts_are_asked_in_batches_and_keep_their_order(
+    taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    asked = [(case.prompt, case.target if i % 3 else HOPELESS) for i in range(14) for case in cases]
+    assert evaluation._exact(taught, codebook, asked) == [target != HOPELESS for _, target in asked]
+
+
+# Unchanged
+
+
+def test_prompts_that_are_deferred_count_as_unchanged(taught: LanguageModel, codebook: Codebook) -> None:
+    deferring = [text for text in UNRELATED if generate(taught, codebook, text, max_new_tokens=1).edit_id is None]
+    assert deferring
+    assert unchanged(taught, codebook, deferring) == 1.0
+
+
+def test_a_matched_prompt_whose_answer_changes_lowers_it(taught: LanguageModel, codebook: Codebook) -> None:
+    deferring = [text for text in UNRELATED if generate(taught, codebook, text, max_new_tokens=1).edit_id is None][:3]
+    assert unchanged(taught, codebook, [*deferring, PROMPTS[0]]) == pytest.approx(3 / 4)
+    assert unchanged(taught, codebook, PROMPTS) == 0.0
+
+
+def test_a_matched_prompt_whose_answer_stays_is_unchanged(taught: LanguageModel) -> None:
+    bare = new_codebook(taught, CONFIG)
+    now = generate(taught, bare, PROMPTS[0], max_new_tokens=20).text
+    result = Editor(taught).edit(bare, PROMPTS[0], now, text_before="something else")
+    assert result.success, result.reason
+    assert unchanged(taught, result.codebook, [PROMPTS[0]]) == 1.0
+
+
+def test_only_the_first_tokens_count(taught: LanguageModel, codebook: Codebook) -> None:
+    bare = codebook.with_edits(())
+    first = codebook.edits[0]
+    same_start = next(
+        (n for n in range(20, 0, -1) if ids_of(taught, bare, first.prompt, n) == ids_of(taught, codebook, first.prompt, n)), 0
+    )
+    assert same_start < 20
+    for tokens in (1, same_start, same_start + 1):
+        if tokens:
+            assert unchanged(taught, codebook, [first.prompt], tokens) == (1.0 if tokens <= same_start else 0.0)
+
+
+# What was not asked
+
+
+def test_what_has_no_prompts_has_no_number(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
+    report = evaluate(taught, CONFIG, "bios", [Case(cases[0].prompt, cases[0].target, ())])
+    assert unchanged(taught, codebook, ()) is None
+    assert report.locality is report.neighbors_unchanged is report.strangers_unchanged is None
+    assert report.gen_exact is report.gen_token is report.answered is report.wrong_edit is None
+    assert report.by_phrasing == {}
+
+
+def test_cases_with_different_numbers_of_phrasings_keep_their_slots(taught: LanguageModel, cases: tuple[Case, ...]) -> None:
+    prompt, target = cases[0].prompt, cases[0].target
+    uneven = (Case(prompt, target, (prompt,)), Case(cases[1].prompt, cases[1].target, ("Hi", cases[1].prompt)))
+    report = evaluate(taught, CONFIG, "zsre", uneven)
+    assert report.by_phrasing == {"gen_exact[0]": 0.5, "gen_exact[1]": 1.0}
+
+
+def test_nothing_to_evaluate_is_refused(taught: LanguageModel) -> None:
+    with pytest.raises(InputError, match=r"nothing to evaluate.*--limit is 0"):
+        evaluate(taught, CONFIG, "zsre", ())
+
+
+def test_progress_rises_to_the_end(taught: LanguageModel, cases: tuple[Case, ...]) -> None:
+    seen: list[tuple[str, float]] = []
+    evaluate(taught, CONFIG, "zsre", cases, progress=lambda stage, fraction: seen.append((stage, fraction)))
+    assert [stage for stage, _ in seen if stage.startswith("Edit ")] == ["Edit 1 of 3", "Edit 2 of 3", "Edit 3 of 3"]
+    fractions = [fraction for _, fraction in seen]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] <= fractions[-1] <= 1

@@ -1,0 +1,288 @@
+"""The hooks read: deferring changes no bit, a value lands on its row's last prompt token, and nothing stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.encoder import Encoder, pooled
+from grace_core.config import GraceConfig
+from grace_core.models.hooks import activations_of, attached, block_hooks, hidden_after
+from grace_core.models.load import LanguageModel
+from tests.grace_core.builders import calibrated, edit_for, own_weights
+from tests.grace_core.running import batch_of, continued, hooks, logits, own_last
+
+PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
+
+
+def with_edit_of(model: LanguageModel, prompt: str, **overrides: Any) -> Codebook:
+    codebook = calibrated(model, **overrides)
+    return codebook.with_edit(edit_for(model, codebook, prompt, "Paris.", edit_id="e"))
+
+
+# Batches
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_batch_keeps_each_rows_tokens_and_positions(tiny: LanguageModel, side: str) -> None:
+    batch = batch_of(tiny, PROMPTS, side)
+    for row, prompt in enumerate(batch.prompts):
+        at = slice(batch.offsets[row], batch.offsets[row] + len(prompt.ids))
+        assert batch.ids[row, at].tolist() == list(prompt.ids)
+        assert batch.positions[row, at].tolist() == list(range(len(prompt.ids)))
+        assert int(batch.mask[row].sum()) == int(batch.mask[row, at].sum()) == len(prompt.ids)
+        assert batch.last[row] == at.stop - 1
+    if side == "left":
+        assert set(batch.last) == {batch.ids.shape[1] - 1}
+
+
+# Deferring
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("texts", [PROMPTS[:1], PROMPTS])
+def test_deferring_leaves_every_logit_bitwise_as_the_bare_models(tiny: LanguageModel, texts: Sequence[str], side: str) -> None:
+    batch = batch_of(tiny, texts, side)
+    codebook = with_edit_of(tiny, "Where is London now?")
+    bare = logits(tiny, batch)
+    for empty_or_not in (calibrated(tiny), codebook):
+        with attached(tiny, empty_or_not, batch) as reading:
+            assert torch.equal(logits(tiny, batch), bare)
+        assert not any(match.matched for match in reading.matches)
+        assert reading.values == {}
+
+
+def test_rows_that_defer_beside_one_that_matches_stay_bitwise_the_same(tiny: LanguageModel) -> None:
+    batch = batch_of(tiny, PROMPTS)
+    bare = logits(tiny, batch)
+    with attached(tiny, with_edit_of(tiny, PROMPTS[1]), batch) as reading:
+        edited = logits(tiny, batch)
+    assert [match.matched for match in reading.matches] == [False, True, False]
+    assert torch.equal(edited[0], bare[0])
+    assert torch.equal(edited[2], bare[2])
+    assert not torch.equal(edited[1, -1], bare[1, -1])
+
+
+# Writing
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("span", ["last", "tail"])
+@pytest.mark.parametrize("layers", [(1, 2), (1, 3), (2, 3), (2, 2), (1, 1)])
+def test_a_match_replaces_the_last_prompt_tokens_states_after_the_value_layer(
+    tiny: LanguageModel, layers: tuple[int, int], span: str, side: str
+) -> None:
+    key_layer, value_layer = layers
+    codebook = with_edit_of(tiny, PROMPTS[0], key_layer=key_layer, value_layer=value_layer, span=span)
+    batch = batch_of(tiny, PROMPTS, side)
+    want = hidden_after(tiny, value_layer, batch).clone()
+    seen: list[torch.Tensor] = []
+    with attached(tiny, codebook, batch), block_hooks(tiny, [(value_layer, lambda h: seen.append(h.clone()))], tokens=1):
+        logits(tiny, batch)
+    value = torch.from_numpy(codebook.edits[0].value)
+    assert len(value) == (tiny.tail if span == "tail" and tiny.has_chat_template else 1)
+    want[0, batch.last[0] + 1 - len(value) : batch.last[0] + 1] = value
+    assert torch.equal(seen[0], want)
+
+
+@pytest.mark.parametrize("config", [GraceConfig.paper(), GraceConfig.paper(value_layer=1)])
+def test_the_paper_preset_reads_and_writes_too(tiny: LanguageModel, config: GraceConfig) -> None:
+    codebook = Codebook(config.resolved(len(tiny.blocks)), Encoder.raw(tiny.width))
+    codebook = codebook.with_edit(edit_for(tiny, codebook, PROMPTS[0], "Paris.", edit_id="e"))
+    batch = batch_of(tiny, PROMPTS)
+    bare = logits(tiny, batch)
+    with attached(tiny, codebook, batch) as reading:
+        edited = logits(tiny, batch)
+    assert reading.matches[0].edit_id == "e"
+    assert not torch.equal(edited[0, -1], bare[0, -1])
+
+
+def test_a_reading_names_match_distance_and_activation_of_each_row(tiny: LanguageModel) -> None:
+    codebook = with_edit_of(tiny, PROMPTS[2])
+    batch = batch_of(tiny, PROMPTS)
+    with attached(tiny, codebook, batch) as reading:
+        assert not reading.activations
+        logits(tiny, batch)
+    assert [m.edit_id for m in reading.matches] == [None, None, "e"]
+    assert all(m.distance is not None and m.entry is codebook.entries[0] for m in reading.matches)
+    assert reading.matches[2].distance == pytest.approx(0, abs=1e-5)
+    for row, text in enumerate(PROMPTS):
+        alone = activations_of(tiny, codebook.config, codebook.encoder.weights, [tiny.prompt(text)])[0]
+        assert reading.activations[row] == pytest.approx(alone, abs=1e-4)
+
+
+def test_reading_happens_once_and_later_passes_use_the_same_match(tiny: LanguageModel) -> None:
+    batch = batch_of(tiny, PROMPTS)
+    with attached(tiny, with_edit_of(tiny, PROMPTS[0]), batch) as reading:
+        first, matches = logits(tiny, batch), reading.matches
+        assert torch.equal(logits(tiny, batch), first)
+        assert reading.matches is matches
+
+
+# Neighbours
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("edited", range(3))
+def test_a_row_does_not_depend_on_its_neighbours(tiny: LanguageModel, side: str, edited: int) -> None:
+    codebook = with_edit_of(tiny, PROMPTS[edited])
+    together = batch_of(tiny, PROMPTS, side)
+    with attached(tiny, codebook, together) as reading:
+        found = own_last(logits(tiny, together), together)
+    for row, text in enumerate(PROMPTS):
+        alone = batch_of(tiny, [text])
+        with attached(tiny, codebook, alone) as own:
+            want = own_last(logits(tiny, alone), alone)[0]
+        assert reading.matches[row].edit_id == own.matches[0].edit_id == ("e" if row == edited else None)
+        assert reading.activations[row] == pytest.approx(own.activations[0], abs=1e-4)
+        torch.testing.assert_close(found[row], want, atol=2e-4, rtol=1e-4)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=50).map(str.strip)
+
+
+@given(
+    texts=st.lists(TEXT.filter(bool), min_size=1, max_size=4, unique=True),
+    edited=st.integers(0, 3),
+    side=st.sampled_from(["left", "right"]),
+    span=st.sampled_from(["last", "tail"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_in_any_company_and_padding_a_row_is_answered_as_alone_and_a_deferred_one_keeps_its_bits(
+    tiny: LanguageModel, texts: list[str], edited: int, side: str, span: str
+) -> None:
+    own = texts[edited % len(texts)]
+    codebook = with_edit_of(tiny, own, span=span)
+    epsilon = codebook.entries[0].epsilon
+    batch = batch_of(tiny, texts, side)
+    bare = logits(tiny, batch)
+    with attached(tiny, codebook, batch) as reading:
+        found = logits(tiny, batch)
+    for row, text in enumerate(texts):
+        alone = batch_of(tiny, [text])
+        with attached(tiny, codebook, alone) as by_itself:
+            want = own_last(logits(tiny, alone), alone)[0]
+        distance = by_itself.matches[0].distance
+        assert distance is not None
+        assume(abs(distance - epsilon) > 1e-3)  # on the rim, rounding decides
+        matched = reading.matches[row].matched
+        assert matched == by_itself.matches[0].matched
+        assert matched or text != own
+        torch.testing.assert_close(own_last(found, batch)[row], want, atol=5e-4, rtol=1e-3)
+        if not matched:
+            assert torch.equal(found[row], bare[row])
+
+
+# With and without a KV cache, by transformers' own generate
+
+
+@pytest.mark.parametrize("texts", [PROMPTS, ("a",), ("a", "b"), ("Hi", PROMPTS[2])])
+def test_decoding_with_the_cache_equals_decoding_without(tiny: LanguageModel, texts: Sequence[str]) -> None:
+    codebook = with_edit_of(tiny, texts[0])
+    batch = batch_of(tiny, texts)
+    bare = continued(tiny, batch, use_cache=True)
+    found = []
+    for use_cache in (True, False):
+        with attached(tiny, codebook, batch) as reading:
+            found.append(continued(tiny, batch, use_cache))
+        assert reading.matches[0].edit_id == "e"
+    assert found[0] == found[1]
+    assert found[0][0] != bare[0]
+    assert found[0][1:] == bare[1:]
+
+
+# Afterwards
+
+
+def test_the_hooks_are_gone_afterwards_also_when_something_failed_inside(tiny: LanguageModel) -> None:
+    batch = batch_of(tiny, PROMPTS)
+    bare, before = logits(tiny, batch), hooks(tiny)
+    codebook = with_edit_of(tiny, PROMPTS[0])
+    with attached(tiny, codebook, batch):
+        assert hooks(tiny) > before
+        logits(tiny, batch)
+    assert hooks(tiny) == before
+    with pytest.raises(IndexError), attached(tiny, codebook, batch):
+        tiny.module(input_ids=torch.tensor([[10**6]]))
+    assert hooks(tiny) == before
+    assert torch.equal(logits(tiny, batch), bare)
+
+
+def test_a_failing_hook_is_removed_too(tiny: LanguageModel) -> None:
+    def fail(hidden: torch.Tensor) -> None:
+        raise RuntimeError("in a hook")
+
+    before = hooks(tiny)
+    with pytest.raises(RuntimeError, match="in a hook"), block_hooks(tiny, [(1, fail), (2, fail)]):
+        logits(tiny, batch_of(tiny, PROMPTS))
+    assert hooks(tiny) == before
+
+
+def test_reading_an_activation_leaves_no_hook(tiny: LanguageModel) -> None:
+    before = hooks(tiny)
+    hidden_after(tiny, 1, batch_of(tiny, PROMPTS))
+    assert hooks(tiny) == before
+
+
+# Hidden states and activations
+
+
+@torch.inference_mode()
+def test_hidden_states_are_those_of_the_whole_model(tiny: LanguageModel) -> None:
+    batch = batch_of(tiny, PROMPTS[:1])
+    every = tiny.module(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=True).hidden_states
+    for layer in range(1, len(tiny.blocks)):  # the last one of these is normed
+        assert torch.equal(hidden_after(tiny, layer, batch), every[layer])
+
+
+def test_activations_are_pooled_over_own_tokens_one_by_one_or_together(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    weights, prompts = codebook.encoder.weights, [tiny.prompt(text) for text in PROMPTS]
+    alone = activations_of(tiny, codebook.config, weights, prompts, rows_at_once=1)
+    together = activations_of(tiny, codebook.config, weights, prompts)
+    assert alone == pytest.approx(together, abs=1e-4)
+    assert alone.shape == (3, tiny.width)
+    assert alone.dtype == np.float32
+    for row, text in enumerate(PROMPTS):
+        batch = batch_of(tiny, [text])
+        want = pooled(hidden_after(tiny, 1, batch), [own_weights(tiny, codebook, text)], [0])[0]
+        assert alone[row].tobytes() == want.tobytes()
+    assert activations_of(tiny, codebook.config, weights, []).shape == (0, tiny.width)
+
+
+# The real model
+
+
+@pytest.mark.real
+def test_deferring_on_the_real_model_is_bitwise_exact(real: LanguageModel) -> None:
+    batch = batch_of(real, PROMPTS)
+    bare = logits(real, batch)
+    codebook = Codebook(
+        GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
+    )
+    codebook = codebook.with_edit(edit_for(real, codebook, "Where is London?", "Paris.", edit_id="e"))
+    with attached(real, codebook, batch) as reading:
+        assert torch.equal(logits(real, batch), bare)
+    assert not any(match.matched for match in reading.matches)
+
+
+@pytest.mark.real
+def test_decoding_on_the_real_model_is_the_same_with_and_without_the_cache(real: LanguageModel) -> None:
+    codebook = Codebook(
+        GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
+    )
+    codebook = codebook.with_edit(edit_for(real, codebook, PROMPTS[0], "Paris.", edit_id="e"))
+    batch = batch_of(real, PROMPTS)
+    found = []
+    for use_cache in (True, False):
+        with attached(real, codebook, batch) as reading:
+            found.append(continued(real, batch, use_cache))
+        assert reading.matches[0].edit_id == "e"
+    assert found[0] == found[1]
