@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from grace_core.codebook.encoder import TokenWeights, pooled, pooling_weights
+from grace_core.codebook.encoder import TokenWeights
 from grace_core.codebook.geometry import Matrix
-from grace_core.config import GraceConfig, Pool
+from grace_core.config import Pool
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.hooks import Batch, Enough, block_hooks
 from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.pooling import pooled, pooling_weights
 
 _AT_ONCE = 16
 
@@ -51,7 +52,6 @@ def pooled_at(
     }
     if not prompts:
         return out
-    configs = {pool: GraceConfig(pool=pool) for pool in pools}
     begin = _common_start(prompts)
     past = _kept(model, prompts[0].ids[:begin]) if begin else []
     prompts = [Prompt(p.text, p.ids[begin:], p.start - begin, p.end - begin) for p in prompts]
@@ -62,9 +62,7 @@ def pooled_at(
         rows = order[start : start + _AT_ONCE]
         some = [prompts[i] for i in rows]
         batch = Batch.of(model, some)
-        weighing = {
-            pool: [pooling_weights(config, p.ids, p.start, p.end, weights) for p in some] for pool, config in configs.items()
-        }
+        weighing = {pool: [pooling_weights(pool, p.ids, p.start, p.end, weights) for p in some] for pool in pools}
 
         def take(layer: int, batch: Batch = batch, rows: list[int] = rows, weighing: Any = weighing) -> Callable[..., None]:
             def read(hidden: torch.Tensor) -> None:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grace_core.codebook.codebook import Codebook, Match
-from grace_core.codebook.encoder import TokenWeights, pooled, pooling_weights
+from grace_core.codebook.encoder import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.pooling import pooled, pooling_weights
 
 
 @dataclass(frozen=True)
@@ -189,4 +190,4 @@ def activations_of(
 
 
 def _weights(config: GraceConfig, weights: TokenWeights, prompts: Sequence[Prompt]) -> list[NDArray[np.float32]]:
-    return [pooling_weights(config, p.ids, p.start, p.end, weights) for p in prompts]
+    return [pooling_weights(config.pool, p.ids, p.start, p.end, weights) for p in prompts]

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from grace_core.codebook.codebook import Codebook, Edit
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights, pooling_weights
+from grace_core.codebook.encoder import Background, Encoder, TokenWeights
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of
 from grace_core.editing.training import value_positions
 from grace_core.models.hooks import activations_of
 from grace_core.models.load import LanguageModel
+from grace_core.models.pooling import pooling_weights
 
 NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
 PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")
@@ -81,7 +82,7 @@ def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str,
 def own_weights(model: LanguageModel, codebook: Codebook, prompt: str) -> Any:
     """(tokens,) pooling weights of a prompt."""
     own = model.prompt(prompt)
-    return pooling_weights(codebook.config, own.ids, own.start, own.end, codebook.encoder.weights)
+    return pooling_weights(codebook.config.pool, own.ids, own.start, own.end, codebook.encoder.weights)
 
 
 def assert_same(one: Codebook, other: Codebook) -> None:
