@@ -20,7 +20,7 @@ from app.map.undone_keys import Withdrawn, WithdrawnKeys
 from app.studio.views import EditDetail, Landed, MapMoment, MapView, Tries
 
 if TYPE_CHECKING:
-    from app.studio.workbench import Workbench
+    from app.studio.facade import Studio
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Look:
 class MapDesk:
     """Looks things up for the map page. Thread-safe."""
 
-    def __init__(self, bench: Workbench, projection: Projection) -> None:
-        self._bench = bench
+    def __init__(self, studio: Studio, projection: Projection) -> None:
+        self._bench = studio
         self._projection = projection
         self._scene: MapScene | None = None
-        self._withdrawn = WithdrawnKeys(bench, projection)
+        self._withdrawn = WithdrawnKeys(studio, projection)
         self._lock = threading.Lock()
 
     def look(self, selected: str | None, tries: Tries | None = None, *, opened: bool = False, undone: bool = False) -> Look:

@@ -14,7 +14,7 @@ from app.map.layout.layout import Layout, Projection
 from app.studio.views import MapMoment
 
 if TYPE_CHECKING:
-    from app.studio.workbench import Workbench
+    from app.studio.facade import Studio
 
 # More hollow diamonds than these would hide the map; the newest matter.
 SHOWN = 300
@@ -42,8 +42,8 @@ class Withdrawn:
 class WithdrawnKeys:
     """Finds them. Thread-safe; shared by all browsers."""
 
-    def __init__(self, bench: Workbench, projection: Projection) -> None:
-        self._bench = bench
+    def __init__(self, studio: Studio, projection: Projection) -> None:
+        self._bench = studio
         self._projection = projection
         self._lock = threading.Lock()
         self._kept: tuple[str, Layout, Withdrawn] | None = None

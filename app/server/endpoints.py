@@ -14,7 +14,7 @@ from app.studio.views import EditRow
 from grace_core.errors import GraceError
 
 if TYPE_CHECKING:
-    from app.studio.workbench import Workbench
+    from app.studio.facade import Studio
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +58,13 @@ def told(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def add_api(bench: Workbench) -> None:
+def add_api(studio: Studio) -> None:
     """Add the endpoints to the Blocks that is being built."""
 
     @told
     def generate(prompt: str) -> dict[str, Any]:
         """Answer a prompt; edit_id is null where the model itself answered, distance is to the nearest key, if any."""
-        answer = bench.generate(prompt, author=AUTHOR).result()
+        answer = studio.generate(prompt, author=AUTHOR).result()
         return {"text": answer.text, "edit_id": answer.edit_id, "distance": answer.distance}
 
     @told
@@ -72,7 +72,7 @@ def add_api(bench: Workbench) -> None:
         """Teach the model one answer. Where success is false nothing was kept, and reason says why."""
         # One text instead of a list goes on as it is: the workbench says what is wrong with it.
         others = paraphrases if isinstance(paraphrases, str) else tuple(paraphrases or ())
-        outcome = bench.edit(prompt, target, paraphrases=others, author=AUTHOR).result()
+        outcome = studio.edit(prompt, target, paraphrases=others, author=AUTHOR).result()
         return {
             "edit_id": outcome.edit_id,
             "success": outcome.success,
@@ -88,19 +88,19 @@ def add_api(bench: Workbench) -> None:
     @told
     def undo(edit_id: str) -> dict[str, Any]:
         """Withdraw an edit; returns its row."""
-        return row_json(bench.undo(edit_id, author=AUTHOR))
+        return row_json(studio.undo(edit_id, author=AUTHOR))
 
     @told
     def redo(edit_id: str) -> dict[str, Any]:
         """Restore an edit that was undone; returns its row."""
-        return row_json(bench.redo(edit_id, author=AUTHOR))
+        return row_json(studio.redo(edit_id, author=AUTHOR))
 
     @told
     def edits() -> list[dict[str, Any]]:
         """All edits, newest first."""
         rows: dict[str, dict[str, Any]] = {}  # by id: an edit made meanwhile moves rows to the next page
         offset = 0
-        while (page := bench.edits(offset=offset, limit=PAGE)).rows:
+        while (page := studio.edits(offset=offset, limit=PAGE)).rows:
             rows.update((row.edit_id, row_json(row)) for row in page.rows)
             offset += len(page.rows)
         return list(rows.values())

@@ -54,7 +54,7 @@ def serve(settings: Settings) -> None:
         model = load_model(settings.model, cache_dir=settings.cache_dir, progress=_part(progress, 0.0, MODEL_SHARE))
         store = JournalStore(settings.effective_database_url)
         stack.callback(store.close)
-        bench = Workbench.open(
+        studio = Workbench.open(
             model,
             config,
             store,
@@ -62,9 +62,9 @@ def serve(settings: Settings) -> None:
             max_new_tokens=settings.max_new_tokens,
             progress=_part(progress, MODEL_SHARE, 1.0),
         )
-        stack.callback(bench.close)
+        stack.callback(studio.close)
         progress("Building the pages", 1.0)
-        blocks = build_app(bench)
+        blocks = build_app(studio)
         # What stands now stays: a full collection that looks at it all would take a quarter of a second, in an undo say.
         gc.collect()
         gc.freeze()
@@ -84,7 +84,7 @@ def serve(settings: Settings) -> None:
         console.close()
         stop.note()
         _announce(settings, share_url, time.monotonic() - started)
-        if note := unheeded(settings.epsilon, bench.status()):
+        if note := unheeded(settings.epsilon, studio.status()):
             print(note, flush=True)
         stop.wait()
         print("Stopping.", file=sys.stderr)

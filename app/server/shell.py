@@ -18,7 +18,7 @@ from app.ui.session import PageContext, Session, edits_mark, private
 from app.ui.theme import launch_kwargs
 
 if TYPE_CHECKING:
-    from app.studio.workbench import Workbench
+    from app.studio.facade import Studio
 
 __all__ = ["build_app", "launch_kwargs"]
 
@@ -34,7 +34,7 @@ KEEP_AUTHOR = """(name) => {
 }"""
 
 
-def build_app(bench: Workbench) -> gr.Blocks:
+def build_app(studio: Studio) -> gr.Blocks:
     """All pages and the named endpoints over one workbench. Launch it with `launch_kwargs()`."""
     app = gr.Blocks(title="Grace Studio", analytics_enabled=False)
     with app:
@@ -43,7 +43,7 @@ def build_app(bench: Workbench) -> gr.Blocks:
         picked_edits = gr.State(None)
         revision = gr.State(-1)
         with gr.Row(elem_id="gs-header"):
-            header = build_header(bench.status())
+            header = build_header(studio.status())
             author = gr.Textbox(
                 label="Your name",
                 placeholder="Your name",
@@ -54,11 +54,11 @@ def build_app(bench: Workbench) -> gr.Blocks:
             )
             build_mode_switch()
         with gr.Tabs(selected="review", elem_id="gs-tabs") as tabs:
-            context = PageContext(bench, session, author, selected_edit, picked_edits, revision, tabs)
+            context = PageContext(studio, session, author, selected_edit, picked_edits, revision, tabs)
             with gr.Tab("Review", id="review", elem_id="gs-tab-review"):
                 build_review(context)
             with gr.Tab("Map", id="map", elem_id="gs-tab-map") as map_tab:
-                build_map(bench, selected_edit, revision, picked_edits=picked_edits, author=author).on_open(map_tab.select)
+                build_map(studio, selected_edit, revision, picked_edits=picked_edits, author=author).on_open(map_tab.select)
             with gr.Tab("Edits", id="edits", elem_id="gs-tab-edits"):
                 build_edits(context)
             with gr.Tab("Lab", id="lab", elem_id="gs-tab-lab"):
@@ -66,18 +66,18 @@ def build_app(bench: Workbench) -> gr.Blocks:
 
         def load(request: gr.Request, own: Session) -> tuple[Any, Any, Any, Any]:
             """A fresh page: the address may name a tab and an edit."""
-            own.known, _ = edits_mark(bench)
+            own.known, _ = edits_mark(studio)
             edit_id = request.query_params.get("edit") or None
             tab = request.query_params.get("tab") or ("map" if edit_id else "review")
             selected = gr.update(selected=tab) if tab in TABS else gr.skip()
-            return edit_id, selected, bench.revision(), header_value(bench.status())
+            return edit_id, selected, studio.revision(), header_value(studio.status())
 
         def poll(seen: int, own: Session, name: str) -> Any:
             """Has the journal grown? Views redraw when `revision` changes; a toast tells of other people's edits."""
-            now = bench.revision()
+            now = studio.revision()
             if now == seen:
                 return gr.skip()
-            known, newest = edits_mark(bench)
+            known, newest = edits_mark(studio)
             if own.known and known != own.known and own.job is None:
                 tell(own.known, newest, name)
             own.known = known
@@ -87,8 +87,8 @@ def build_app(bench: Workbench) -> gr.Blocks:
         private(app.load, fn=None, js=READ_AUTHOR, outputs=author)
         private(author.change, fn=None, js=KEEP_AUTHOR, inputs=author)
         private(gr.Timer(POLL_SECONDS).tick, poll, inputs=[revision, session, author], outputs=revision)
-        private(revision.change, lambda: header_value(bench.status()), outputs=header)
-        add_api(bench)
+        private(revision.change, lambda: header_value(studio.status()), outputs=header)
+        add_api(studio)
     # Pages may wait together: the workbench's own queue is the one that counts.
     app.queue(default_concurrency_limit=None)
     return app

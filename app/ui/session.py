@@ -18,8 +18,8 @@ from app.studio.views import EditRow
 from grace_core.errors import Cancelled, GraceError
 
 if TYPE_CHECKING:
+    from app.studio.facade import Studio
     from app.studio.jobs import Job
-    from app.studio.workbench import Workbench
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class PageContext:
     selected_edit: an edit id or None. picked_edits: ids of those that a lasso or a search picked out on the map, or None.
     """
 
-    bench: Workbench
+    studio: Studio
     session: gr.State
     author: gr.Textbox
     selected_edit: gr.State
@@ -96,9 +96,9 @@ def warn(error: Exception) -> None:
     gr.Warning(html.escape(failure_text(error)))
 
 
-def edits_mark(bench: Workbench) -> tuple[tuple[object, ...], EditRow | None]:
+def edits_mark(studio: Studio) -> tuple[tuple[object, ...], EditRow | None]:
     """What tells one state of the edits from another (newest id, count of each state), and the newest row."""
-    page = bench.edits(limit=1)
+    page = studio.edits(limit=1)
     newest = page.rows[0] if page.rows else None
     return (newest.edit_id if newest else "", *sorted(page.counts.items())), newest
 

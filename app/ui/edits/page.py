@@ -17,7 +17,7 @@ class EditsPage:
 
     def __init__(self, context: PageContext) -> None:
         self.context = context
-        self.bench = context.bench
+        self.studio = context.studio
         self.view = gr.State(View())
         with gr.Column(elem_classes="gs-panel"):
             self.table = build_table(self.draw(View(), None))
@@ -67,7 +67,7 @@ class EditsPage:
 
     def _page(self, view: View, picked: Picked, holding: str | None = None) -> EditPage:
         among = frozenset(picked or ()) if view.picked else None
-        return self.bench.edits(
+        return self.studio.edits(
             search=view.search, state=view.state, among=among, offset=view.offset, limit=PAGE_SIZE, holding=holding
         )  # fmt: skip
 
@@ -82,7 +82,7 @@ class EditsPage:
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
         try:
-            self.bench.undo(event.edit_id, author=author)
+            self.studio.undo(event.edit_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
         return self._acted(view, selected, picked, session)
@@ -91,14 +91,14 @@ class EditsPage:
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
         try:
-            self.bench.redo(event.edit_id, author=author)
+            self.studio.redo(event.edit_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
         return self._acted(view, selected, picked, session)
 
     def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:
-        session.known, _ = edits_mark(self.bench)
-        return self.draw(view, selected, picked), self.bench.revision()
+        session.known, _ = edits_mark(self.studio)
+        return self.draw(view, selected, picked), self.studio.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
         return event.edit_id, gr.update(selected="map")

@@ -28,7 +28,7 @@ class AnatomyPart:
     """The components and their events."""
 
     def __init__(self, context: PageContext) -> None:
-        self.context, self.bench = context, context.bench
+        self.context, self.studio = context, context.studio
         with gr.Column(elem_classes="gs-panel"):
             gr.HTML('<h2 class="gs-heading">Anatomy of an answer</h2>', apply_default_css=False, elem_classes="gs-part")
             with gr.Row(elem_classes="gs-field-row"):
@@ -91,8 +91,8 @@ class AnatomyPart:
 
     def offered(self) -> Any:
         """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""
-        rows = self.bench.edits(limit=OFFERED_EDITS, state="active").rows
-        queries = self.bench.map_view().queries[-OFFERED_QUERIES:]
+        rows = self.studio.edits(limit=OFFERED_EDITS, state="active").rows
+        queries = self.studio.map_view().queries[-OFFERED_QUERIES:]
         texts = [text for row in rows for text in (row.prompt, *row.paraphrases)] + [query.prompt for query in reversed(queries)]
         return gr.update(choices=list(dict.fromkeys(texts)))
 
@@ -108,7 +108,7 @@ class AnatomyPart:
             )
 
         yield from run_job(
-            session, lambda: self.bench.run(work), self._drawn, message=self.message, progress=self.progress,
+            session, lambda: self.studio.run(work), self._drawn, message=self.message, progress=self.progress,
             first="Reading the prompt",
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},

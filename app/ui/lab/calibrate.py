@@ -50,8 +50,8 @@ class CalibratePart:
     """The components and their events. The last result is shared by all browsers and survives a restart."""
 
     def __init__(self, context: PageContext) -> None:
-        self.context, self.bench = context, context.bench
-        self.kept: LabResult[Scan] = LabResult(result_file(self.bench.status(), "calibrate"), Scan.from_dict)
+        self.context, self.studio = context, context.studio
+        self.kept: LabResult[Scan] = LabResult(result_file(self.studio.status(), "calibrate"), Scan.from_dict)
         self.shown = gr.State(0)
         self.own = gr.State(())
         self._layout_request()
@@ -65,7 +65,7 @@ class CalibratePart:
     # -- what stands where ---------------------------------------------------------------------------------------------
 
     def _layout_request(self) -> None:
-        blocks = self.bench.blocks
+        blocks = self.studio.blocks
         with gr.Column(elem_classes="gs-panel"):
             _heading("Calibrate: where should queries be read?")
             self.intro = build_message(
@@ -206,7 +206,7 @@ class CalibratePart:
 
         def work(model: LanguageModel, codebook: Codebook, job: Job[Scan]) -> Scan:
             began = time.monotonic()
-            background, weighed = self.bench.calibrated_on()
+            background, weighed = self.studio.calibrated_on()
             sample = make_sample(
                 model, codebook.edits, unrelated=own, background=background, weighed=weighed, max_edits=int(edits),
                 max_unrelated=int(unrelated),
@@ -227,8 +227,8 @@ class CalibratePart:
 
         off, on = gr.update(interactive=False), gr.update(interactive=True)
         yield from run_job(
-            session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing prompts",
-            stopped=STOPPED,
+            session, lambda: self.studio.run(work), finish, message=self.message, progress=self.progress,
+            first="Choosing prompts", stopped=STOPPED,
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: on, self.use.preview: self.use.offered_for(chosen), self.stop: gr.update(visible=False)},
         )  # fmt: skip

@@ -31,7 +31,7 @@ class RecalibratePart:
 
     def __init__(self, context: PageContext) -> None:
         """Builds the components where it is called."""
-        self.context, self.bench = context, context.bench
+        self.context, self.studio = context, context.studio
         self.seen = gr.State(None)
         whitened = self._whitened()
         with gr.Column(elem_classes="gs-panel"):
@@ -63,7 +63,7 @@ class RecalibratePart:
     def on_look(self) -> Updates:
         """Say what would change, and let it be done."""
         try:
-            found = self.bench.foresee_recalibration()
+            found = self.studio.foresee_recalibration()
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             return {**self._fresh(), self.message: message_value(failure_text(error), "note")}
         words = f"{_count(found.edits, 'edited prompt')} and {_count(found.queries, 'logged prompt')} would join the background. "
@@ -86,12 +86,12 @@ class RecalibratePart:
                 **self._fresh(),
                 self.message: message_value(f"Recalibrated. {_answers(found, 'are')}", "note"),
                 self.changed: changed_value(found.changed, FILE),
-                self.context.revision: self.bench.revision(),
+                self.context.revision: self.studio.revision(),
             }
 
         off = gr.update(interactive=False)
         yield from run_job(
-            session, lambda: self.bench.recalibrate(seen=seen, author=author), finish,
+            session, lambda: self.studio.recalibrate(seen=seen, author=author), finish,
             message=self.message, progress=self.progress, first="Recalibrating",
             running={self.look: off, self.go: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.look: gr.update(interactive=True), self.stop: gr.update(visible=False)},
@@ -106,7 +106,7 @@ class RecalibratePart:
         return {self.message: NONE, self.changed: NOTHING, self.seen: None, self.go: gr.update(interactive=False)}
 
     def _whitened(self) -> bool:
-        return self.bench.codebook.config.encoding == "whiten"
+        return self.studio.codebook.config.encoding == "whiten"
 
 
 def _count(number: int, what: str) -> str:

@@ -26,10 +26,10 @@ class SweepPart:
     """The components and their events. The last result is shared by all browsers and survives a restart."""
 
     def __init__(self, context: PageContext) -> None:
-        self.context, self.bench = context, context.bench
-        self.kept: LabResult[Sweep] = LabResult(result_file(self.bench.status(), "sweep"), Sweep.from_dict)
+        self.context, self.studio = context, context.studio
+        self.kept: LabResult[Sweep] = LabResult(result_file(self.studio.status(), "sweep"), Sweep.from_dict)
         self.shown = gr.State(0)
-        config, blocks = self.bench.codebook.config, self.bench.blocks
+        config, blocks = self.studio.codebook.config, self.studio.blocks
         with gr.Column(elem_classes="gs-panel"):
             gr.HTML(
                 '<h2 class="gs-heading">Layer sweep: where do values take?</h2>', apply_default_css=False, elem_classes="gs-part"
@@ -84,7 +84,7 @@ class SweepPart:
 
     def on_reading(self, layers: list[int]) -> Any:
         """Values lie at or above the key layer, which may be another one by now."""
-        config, blocks = self.bench.codebook.config, self.bench.blocks
+        config, blocks = self.studio.codebook.config, self.studio.blocks
         offered = range(config.key_layer or 1, blocks + 1)
         kept = [layer for layer in layers or () if layer in offered]
         return gr.update(choices=list(offered), value=kept or list(default_value_layers(blocks, config)))
@@ -109,7 +109,7 @@ class SweepPart:
             return {self.message: message_value(unkept, "note"), **self._drawn()}
 
         yield from run_job(
-            session, lambda: self.bench.run(work), finish, message=self.message, progress=self.progress, first="Choosing edits",
+            session, lambda: self.studio.run(work), finish, message=self.message, progress=self.progress, first="Choosing edits",
             stopped=STOPPED,
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},

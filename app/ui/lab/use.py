@@ -32,7 +32,7 @@ class UsePart:
 
     def __init__(self, context: PageContext, kept: LabResult[Scan], choice: gr.Dropdown) -> None:
         """kept: the last scan, whose choices are offered in `choice`. Builds the components where it is called."""
-        self.context, self.bench, self.kept, self.choice = context, context.bench, kept, choice
+        self.context, self.studio, self.kept, self.choice = context, context.studio, kept, choice
         self.seen = gr.State(None)
         with gr.Column(elem_classes="gs-panel"):
             gr.HTML('<h2 class="gs-heading">Use this</h2>', apply_default_css=False, elem_classes="gs-part")
@@ -59,7 +59,7 @@ class UsePart:
             self.back_message = build_message("gs-readings-message")
             self.back_progress = build_lab_progress("gs-readings-progress", "Progress of going back")
             self.back_stop = gr.Button("Stop", visible=False, elem_id="gs-readings-stop", size="sm")
-            self.readings = build_readings(readings_value(self.bench.readings()))
+            self.readings = build_readings(readings_value(self.studio.readings()))
 
     def bind(self) -> None:
         """Bind the events; after `build_readings`."""
@@ -115,7 +115,7 @@ class UsePart:
                 self.use: gr.update(interactive=True),
             }
 
-        yield from self._job(session, choice, lambda: self.bench.foresee_reading(choice, epsilon), finish)
+        yield from self._job(session, choice, lambda: self.studio.foresee_reading(choice, epsilon), finish)
 
     def on_use(
         self, chosen: str | None, epsilon: float | None, seen: Seen | None, author: str, session: Session
@@ -138,7 +138,7 @@ class UsePart:
                 **self._now(choice),
             }
 
-        start = lambda: self.bench.use_reading(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
+        start = lambda: self.studio.use_reading(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
         yield from self._job(session, choice, start, finish)
 
     def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> Iterator[Updates]:
@@ -146,17 +146,17 @@ class UsePart:
         reading_id = str(event.reading_id)
 
         def finish(found: Foreseen) -> Updates:
-            now = next(row for row in self.bench.readings() if row.in_force)
+            now = next(row for row in self.studio.readings() if row.in_force)
             words = f"Queries are read at {reading_words(now)} again, with the keys and radii of then. {answers_words(found)}"
             return {**self.fresh(), self.back_message: message_value(words, "note"), **self._now(self._chosen(chosen))}
 
         yield from run_job(
-            session, lambda: self.bench.return_to(reading_id, author=author), finish,
+            session, lambda: self.studio.return_to(reading_id, author=author), finish,
             message=self.back_message, progress=self.back_progress, first="Reading prompts",
             running={self.back_stop: gr.update(visible=True)},
             # Also where it was refused: drawing the list anew frees its buttons.
             ended=lambda: {
-                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.bench.readings()),
+                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.studio.readings()),
             },
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ class UsePart:
         choice = self._chosen(chosen)
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
         offered = gr.skip() if choice is None or session.job is not None else self.offered(choice)
-        return {self.note: note, self.preview: offered, self.readings: readings_value(self.bench.readings())}
+        return {self.note: note, self.preview: offered, self.readings: readings_value(self.studio.readings())}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class UsePart:
 
     def present(self) -> Choice:
         """How queries are read now."""
-        config = self.bench.codebook.config
+        config = self.studio.codebook.config
         assert config.key_layer is not None  # resolved
         return Choice(config.key_layer, config.pool, config.encoding)
 
@@ -206,7 +206,7 @@ class UsePart:
                 "This codebook reads its queries this way already, so there is no change to show; another ε can be tried under "
                 "“What if ε?”."
             )
-        if adoption(self.bench.codebook.config, choice, 1.0, self.bench.blocks).moves_values:
+        if adoption(self.studio.codebook.config, choice, 1.0, self.studio.blocks).moves_values:
             return (
                 f"{choice_words(choice).capitalize()} is above the layer where values are put in: they would have to be learned "
                 "anew. The command below starts the studio with another codebook beside this one; the edits stay here."
@@ -218,7 +218,7 @@ class UsePart:
 
     def how(self, choice: Choice, epsilon: float) -> Any:
         """The command, or the library's options."""
-        way = adoption(self.bench.codebook.config, choice, epsilon, self.bench.blocks)
+        way = adoption(self.studio.codebook.config, choice, epsilon, self.studio.blocks)
         if way.command is not None:
             return gr.update(value=way.command, label="To start the studio with this choice")
         label = "The command line has no flags for this pooling and encoding; in Python, this is the configuration"
@@ -229,8 +229,8 @@ class UsePart:
         return {
             self.note: note,
             self.preview: gr.skip() if choice is None else self.offered(choice),
-            self.readings: readings_value(self.bench.readings()),
-            self.context.revision: self.bench.revision(),
+            self.readings: readings_value(self.studio.readings()),
+            self.context.revision: self.studio.revision(),
         }
 
     def _job(self, session: Session, choice: Choice, start: Any, finish: Any) -> Iterator[Updates]:

@@ -41,11 +41,11 @@ class WhatIfPage:
 
     def __init__(self, context: PageContext) -> None:
         self.context = context
-        self.bench = context.bench
+        self.studio = context.studio
         self._curves: tuple[Codebook, str, Probes, Curves] | None = None
         self.tried = gr.State(None)
         self.probes = gr.State(None)
-        view = self.bench.lab_view()
+        view = self.studio.lab_view()
         with gr.Row(elem_classes="gs-columns"):
             with gr.Column(scale=3, min_width=420, elem_classes="gs-panel"):
                 gr.HTML(
@@ -83,7 +83,7 @@ class WhatIfPage:
                         self.draw_curves = gr.Button("Draw the curves", elem_id="gs-whatif-draw")
                 with gr.Column(elem_classes="gs-panel"):
                     gr.HTML('<h2 class="gs-heading">Changes of ε</h2>', apply_default_css=False, elem_classes="gs-part")
-                    self.history = build_history(history_value(self.bench.epsilon_changes()))
+                    self.history = build_history(history_value(self.studio.epsilon_changes()))
         self._bind()
 
     def _bind(self) -> None:
@@ -136,7 +136,7 @@ class WhatIfPage:
         if epsilon is None:
             return tuple(gr.skip() for _ in range(6))
         try:
-            view = self.bench.lab_view()
+            view = self.studio.lab_view()
             result = self._result(view, choice, epsilon)
         except GraceError as error:
             off = gr.Button(interactive=False)
@@ -149,24 +149,24 @@ class WhatIfPage:
         if tried is None:
             return *(gr.skip() for _ in range(9)), gr.skip()
         try:
-            row = self.bench.set_epsilon(tried[0], choice or None, reading=tried[1], author=author)
+            row = self.studio.set_epsilon(tried[0], choice or None, reading=tried[1], author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             *rest, _ = self._drawn(choice, tried, probes)
             return *rest, message_value(failure_text(error)), gr.skip()
         whose = "every edit" if row.prompt is None else f"“{row.prompt}”"
         *rest, _ = self._drawn(choice, None, probes)
         done = f"Applied: ε {row.epsilon:g} for {whose}. Undo it under “Changes of ε” at any time."
-        return *rest, message_value(done, "good"), self.bench.revision()
+        return *rest, message_value(done, "good"), self.studio.revision()
 
     def on_undo(
         self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
-        return self._acted(self.bench.undo_epsilon, str(event.change_id), choice, tried, probes, author)
+        return self._acted(self.studio.undo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def on_redo(
         self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
-        return self._acted(self.bench.redo_epsilon, str(event.change_id), choice, tried, probes, author)
+        return self._acted(self.studio.redo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def _acted(
         self, act: Any, change_id: str, choice: str, tried: Tried | None, probes: Probes | None, author: str
@@ -175,12 +175,12 @@ class WhatIfPage:
             act(change_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-        return *self._drawn(choice, tried, probes), self.bench.revision()
+        return *self._drawn(choice, tried, probes), self.studio.revision()
 
     def on_draw(self, session: Session) -> Iterator[Updates]:
         """Read the prompts that the curves are about, once."""
         yield from run_job(
-            session, self.bench.probes, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
+            session, self.studio.probes, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
             first="Reading the prompts",
             running={self.draw_curves: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.draw_curves: gr.update(interactive=True), self.stop: gr.update(visible=False)},
@@ -188,7 +188,7 @@ class WhatIfPage:
 
     def on_read(self, choice: str, tried: Tried | None, probes: Probes | None) -> str:
         """Draw what was read: for the key and the ε that the page shows by now."""
-        view = self.bench.lab_view()
+        view = self.studio.lab_view()
         # Another browser may have changed how prompts are read meanwhile.
         epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
         return self._figure(view, choice, epsilon, probes)
@@ -203,7 +203,7 @@ class WhatIfPage:
 
     def _drawn(self, choice: str, tried: Tried | None, probes: Probes | None) -> tuple[Any, ...]:
         """Everything but the progress of a job. A key that is gone gives way to all, an ε in another unit to the present one."""
-        view = self.bench.lab_view()
+        view = self.studio.lab_view()
         if tried is not None and tried[1] != view.reading:
             tried = None
         if choice and view.codebook.entry_of(choice) is None:
@@ -225,7 +225,7 @@ class WhatIfPage:
             able,
             self._result(view, choice, epsilon),
             self._figure(view, choice, epsilon, probes),
-            history_value(self.bench.epsilon_changes()),
+            history_value(self.studio.epsilon_changes()),
             tried,
             NONE,
         )

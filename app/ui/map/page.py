@@ -24,7 +24,7 @@ from app.ui.session import Waiting, each, failure_text, private, waiting_text, w
 from app.ui.session import follow as follow_job
 
 if TYPE_CHECKING:
-    from app.studio.workbench import Workbench
+    from app.studio.facade import Studio
 
 # How often a page that waits for a layout asks how far it is.
 _ASK_SECONDS = 0.7
@@ -47,7 +47,7 @@ class MapPage:
 
 
 def build_map(
-    bench: Workbench,
+    studio: Studio,
     selected_edit: gr.State,
     revision: gr.State,
     *,
@@ -62,7 +62,7 @@ def build_map(
     author: who undoes (a box of the shell). projection: made, and UMAP warmed up, where none is given.
     """
     if projection is None:
-        projection = Projection(_layout_file(bench))
+        projection = Projection(_layout_file(studio))
         projection.warm_up()
     place = projection
 
@@ -114,7 +114,7 @@ def build_map(
 
     looking = [selected_edit, known, tries, undone_shown]
     drawn = [key_map, known, around, strip, detail, undo, redo, clear, relayout, timer]
-    desk = MapDesk(bench, place)
+    desk = MapDesk(studio, place)
 
     def draw(selected: str | None, has: str, tries: Tries, undone: bool, *, opened: bool = False) -> tuple[Any, ...]:
         look = desk.look(selected, tries, opened=opened, undone=undone)
@@ -164,12 +164,12 @@ def build_map(
         return str(event.id) if event.id else gr.skip()
 
     def new_layout(*look: Any) -> tuple[Any, ...]:
-        place.refit(bench.map_view())
+        place.refit(studio.map_view())
         return draw(*look)
 
     def try_prompt(text: str, tries: Tries) -> Iterator[Any]:
         try:
-            job = bench.probe(text)
+            job = studio.probe(text)
             for waiting in follow_job(job):
                 yield gr.skip(), message_value(waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else "", "plain")
             tries.add(job.result())
@@ -182,13 +182,13 @@ def build_map(
         return time.monotonic_ns(), NONE
 
     def withdraw(edit_id: str | None, name: str) -> Any:
-        return _change(bench.undo, edit_id, name, bench)
+        return _change(studio.undo, edit_id, name, studio)
 
     def withdraw_by_key(event: gr.EventData, name: str) -> Any:
-        return _change(bench.undo, str(event.edit_id), name, bench)
+        return _change(studio.undo, str(event.edit_id), name, studio)
 
     def restore(edit_id: str | None, name: str) -> Any:
-        return _change(bench.redo, edit_id, name, bench)
+        return _change(studio.redo, edit_id, name, studio)
 
     # One way in: every gesture only sets the selection or makes the journal grow, and the page follows these two.
     each(key_map.select_edit, select, None, selected_edit)
@@ -226,7 +226,7 @@ def _exact(view: Radial | None, *, in_force: bool) -> tuple[str, str]:
     )
 
 
-def _change(act: Callable[..., Any], edit_id: str | None, author: str, bench: Workbench) -> Any:
+def _change(act: Callable[..., Any], edit_id: str | None, author: str, studio: Studio) -> Any:
     """Undo or redo; the new revision makes every page follow. A refusal is shown and changes nothing."""
     if edit_id is None:
         return gr.skip()
@@ -234,7 +234,7 @@ def _change(act: Callable[..., Any], edit_id: str | None, author: str, bench: Wo
         act(edit_id, author=author)
     except Exception as error:  # noqa: BLE001 - `warn` shows our own errors as they are and logs all others.
         warn(error)
-    return bench.revision()
+    return studio.revision()
 
 
 def _progress(activity: Activity | None) -> str:
@@ -243,9 +243,9 @@ def _progress(activity: Activity | None) -> str:
     return "Laying out…" if activity.fraction is None else f"Laying out… {activity.fraction:.0%}"
 
 
-def _layout_file(bench: Workbench) -> Path | None:
+def _layout_file(studio: Studio) -> Path | None:
     """One file for each codebook, of the reading that was in force when it was last seen; None without a data dir."""
-    status = bench.status()
+    status = studio.status()
     if not Path(status.data_dir).is_dir():
         return None
     name = hashlib.blake2b(status.codebook_id.encode(), digest_size=8).hexdigest()

@@ -72,7 +72,7 @@ class ReviewPage:
 
     def __init__(self, context: PageContext) -> None:
         self.context = context
-        self.bench = context.bench
+        self.studio = context.studio
         self.current = gr.State(Current())
         self.tried = gr.State([])
         self.parts = ReviewParts()
@@ -122,7 +122,7 @@ class ReviewPage:
             return
         text = ""
         try:
-            job = self.bench.generate(prompt, author=author)
+            job = self.studio.generate(prompt, author=author)
             session.job = job
             waiting = marker_value("waiting", status="Reading the prompt…")
             yield {**self.parts.busy(self.parts.stop), self.parts.prompt_message: NONE, self.parts.marker: waiting}
@@ -156,7 +156,7 @@ class ReviewPage:
             **self._offer(shown, current, target),
             self.parts.marker: marker,
             self.current: shown,
-            self.context.revision: self.bench.revision(),
+            self.context.revision: self.studio.revision(),
         }
 
     def _offer(self, shown: Current, before: Current, target: str) -> Updates:
@@ -186,7 +186,7 @@ class ReviewPage:
             return
         latest = EditProgress("starting", 0, 0, ())
         try:
-            job = self.bench.edit(
+            job = self.studio.edit(
                 current.prompt,
                 target,
                 paraphrases=phrasing_lines(phrasings),
@@ -211,7 +211,7 @@ class ReviewPage:
                         drawn = time.monotonic()
                         yield {self.parts.progress: progress_value(latest)}
             outcome = job.result()
-            session.known, _ = edits_mark(self.bench)
+            session.known, _ = edits_mark(self.studio)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             problem = failure_message(error)
             yield {
@@ -238,7 +238,7 @@ class ReviewPage:
             self.parts.tries: [],
             self.tried: [],
             self.current: replace(current, edit_id=outcome.edit_id, target=outcome.target),
-            self.context.revision: self.bench.revision(),
+            self.context.revision: self.studio.revision(),
         }
 
     def on_ask(
@@ -249,7 +249,7 @@ class ReviewPage:
             yield {self.parts.try_message: message_value(BUSY, "note")}
             return
         try:
-            job = self.bench.generate(phrasing, author=author)
+            job = self.studio.generate(phrasing, author=author)
             session.job = job
             yield {**self.parts.busy(self.parts.ask_stop), self.parts.try_message: message_value("Reading the prompt…", "plain")}
             drawn = 0.0
@@ -272,7 +272,7 @@ class ReviewPage:
             self.parts.tries: tried,
             self.tried: tried,
             self.parts.phrasing: gr.update() if problem is not NONE else "",
-            self.context.revision: self.bench.revision(),
+            self.context.revision: self.studio.revision(),
         }
 
     def on_cancel(self, session: Session) -> None:
@@ -284,48 +284,48 @@ class ReviewPage:
             query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
             if verdict not in VERDICTS:
                 raise ValueError(f"unknown verdict {verdict!r}")
-            old = same_span(self.bench.marks(query_id), start, end)
+            old = same_span(self.studio.marks(query_id), start, end)
             if old is None or old.verdict != verdict:
-                self.bench.mark(query_id, start, end, verdict, author=author)
+                self.studio.mark(query_id, start, end, verdict, author=author)
                 if old is not None:
-                    self.bench.unmark(old.mark_id, author=author)
-            return self._answer_value(self.bench.answer(query_id)), self.bench.revision()
+                    self.studio.unmark(old.mark_id, author=author)
+            return self._answer_value(self.studio.answer(query_id)), self.studio.revision()
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
             return gr.skip(), gr.skip()
 
     def on_unmark(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any]:
         try:
-            self.bench.unmark(event.mark_id, author=author)
+            self.studio.unmark(event.mark_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-        return self._redrawn(current), self.bench.revision()
+        return self._redrawn(current), self.studio.revision()
 
     def on_undo(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
         """Withdraw the edit just made, from its result."""
         try:
-            row = self.bench.undo(event.edit_id, author=author)
+            row = self.studio.undo(event.edit_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-            return gr.skip(), gr.skip(), self.bench.revision()
-        session.known, _ = edits_mark(self.bench)
+            return gr.skip(), gr.skip(), self.studio.revision()
+        session.known, _ = edits_mark(self.studio)
         note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
         hidden = {**NO_OUTCOME, "visible": True, "undone": note}
-        return hidden, gr.update(visible=False), self.bench.revision()
+        return hidden, gr.update(visible=False), self.studio.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
         return event.edit_id, gr.update(selected="map")
 
     # --- drawing --------------------------------------------------------------------------------------------------
     def _answer_value(self, answer: Answer) -> dict[str, Any]:
-        edit_prompt = self.bench.detail(answer.edit_id).row.prompt if answer.edit_id is not None else ""
-        marks = self.bench.marks(answer.query_id)
+        edit_prompt = self.studio.detail(answer.edit_id).row.prompt if answer.edit_id is not None else ""
+        marks = self.studio.marks(answer.query_id)
         return marker_value("done", answer=answer, marks=marks, edit_prompt=edit_prompt)
 
     def _redrawn(self, current: Current) -> dict[str, Any]:
         """The answer that was on screen before, from the log."""
         if current.query_id is not None:
-            return self._answer_value(self.bench.answer(current.query_id))
+            return self._answer_value(self.studio.answer(current.query_id))
         return marker_value("stopped" if current.prompt else "empty", current.text)
 
 

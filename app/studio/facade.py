@@ -1,0 +1,277 @@
+"""What pages, endpoints, commands and tests see of the studio: one method for each thing that a person can do.
+
+`app.studio.workbench.Workbench` is the real one. Safe to call from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from app.lab.epsilon import LabView, Probes
+from app.studio.jobs import Job, R
+from app.studio.query_space import Foreseen, Recalibration
+from app.studio.views import (
+    Answer,
+    EditDetail,
+    EditOutcome,
+    EditPage,
+    EditRow,
+    EditState,
+    EpsilonRow,
+    MapMoment,
+    MapView,
+    Mark,
+    Probe,
+    ReadingRow,
+    Status,
+    UndoneKeys,
+    Verdict,
+)
+from grace_core.codebook.codebook import Codebook
+from grace_core.measuring.distances import Choice
+from grace_core.models.load import LanguageModel
+
+
+class Studio(Protocol):
+    """The product without a page."""
+
+    # ── prompt, mark, edit, undo
+
+    def status(self) -> Status:
+        """What is open and how much is in it."""
+        ...
+
+    def generate(self, prompt: str, *, author: str = "") -> Job[Answer]:
+        """Answer a prompt and log it. The job reports `PartialAnswer`.
+
+        Raises:
+            InputError: an empty prompt, or one beyond the context window.
+        """
+        ...
+
+    def answer(self, query_id: str) -> Answer:
+        """A logged answer again."""
+        ...
+
+    def mark(self, query_id: str, start: int, end: int, verdict: Verdict, *, author: str = "") -> Mark:
+        """Give a verdict on text[start:end] (code points) of a logged answer.
+
+        Raises:
+            InputError: an unknown verdict, or a span that is empty or outside the answer.
+            NotFound: an unknown answer.
+        """
+        ...
+
+    def unmark(self, mark_id: str, *, author: str = "") -> None:
+        """Remove a mark; the journal keeps that it was there."""
+        ...
+
+    def marks(self, query_id: str) -> tuple[Mark, ...]:
+        """The marks on one answer."""
+        ...
+
+    def edit(
+        self,
+        prompt: str,
+        target: str,
+        *,
+        paraphrases: Sequence[str] = (),
+        source_url: str = "",
+        query_id: str | None = None,
+        author: str = "",
+    ) -> Job[EditOutcome]:
+        """Make the model answer `prompt` with `target`. The job reports `EditProgress`; cancelling it keeps nothing.
+
+        Raises:
+            InputError: an empty prompt or target, or one that does not fit.
+        """
+        ...
+
+    def undo(self, edit_id: str, *, author: str = "") -> EditRow:
+        """Withdraw an edit; the codebook becomes the one that never saw it.
+
+        Raises:
+            NotFound: an unknown edit.
+            InputError: it is undone already.
+        """
+        ...
+
+    def redo(self, edit_id: str, *, author: str = "") -> EditRow:
+        """Restore an undone edit, at its old place in the order.
+
+        Raises:
+            NotFound: an unknown edit.
+            InputError: it is not undone.
+        """
+        ...
+
+    # ── look
+
+    def edits(
+        self,
+        *,
+        search: str = "",
+        state: EditState | None = None,
+        among: Collection[str] | None = None,
+        offset: int = 0,
+        limit: int = 50,
+        holding: str | None = None,
+    ) -> EditPage:
+        """Edits, newest first: those whose prompt, target, author, source or id contains all of `search`'s words.
+
+        among: ids of edits, where only those are wanted.
+        holding: the id of an edit; where it is among them, the page is the one that it is on, whatever `offset` says.
+        """
+        ...
+
+    def detail(self, edit_id: str) -> EditDetail:
+        """One edit with its neighbours and the logged queries that it answers under the present codebook.
+
+        Raises:
+            NotFound: an unknown edit.
+        """
+        ...
+
+    def map_view(self, *, max_queries: int = 20000) -> MapView:
+        """Keys in force and the latest queries with their vectors, as the present codebook answers them."""
+        ...
+
+    def map_moment(self) -> MapMoment:
+        """`map_view` and what it was made from; another browser may change that right after."""
+        ...
+
+    def undone_keys(self, limit: int) -> UndoneKeys:
+        """The newest undone edits, at most `limit`, with the queries of their prompts under the present codebook."""
+        ...
+
+    def probe(self, prompt: str) -> Job[Probe]:
+        """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
+
+        Raises:
+            InputError: an empty prompt, or one beyond the context window.
+        """
+        ...
+
+    # ── ε
+
+    def lab_view(self) -> LabView:
+        """The present codebook and what it says of every logged query: all that predicting another ε needs."""
+        ...
+
+    def set_epsilon(
+        self, epsilon: float, edit_id: str | None = None, *, reading: str | None = None, author: str = ""
+    ) -> EpsilonRow:
+        """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
+
+        reading: the id of the one in whose unit it is (`LabView.reading`); None: the present one.
+
+        Raises:
+            InputError: a radius that cannot be or is in another unit, an edit without a key, or no edit at all.
+        """
+        ...
+
+    def undo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
+        """Withdraw a change of ε; the codebook becomes the one that never saw it.
+
+        Raises:
+            NotFound: an unknown change.
+            InputError: it is undone already, or was made in another reading.
+        """
+        ...
+
+    def redo_epsilon(self, change_id: str, *, author: str = "") -> EpsilonRow:
+        """Restore a withdrawn change of ε, at its old place in the order.
+
+        Raises:
+            NotFound: an unknown change.
+            InputError: it is not undone, or was made in another reading.
+        """
+        ...
+
+    def epsilon_changes(self) -> tuple[EpsilonRow, ...]:
+        """Every change of ε of the present reading, newest first; those of another one return with it."""
+        ...
+
+    def probes(self) -> Job[Probes]:
+        """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
+
+        The job reports `Stage`s; what was read once is kept.
+        """
+        ...
+
+    # ── query space
+
+    @property
+    def reading(self) -> str:
+        """The id of the reading in force."""
+        ...
+
+    def readings(self) -> tuple[ReadingRow, ...]:
+        """All readings that this codebook has had, newest first; the last one is that which it began with."""
+        ...
+
+    def calibrated_on(self) -> tuple[tuple[str, ...], int]:
+        """All prompts that the encoder of another reading would be calibrated on; token weights count the first so many."""
+        ...
+
+    def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
+        """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
+
+        The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
+        """
+        ...
+
+    def use_reading(self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+        """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
+
+        seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what `Rereader.reread` does, and
+        InputError where the codebook has changed since then.
+        """
+        ...
+
+    def return_to(self, reading_id: str, *, author: str = "") -> Job[Foreseen]:
+        """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
+
+        Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
+        """
+        ...
+
+    def foresee_recalibration(self) -> Recalibration:
+        """Which logged queries would be answered otherwise if the journal's prompts joined the encoder's background.
+
+        From stored activations; no model runs, nothing is written.
+
+        Raises:
+            InputError: the encoding is raw, or the background holds all prompts already.
+        """
+        ...
+
+    def recalibrate(self, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+        """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event.
+
+        An undone edit leaves the encoder as it is, so this stays whatever is undone; its turn comes after running edits,
+        which would otherwise be lost. seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what
+        `foresee_recalibration` does, and InputError where the codebook or the queries have changed since the preview.
+        """
+        ...
+
+    # ── what is open
+
+    @property
+    def codebook(self) -> Codebook:
+        """The current snapshot; immutable."""
+        ...
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the model has; layers are numbered from 1 to this."""
+        ...
+
+    def revision(self) -> int:
+        """Rises with every event of the journal, whoever wrote it."""
+        ...
+
+    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
+        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
+        ...
