@@ -15,14 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.ui.components import asset
 
 STYLES = (
-    "base.css",
-    "header.css",
-    "marker.css",
-    "loss_curve.css",
-    "diff.css",
-    "tries.css",
-    "charts.css",
-    "edit_table.css",
+    "components/base.css",
+    "components/header.css",
+    "components/pair.css",
+    "components/progress.css",
+    "review/marker.css",
+    "review/loss_curve.css",
+    "review/diff.css",
+    "review/tries.css",
+    "components/charts.css",
+    "edits/edit_table.css",
 )
 
 # Gradio compiles templates and event scripts in the browser, hence 'unsafe-eval' and 'unsafe-inline'.

@@ -20,7 +20,7 @@ LENGTH = 14
 @pytest.fixture
 def blank(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
-    page.add_script_tag(content=asset("key_map_names.js"))
+    page.add_script_tag(content=asset("map/names.js"))
     yield page
     page.close()
 

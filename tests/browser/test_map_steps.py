@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def blank(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
-    for name in ("key_map_steps.js", "key_map_landings.js"):
+    for name in ("map/steps.js", "map/landings.js"):
         page.add_script_tag(content=asset(name))
     yield page
     page.close()

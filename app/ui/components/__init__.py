@@ -1,4 +1,6 @@
-"""Custom parts of the pages: a value function (pure), a `gr.HTML` that draws it, a script and a style beside it.
+"""Parts that several pages share: a value function (pure), a `gr.HTML` that draws it, a script and a style beside it.
+
+The parts of one page stand in its own folder.
 
 Scripts build the DOM with `textContent` only: prompts and model output are untrusted.
 """
@@ -11,10 +13,10 @@ from importlib.resources import files
 
 @cache
 def asset(name: str) -> str:
-    """The text of a script or style that lies beside this file."""
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    """The text of a script or style; `name` is its path inside app/ui."""
+    return (files("app.ui") / name).read_text(encoding="utf-8")
 
 
 def script(*names: str) -> str:
     """A component's `js_on_load`: the shared DOM helpers, then its own scripts in this order, all in one scope."""
-    return "\n".join(map(asset, ("dom.js", *names)))
+    return "\n".join(map(asset, ("components/dom.js", *names)))

@@ -25,7 +25,9 @@ HEAD = f'<script src="{_ADDRESS}"></script>'
 def chart_script(*names: str) -> str:
     """The `js_on_load` of a component that draws: the shared helpers, the palettes, then its own scripts in this order."""
     palettes = f"const PALETTES = {json.dumps(PALETTES)};\nconst PLOTLY_ADDRESS = {json.dumps(_ADDRESS)};"
-    return "\n".join((asset("dom.js"), palettes, asset("csv.js"), asset("charts.js"), *map(asset, names)))
+    return "\n".join(
+        (asset("components/dom.js"), palettes, asset("components/csv.js"), asset("components/charts.js"), *map(asset, names))
+    )
 
 
 def serve_plotly() -> None:

@@ -63,8 +63,8 @@ def build_figure(
     return gr.HTML(
         value if value is not None else figure_value(None),
         html_template=template,
-        css_template=asset("figure.css"),
-        js_on_load=chart_script("figure.js"),
+        css_template=asset("components/figure.css"),
+        js_on_load=chart_script("components/figure.js"),
         head=HEAD,
         apply_default_css=False,
         elem_classes="gs-part",

@@ -37,7 +37,7 @@ def build_header(status: Status) -> gr.HTML:
     return gr.HTML(
         header_value(status),
         html_template=HEADER_TEMPLATE,
-        js_on_load=script("header.js"),
+        js_on_load=script("components/header.js"),
         apply_default_css=False,
         elem_id="gs-status",
         elem_classes="gs-part",
@@ -47,7 +47,7 @@ def build_header(status: Status) -> gr.HTML:
 def build_mode_switch() -> gr.HTML:
     return gr.HTML(
         html_template=MODE_TEMPLATE,
-        js_on_load=asset("mode.js"),
+        js_on_load=asset("components/mode.js"),
         apply_default_css=False,
         elem_id="gs-mode",
         elem_classes="gs-part",

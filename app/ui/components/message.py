@@ -24,7 +24,7 @@ def build_message(elem_id: str, value: dict[str, Any] = NONE) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        js_on_load=script("message.js"),
+        js_on_load=script("components/message.js"),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="gs-part gs-message-block",

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import EditPage
-from app.ui.components.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
+from app.ui.edits.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
 from app.ui.session import PageContext, Session, each, edits_mark, private, warn
 
 

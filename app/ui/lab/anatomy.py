@@ -10,10 +10,10 @@ import gradio as gr
 from app.lab.anatomy_figures import keys_figure, keys_table, tokens_figure, tokens_table
 from app.studio.jobs import Job
 from app.studio.progress import Stage
-from app.ui.components.anatomy import anatomy_value, build_anatomy_view
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
+from app.ui.lab.anatomy_view import anatomy_value, build_anatomy_view
+from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job
 from app.ui.session import PageContext, Session, each, private
 from grace_core.answering.anatomy import Anatomy, dissect

@@ -30,8 +30,8 @@ from app.studio.jobs import Job
 from app.studio.progress import Stage
 from app.studio.prompt_files import read_prompts
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import build_message, message_value
+from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.recalibrate import RecalibratePart
 from app.ui.lab.run import STOPPED, Updates, run_job
 from app.ui.lab.use import UsePart

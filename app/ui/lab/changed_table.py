@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.lab.epsilon import ChangedAnswer
-from app.ui.components.lab_table import rows_value
+from app.ui.lab.table import rows_value
 
 SHOWN = 200
 _KINDS = {"gained": "an edit answers", "lost": "the model answers itself", "switched": "another edit answers"}

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import gradio as gr
 
 from app.studio.query_space import Foreseen
-from app.ui.components.lab_progress import build_lab_progress
-from app.ui.components.lab_table import build_lab_table
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.changed_table import NOTHING, changed_value
+from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job
+from app.ui.lab.table import build_lab_table
 from app.ui.session import PageContext, Session, failure_text, private
 
 FILE = "grace-studio-recalibrated-answers"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.studio.progress import Stage
-from app.ui.components.lab_progress import NO_STAGE, stage_value
 from app.ui.components.message import NONE, message_value
+from app.ui.lab.progress import NO_STAGE, stage_value
 from app.ui.session import BUSY, Session, Waiting, failure_text, follow, waiting_text
 from grace_core.errors import Cancelled
 

@@ -12,10 +12,10 @@ from app.lab.value_sweep_figures import sweep_figure, sweep_table
 from app.studio.jobs import Job
 from app.studio.progress import Stage
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import build_lab_progress
-from app.ui.components.lab_table import build_lab_table, rows_value
 from app.ui.components.message import build_message, message_value
+from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import STOPPED, Updates, run_job
+from app.ui.lab.table import build_lab_table, rows_value
 from app.ui.session import PageContext, Session, private
 from grace_core.codebook.codebook import Codebook
 from grace_core.measuring.value_sweep import Sweep, default_epsilons, default_value_layers, sweep_layers

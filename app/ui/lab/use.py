@@ -11,12 +11,12 @@ from app.lab.kept_results import LabResult
 from app.lab.query_scan_figures import choice_id, choice_of, choice_words
 from app.lab.start_command import adoption
 from app.studio.query_space import Foreseen
-from app.ui.components.lab_progress import build_lab_progress
-from app.ui.components.lab_table import build_lab_table
 from app.ui.components.message import NONE, build_message, message_value
-from app.ui.components.readings import build_readings, reading_words, readings_value
 from app.ui.lab.changed_table import NOTHING, changed_value
+from app.ui.lab.progress import build_lab_progress
+from app.ui.lab.readings import build_readings, reading_words, readings_value
 from app.ui.lab.run import Updates, run_job
+from app.ui.lab.table import build_lab_table
 from app.ui.session import PageContext, Session, private
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan

@@ -10,12 +10,12 @@ import gradio as gr
 
 from app.lab.epsilon import Cap, Curves, LabView, Probes, WhatIf, asked_epsilon, curves, slider_end, what_if
 from app.lab.epsilon_figures import curves_figure
-from app.ui.components.epsilon_history import build_history, history_value
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.lab_progress import build_lab_progress
 from app.ui.components.message import NONE, build_message, message_value
-from app.ui.components.whatif import NO_EDITS, NO_QUERIES, build_whatif_result, cap_text, whatif_value
+from app.ui.lab.epsilon_history import build_history, history_value
+from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job
+from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result, cap_text, whatif_value
 from app.ui.session import PageContext, Session, each, failure_text, private, warn
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import GraceError

@@ -16,10 +16,10 @@ from app.map.page import MapDesk
 from app.map.surroundings import Radial
 from app.map.surroundings_figures import radial_figure, radial_note, strip_figure, strip_note, table
 from app.studio.views import Tries
-from app.ui.components.edit_detail import build_edit_detail, edit_detail_value
 from app.ui.components.figure import build_figure, figure_value
-from app.ui.components.key_map import build_key_map, key_map_value
 from app.ui.components.message import NONE, build_message, message_value
+from app.ui.map.edit_detail import build_edit_detail, edit_detail_value
+from app.ui.map.key_map import build_key_map, key_map_value
 from app.ui.session import Waiting, each, failure_text, private, waiting_text, warn
 from app.ui.session import follow as follow_job
 

@@ -13,14 +13,14 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import VERDICTS, Answer, EditOutcome, EditProgress, PartialAnswer
-from app.ui.components.diff import HIDDEN as NO_OUTCOME
-from app.ui.components.diff import outcome_value
-from app.ui.components.loss_curve import HIDDEN as NO_PROGRESS
-from app.ui.components.loss_curve import progress_value
-from app.ui.components.marker import marker_value, same_span
 from app.ui.components.message import NONE, message_value
-from app.ui.components.tries import KEPT, try_value
+from app.ui.review.diff import HIDDEN as NO_OUTCOME
+from app.ui.review.diff import outcome_value
+from app.ui.review.loss_curve import HIDDEN as NO_PROGRESS
+from app.ui.review.loss_curve import progress_value
+from app.ui.review.marker import marker_value, same_span
 from app.ui.review.parts import ReviewParts, Updates
+from app.ui.review.tries import KEPT, try_value
 from app.ui.session import (
     BUSY,
     PageContext,

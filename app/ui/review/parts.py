@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.components.diff import build_diff
-from app.ui.components.loss_curve import build_loss_curve
-from app.ui.components.marker import build_marker
 from app.ui.components.message import build_message, message_value
-from app.ui.components.tries import build_tries
+from app.ui.review.diff import build_diff
+from app.ui.review.loss_curve import build_loss_curve
+from app.ui.review.marker import build_marker
+from app.ui.review.tries import build_tries
 from app.ui.session import private
 
 EXAMPLES = (

@@ -18,7 +18,7 @@ from app.map.legend import landing_words
 from app.map.paint import paint
 from app.map.scene import MapScene
 from app.studio.views import Landed, MapKey, MapQuery, MapView
-from app.ui.components.key_map import key_map_value
+from app.ui.map.key_map import key_map_value
 from grace_core.config import Distance
 from tests.app.map.map_samples import large, on_circle, two_keys
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.studio.views import PartialAnswer
-from app.ui.components.tries import try_value
 from app.ui.review.page import Current, keeps_typed, phrasing_lines
+from app.ui.review.tries import try_value
 from app.ui.session import Waiting, edits_mark, failure_text, follow, waiting_text
 from grace_core.errors import Cancelled, InputError
 from tests.app.ui.samples import DoneJob, FakeBench, answer, row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -12,10 +12,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+import app.ui
 from app.ui.components import asset
 from app.ui.theme import HEAD, SelfOnly, launch_kwargs, styles, theme
 
-ASSETS = sorted(p.name for p in files("app.ui.components").iterdir() if p.name.endswith((".js", ".css")))
+UI = Path(app.ui.__file__).parent
+ASSETS = sorted(str(path.relative_to(UI)) for path in UI.rglob("*") if path.suffix in (".js", ".css"))
 
 # (text, ground) as used in the styles; WCAG AA asks for 4.5.
 PAIRS = [
@@ -34,7 +36,7 @@ PAIRS = [
 
 def colours(mode: str) -> dict[str, str]:
     """The variables of a mode; base.css states all of them for both."""
-    block = re.search(rf"^{re.escape(mode)} \{{(.*?)^\}}", asset("base.css"), re.DOTALL | re.MULTILINE)
+    block = re.search(rf"^{re.escape(mode)} \{{(.*?)^\}}", asset("components/base.css"), re.DOTALL | re.MULTILINE)
     assert block is not None
     return dict(re.findall(r"--gs-([\w-]+): (#[0-9a-f]{6});", block.group(1)))
 
@@ -59,7 +61,7 @@ def test_both_modes_define_the_same_colours() -> None:
 
 def test_every_variable_that_is_used_is_defined() -> None:
     used = set(re.findall(r"var\(--gs-([\w-]+)\)", styles()))
-    defined = set(re.findall(r"--gs-([\w-]+):", asset("base.css")))
+    defined = set(re.findall(r"--gs-([\w-]+):", asset("components/base.css")))
     assert used <= defined
 
 

@@ -28,7 +28,7 @@ def test_an_empty_figure_says_what_to_do() -> None:
 def test_plotly_comes_from_its_package_and_the_palettes_are_those_of_the_figures() -> None:
     assert PLOTLY.exists()
     assert "http" not in HEAD
-    line = next(part for part in chart_script("figure.js").splitlines() if part.startswith("const PALETTES"))
+    line = next(part for part in chart_script("components/figure.js").splitlines() if part.startswith("const PALETTES"))
     assert json.loads(line.removeprefix("const PALETTES = ").removesuffix(";")) == PALETTES
 
 

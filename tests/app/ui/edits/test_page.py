@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from app.studio.workbench import Workbench
-from app.ui.components.edit_table import PAGE_SIZE, View
+from app.ui.edits.edit_table import PAGE_SIZE, View
 from app.ui.edits.page import EditsPage
 from app.ui.session import PageContext
 from tests.app.studios import Studio, event_of

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.studio.views import VERDICTS
-from app.ui.components.marker import VERDICT_KEYS, marker_value, same_span, segments, source
+from app.ui.review.marker import VERDICT_KEYS, marker_value, same_span, segments, source
 from tests.app.ui.samples import answer, mark
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)).filter(lambda span: span[0] < span[1]), max_size=8)

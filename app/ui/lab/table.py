@@ -20,7 +20,7 @@ def rows_value(
     filename: str = "",
     shown: int | None = None,
 ) -> dict[str, Any]:
-    """What lab_table.js draws; without rows it shows `empty`.
+    """What table.js draws; without rows it shows `empty`.
 
     filename: of a CSV with all rows, without ending; "" offers none. shown: how many rows are drawn, at most.
     """
@@ -38,8 +38,8 @@ def build_lab_table(elem_id: str, label: str, value: dict[str, Any] | None = Non
     return gr.HTML(
         value,
         html_template=f'<div class="gs-lab-table" role="region" aria-label="{escape(label)}"></div>',
-        css_template=asset("lab_table.css"),
-        js_on_load="\n".join(asset(name) for name in ("dom.js", "csv.js", "lab_table.js")),
+        css_template=asset("lab/table.css"),
+        js_on_load="\n".join(asset(name) for name in ("components/dom.js", "components/csv.js", "lab/table.js")),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="gs-part",

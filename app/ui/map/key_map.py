@@ -18,16 +18,16 @@ from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
 
 SCRIPTS = (
-    "key_map_figure.js",
-    "key_map_names.js",
-    "key_map_table.js",
-    "key_map_landings.js",
-    "key_map_steps.js",
-    "key_map_motion.js",
-    "key_map_tip.js",
-    "key_map_view.js",
-    "key_map_marks.js",
-    "key_map.js",
+    "map/figure.js",
+    "map/names.js",
+    "map/table.js",
+    "map/landings.js",
+    "map/steps.js",
+    "map/motion.js",
+    "map/tip.js",
+    "map/view.js",
+    "map/marks.js",
+    "map/key_map.js",
 )
 
 TEMPLATE = """
@@ -180,7 +180,7 @@ def build_key_map() -> gr.HTML:
     return gr.HTML(
         None,
         html_template=TEMPLATE,
-        css_template=asset("key_map.css"),
+        css_template=asset("map/key_map.css"),
         js_on_load=chart_script(*SCRIPTS),
         head=HEAD,
         apply_default_css=False,

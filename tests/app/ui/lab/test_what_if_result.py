@@ -8,9 +8,9 @@ import numpy as np
 
 from app.lab.epsilon import LabView, LoggedQuery, what_if
 from app.studio.views import EpsilonRow
-from app.ui.components.epsilon_history import history_value
-from app.ui.components.whatif import MODEL, NO_QUERIES, whatif_value
+from app.ui.lab.epsilon_history import history_value
 from app.ui.lab.what_if import present_sentence, tried_sentence
+from app.ui.lab.what_if_result import MODEL, NO_QUERIES, whatif_value
 from tests.grace_core.builders import line_codebook, made_edit
 
 

@@ -42,7 +42,7 @@ def build_loss_curve() -> gr.HTML:
     return gr.HTML(
         HIDDEN,
         html_template=TEMPLATE,
-        js_on_load=chart_script("loss_curve.js"),
+        js_on_load=chart_script("review/loss_curve.js"),
         apply_default_css=False,
         elem_id="gs-progress",
         elem_classes="gs-part",

@@ -50,8 +50,8 @@ def build_readings(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        css_template=asset("epsilon_history.css"),
-        js_on_load=script("readings.js"),
+        css_template=asset("lab/epsilon_history.css"),
+        js_on_load=script("lab/readings.js"),
         apply_default_css=False,
         elem_id="gs-readings",
         elem_classes="gs-part",

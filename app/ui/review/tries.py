@@ -32,7 +32,7 @@ def build_tries() -> gr.HTML:
     return gr.HTML(
         [],
         html_template=TEMPLATE,
-        js_on_load=script("tries.js"),
+        js_on_load=script("review/tries.js"),
         apply_default_css=False,
         elem_id="gs-tries",
         elem_classes="gs-part",

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import gradio as gr
 
 from app.studio.views import EditPage, EditRow, EditState
 from app.ui.components import script
+from app.ui.components.edit_words import STATE_LABELS, is_web_address
 
 PAGE_SIZE = 25
-STATE_LABELS: dict[EditState, str] = {"active": "In force", "undone": "Undone", "superseded": "Replaced"}
 
 # Ids of the edits that are picked out on the map, None where none were asked for.
 Picked: TypeAlias = tuple[str, ...] | None
@@ -68,11 +67,6 @@ class View:
         )
 
 
-def web_address(url: str) -> str:
-    """The URL where it is safe as a link (http or https), else nothing."""
-    return url if urlsplit(url).scheme in ("http", "https") else ""
-
-
 def row_value(row: EditRow) -> dict[str, Any]:
     """One row as edit_table.js draws it, and as `/edits` returns it less the labels."""
     return {
@@ -87,7 +81,7 @@ def row_value(row: EditRow) -> dict[str, Any]:
         "state_label": STATE_LABELS[row.state],
         "action": "redo" if row.state == "undone" else "undo",
         "phrasings": len(row.paraphrases),
-        "source": web_address(row.source_url),
+        "source": row.source_url if is_web_address(row.source_url) else "",
     }
 
 
@@ -120,7 +114,7 @@ def build_table(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        js_on_load=script("edit_table.js"),
+        js_on_load=script("edits/edit_table.js"),
         apply_default_css=False,
         elem_id="gs-edits",
         elem_classes="gs-part",

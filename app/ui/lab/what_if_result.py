@@ -45,7 +45,7 @@ NO_QUERIES = {
 
 
 def whatif_value(*, sentence: str = "", found: WhatIf | None = None, empty: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What whatif.js draws. found: None while nothing is tried."""
+    """What what_if_result.js draws. found: None while nothing is tried."""
     value: dict[str, Any] = {
         "sentence": sentence, "empty": empty, "tiles": [], "rows": [], "more": 0, "table": None, "caps": [], "caps_more": 0,
     }  # fmt: skip
@@ -114,8 +114,8 @@ def build_whatif_result(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        css_template=asset("whatif.css"),
-        js_on_load=script("csv.js", "whatif.js"),
+        css_template=asset("lab/what_if_result.css"),
+        js_on_load=script("components/csv.js", "lab/what_if_result.js"),
         apply_default_css=False,
         elem_id="gs-whatif",
         elem_classes="gs-part",

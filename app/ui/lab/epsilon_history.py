@@ -43,8 +43,8 @@ def build_history(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        css_template=asset("epsilon_history.css"),
-        js_on_load=script("epsilon_history.js"),
+        css_template=asset("lab/epsilon_history.css"),
+        js_on_load=script("lab/epsilon_history.js"),
         apply_default_css=False,
         elem_id="gs-eps-history",
         elem_classes="gs-part",

@@ -95,7 +95,7 @@ def build_diff() -> gr.HTML:
     return gr.HTML(
         HIDDEN,
         html_template=TEMPLATE,
-        js_on_load=script("diff.js"),
+        js_on_load=script("review/diff.js"),
         apply_default_css=False,
         elem_id="gs-outcome",
         elem_classes="gs-part",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.studio.views import EditDetail, MatchedQuery
-from app.ui.components.edit_detail import edit_detail_value, is_web_address
+from app.ui.components.edit_words import is_web_address
+from app.ui.map.edit_detail import edit_detail_value
 from tests.app.ui.samples import NOON, row
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.studio.views import EditPage
-from app.ui.components.edit_table import View, row_value, table_value, web_address
+from app.ui.edits.edit_table import View, row_value, table_value
 from tests.app.ui.samples import row
 
 
@@ -43,13 +43,13 @@ def test_each_drawing_differs_so_that_a_refused_action_frees_its_button() -> Non
     assert table_value(page, View()) != table_value(page, View())
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "ada", ""])
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "ada", "", "http://[half"])
 def test_only_web_addresses_become_links(url: str) -> None:
-    assert web_address(url) == ""
+    assert row_value(row(source_url=url))["source"] == ""
 
 
 def test_a_web_address_is_kept() -> None:
-    assert web_address("https://example.org/a?b=c") == "https://example.org/a?b=c"
+    assert row_value(row(source_url="https://example.org/a?b=c"))["source"] == "https://example.org/a?b=c"
 
 
 def test_a_view_from_a_browser_takes_nothing_unknown() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
 
 from app.charts.labels import distinctive
 from app.studio.views import EditDetail
 from app.ui.components import asset, script
-from app.ui.components.edit_table import STATE_LABELS
+from app.ui.components.edit_words import STATE_LABELS, is_web_address
 
 # The page shows the nearest; the Edits page and the endpoints have all of them.
 SHOWN_QUERIES = 50
@@ -18,15 +17,6 @@ SHOWN_NEIGHBORS = 6
 
 _HINT = "Click a key on the map. Its target, its radius and the queries it answers appear here, with Undo."
 _HINT_EMPTY = "When there are keys on the map, the selected one is explained here."
-
-
-def is_web_address(text: str) -> bool:
-    """True only for http and https: nothing else may become a link."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def edit_detail_value(detail: EditDetail | None, *, any_key: bool = True) -> dict[str, Any]:
@@ -86,8 +76,8 @@ def build_edit_detail() -> gr.HTML:
     return gr.HTML(
         edit_detail_value(None),
         html_template='<div class="gs-detail" role="region" aria-label="The selected edit"></div>',
-        css_template=asset("edit_detail.css"),
-        js_on_load=script("edit_detail.js"),
+        css_template=asset("map/edit_detail.css"),
+        js_on_load=script("map/edit_detail.js"),
         apply_default_css=False,
         elem_classes="gs-part",
         elem_id="gs-edit-detail",

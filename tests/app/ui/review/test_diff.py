@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ui.components.diff import Piece, outcome_value, tokens, word_diff
+from app.ui.review.diff import Piece, outcome_value, tokens, word_diff
 from tests.app.ui.samples import outcome
 
 

@@ -125,7 +125,7 @@ def build_marker() -> gr.HTML:
     return gr.HTML(
         marker_value("empty"),
         html_template=TEMPLATE,
-        js_on_load=script("marker.js"),
+        js_on_load=script("review/marker.js"),
         apply_default_css=False,
         elem_id="gs-answer",
         elem_classes="gs-part",

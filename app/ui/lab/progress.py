@@ -22,7 +22,7 @@ NO_STAGE: dict[str, Any] = {"stage": "", "fraction": 0.0}
 
 
 def stage_value(stage: Stage) -> dict[str, Any]:
-    """What lab_progress.js draws."""
+    """What progress.js draws."""
     return {"stage": stage.words, "fraction": min(1.0, max(0.0, stage.fraction))}
 
 
@@ -30,7 +30,7 @@ def build_lab_progress(elem_id: str, label: str) -> gr.HTML:
     return gr.HTML(
         NO_STAGE,
         html_template=TEMPLATE.replace("{label}", escape(label)),
-        js_on_load=script("lab_progress.js"),
+        js_on_load=script("lab/progress.js"),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="gs-part gs-lab-progress",

@@ -22,7 +22,7 @@ TEMPLATE = """
 
 
 def anatomy_value(anatomy: Anatomy) -> dict[str, Any]:
-    """What anatomy.js draws."""
+    """What anatomy_view.js draws."""
     answering = anatomy.keys[0] if anatomy.edit_id is not None else None
     return {
         "matched": answering is not None,
@@ -41,8 +41,8 @@ def build_anatomy_view() -> gr.HTML:
     return gr.HTML(
         None,
         html_template=TEMPLATE,
-        css_template=asset("anatomy.css"),
-        js_on_load=script("anatomy.js"),
+        css_template=asset("lab/anatomy_view.css"),
+        js_on_load=script("lab/anatomy_view.js"),
         apply_default_css=False,
         elem_id="gs-anatomy-view",
         elem_classes="gs-part",
