@@ -3,46 +3,78 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
 
 if TYPE_CHECKING:
     from grace_core.models.load import LanguageModel
 
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
 # Read when the libraries are imported; a test asks no server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    # Workers share the cores: two threads of one beside two of the other are up to ten times slower than one each.
+    _each = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_variable, str(_each))
 
 
 @pytest.fixture(scope="session")
-def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One folder for all workers of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def make_once(shared_dir: Path) -> MakeOnce:
+    """Make a folder that all workers of this run use: the first that asks makes it, the others wait for that."""
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared_dir / name
+        with FileLock(shared_dir / f"{name}.lock"):
+            if not folder.exists():
+                unfinished = shared_dir / f"{name}.unfinished"
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_dir(make_once: MakeOnce) -> Path:
     """A 4-block Llama of width 48 with a chat template."""
-    return save_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+    return make_once("tiny-llama", save_tiny_llama)
 
 
 @pytest.fixture(scope="session")
-def tiny_gpt2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_gpt2_dir(make_once: MakeOnce) -> Path:
     """A 3-block GPT-2 of width 32 without a chat template."""
-    return save_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
+    return make_once("tiny-gpt2", save_tiny_gpt2)
 
 
 @pytest.fixture(scope="session")
-def taught_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def taught_dir(tiny_llama_dir: Path, make_once: MakeOnce) -> Path:
     """The tiny Llama, taught: see `tests/grace_core/taught.py`."""
     from tests.grace_core.taught import teach
 
-    return teach(tiny_llama_dir, tmp_path_factory.mktemp("models") / "taught-llama", steps=150)
+    return make_once("taught-llama", lambda folder: teach(tiny_llama_dir, folder, steps=150))
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache_dir(shared_dir: Path) -> Path:
     """Of the tiny models: what is sampled from them is no business of the user's cache."""
-    return tmp_path_factory.mktemp("cache")
+    return shared_dir / "cache"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from app.journal.events import Edited, Generated
 from tests.browser.facts import Fact, facts, teach
 from tests.browser.pages import Reviewer
 from tests.browser.studio import ROOT, Outside, Studio
+from tests.conftest import MakeOnce
 
 CHROMIUM = "/usr/bin/chromium"
 # The browser itself must be as quiet as the pages: no sandbox in a container, no calls home.
@@ -93,12 +95,17 @@ class Taught:
 
 
 @pytest.fixture(scope="session")
-def taught_journal(tmp_path_factory: pytest.TempPathFactory, real_model_dir: Path) -> TaughtJournal:
+def taught_journal(make_once: MakeOnce, real_model_dir: Path) -> TaughtJournal:
     """Made once, and copied for each module. In pictures there are many facts; otherwise few points, which need no UMAP."""
-    folder = tmp_path_factory.mktemp("taught") / "data"
     learned = facts(48 if TAKES_PICTURES else 6)
-    ids = teach(folder, real_model_dir, learned, unrelated=20 if TAKES_PICTURES else 2)
-    return folder, tuple(fact for fact in learned if fact.prompt in ids), ids
+
+    def make(folder: Path) -> None:
+        ids = teach(folder / "data", real_model_dir, learned, unrelated=20 if TAKES_PICTURES else 2)
+        (folder / "ids.json").write_text(json.dumps(ids), encoding="utf-8")
+
+    folder = make_once("taught-journal", make)
+    ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
+    return folder / "data", tuple(fact for fact in learned if fact.prompt in ids), ids
 
 
 @pytest.fixture(scope="module")

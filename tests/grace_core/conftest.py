@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from grace_core.models.load import LanguageModel, load_model
+from tests.conftest import MakeOnce
 from tests.grace_core.taught import teach
 
 
@@ -28,8 +29,8 @@ def tiny(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 @pytest.fixture(scope="session")
-def taught_gpt2(tiny_gpt2_dir: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    folder = teach(tiny_gpt2_dir, tmp_path_factory.mktemp("models") / "taught-gpt2", steps=250)
+def taught_gpt2(tiny_gpt2_dir: Path, cache_dir: Path, make_once: MakeOnce) -> LanguageModel:
+    folder = make_once("taught-gpt2", lambda folder: teach(tiny_gpt2_dir, folder, steps=250))
     return load_model(str(folder), device="cpu", cache_dir=cache_dir)
 
 
