@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.lab.epsilon import LabView, Probes
-from app.studio.jobs import Job, R
+from app.studio.jobs import Job
 from app.studio.query_space import Foreseen, Recalibration
 from app.studio.views import (
     Answer,
@@ -23,14 +23,17 @@ from app.studio.views import (
     MapView,
     Mark,
     Probe,
+    QuerySpace,
     ReadingRow,
     Status,
     UndoneKeys,
     Verdict,
 )
-from grace_core.codebook.codebook import Codebook
+from grace_core.answering.anatomy import Anatomy
+from grace_core.config import Encoding, Pool
 from grace_core.measuring.distances import Choice
-from grace_core.models.load import LanguageModel
+from grace_core.measuring.query_scan import Scan
+from grace_core.measuring.value_sweep import Sweep
 
 
 class Studio(Protocol):
@@ -207,12 +210,12 @@ class Studio(Protocol):
         """The id of the reading in force."""
         ...
 
-    def readings(self) -> tuple[ReadingRow, ...]:
-        """All readings that this codebook has had, newest first; the last one is that which it began with."""
+    def query_space(self) -> QuerySpace:
+        """How queries are read and where values are put in at present."""
         ...
 
-    def calibrated_on(self) -> tuple[tuple[str, ...], int]:
-        """All prompts that the encoder of another reading would be calibrated on; token weights count the first so many."""
+    def readings(self) -> tuple[ReadingRow, ...]:
+        """All readings that this codebook has had, newest first; the last one is that which it began with."""
         ...
 
     def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
@@ -256,22 +259,41 @@ class Studio(Protocol):
         """
         ...
 
+    # ── measure
+
+    def anatomy(self, prompt: str) -> Job[Anatomy]:
+        """Why this prompt gets its answer; nothing is logged. The job reports `Stage`s.
+
+        The job raises InputError: an empty prompt, or one beyond the context window.
+        """
+        ...
+
+    def scan(
+        self,
+        layers: Sequence[int],
+        pools: Sequence[Pool],
+        encodings: Sequence[Encoding],
+        *,
+        unrelated: Sequence[str] = (),
+        max_edits: int = 50,
+        max_unrelated: int = 100,
+    ) -> Job[Scan]:
+        """How well each choice tells paraphrases from what must not match. The job reports `Stage`s.
+
+        unrelated: a person's own prompts that must not match; () takes some of the background's.
+        The job raises InputError: nothing to measure, or a prompt that does not fit.
+        """
+        ...
+
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+        """Learn some edits at each layer, and ask their phrasings; the values are thrown away. The job reports `Stage`s.
+
+        The job raises InputError: no edits, no layer, or a layer below the one at which queries are read.
+        """
+        ...
+
     # ── what is open
-
-    @property
-    def codebook(self) -> Codebook:
-        """The current snapshot; immutable."""
-        ...
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks the model has; layers are numbered from 1 to this."""
-        ...
 
     def revision(self) -> int:
         """Rises with every event of the journal, whoever wrote it."""
-        ...
-
-    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
-        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
         ...

@@ -19,7 +19,7 @@ from app.journal.readings import FIRST
 from app.journal.replay import EditRecord, QueryRecord, Replay
 from app.journal.store import JournalStore
 from app.lab.epsilon import LoggedQuery
-from app.studio.jobs import Job, R, Worker
+from app.studio.jobs import Worker
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of, first_calibration
@@ -80,21 +80,11 @@ class BenchState:
         with self._lock:
             return self._codebook
 
-    @property
-    def blocks(self) -> int:
-        """How many blocks the model has; layers are numbered from 1 to this."""
-        return len(self._model.blocks)
-
-    def run(self, work: Callable[[LanguageModel, Codebook, Job[R]], R]) -> Job[R]:
-        """A measurement in the model's queue: `work` is given the model and the codebook as it then is, and logs nothing."""
-
-        def measure(job: Job[R]) -> R:
-            with self._lock:
-                self._catch_up()
-                codebook = self._codebook
-            return work(self._model, codebook, job)
-
-        return self._worker.submit(measure)
+    def present(self) -> Codebook:
+        """The snapshot of now, with what other processes wrote."""
+        with self._lock:
+            self._catch_up()
+            return self._codebook
 
     def revision(self) -> int:
         """Rises with every event of the journal, whoever wrote it."""

@@ -23,7 +23,7 @@ from app.studio.jobs import Job
 from app.studio.live import codebook_of
 from app.studio.progress import Stage
 from app.studio.query_space_reader import Rereader, calibrated_on
-from app.studio.views import ReadingRow
+from app.studio.views import QuerySpace, ReadingRow
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.editing.fitting import joining_calibration
 from grace_core.errors import Cancelled, InputError
@@ -78,6 +78,10 @@ class ReadingDesk(EpsilonDesk):
         with self._lock:
             self._catch_up()
             return self._replay.reading.reading_id
+
+    def query_space(self) -> QuerySpace:
+        """How queries are read and where values are put in at present."""
+        return QuerySpace(self.present().config, len(self._model.blocks))
 
     def readings(self) -> tuple[ReadingRow, ...]:
         """All readings that this codebook has had, newest first; the last one is that which it began with."""

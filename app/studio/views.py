@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from grace_core.codebook.codebook import Codebook, Edit
-from grace_core.config import Encoding, Pool
+from grace_core.config import Encoding, GraceConfig, Pool
+from grace_core.measuring.distances import Choice
 
 Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
 VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
@@ -310,6 +311,25 @@ class EpsilonRow:
     author: str
     at: datetime
     undone: bool
+
+
+@dataclass(frozen=True)
+class QuerySpace:
+    """How queries are read and where values are put in. config: the one in force. blocks: of the model, numbered from 1."""
+
+    config: GraceConfig
+    blocks: int
+
+    @property
+    def key_layer(self) -> int:
+        """Queries are read after this block."""
+        assert self.config.key_layer is not None  # resolved
+        return self.config.key_layer
+
+    @property
+    def choice(self) -> Choice:
+        """Layer, pooling and encoding, as a scan measures them."""
+        return Choice(self.key_layer, self.config.pool, self.config.encoding)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from app.journal.replay import QueryRecord
 from app.journal.store import JournalStore
 from app.studio.jobs import Job
 from app.studio.listing import LookDesk
+from app.studio.measurements import Measurements
 from app.studio.views import (
     VERDICTS,
     Answer,
@@ -38,11 +39,14 @@ from app.studio.views import (
     Status,
     Verdict,
 )  # fmt: skip
+from grace_core.answering.anatomy import Anatomy
 from grace_core.answering.generate import MAX_NEW_TOKENS, Generation, generate
 from grace_core.codebook.codebook import Codebook
-from grace_core.config import GraceConfig
+from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.errors import Cancelled, InputError
+from grace_core.measuring.query_scan import Scan
+from grace_core.measuring.value_sweep import Sweep
 from grace_core.models.hooks import activations_of
 from grace_core.models.load import LanguageModel
 
@@ -63,6 +67,7 @@ class Workbench(LookDesk):
         self._data_dir = data_dir
         self._max_new_tokens = max_new_tokens
         self._editor = Editor(model)
+        self._measurements = Measurements(model, self._worker, self.present, self.calibrated_on)
 
     @classmethod
     def open(
@@ -298,6 +303,25 @@ class Workbench(LookDesk):
                 raise InputError("This edit is not undone; there is nothing to restore.")
             self._commit(Redone(edit_id), author=author)
             return self._row(self._replay.edits[edit_id], self._matches())
+
+    # ── measure ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def anatomy(self, prompt: str) -> Job[Anatomy]:
+        """Why this prompt gets its answer; nothing is logged. The job reports `Stage`s."""
+        return self._measurements.anatomy(prompt)
+
+    def scan(
+        self, layers: Sequence[int], pools: Sequence[Pool], encodings: Sequence[Encoding], *,
+        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100,
+    ) -> Job[Scan]:  # fmt: skip
+        """How well each choice tells paraphrases from what must not match. The job reports `Stage`s."""
+        return self._measurements.scan(
+            layers, pools, encodings, unrelated=unrelated, max_edits=max_edits, max_unrelated=max_unrelated
+        )
+
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+        """Learn some edits at each layer, and ask their phrasings; the values are thrown away. The job reports `Stage`s."""
+        return self._measurements.sweep(layers, edits=edits, max_steps=max_steps)
 
 
 def _answer(record: QueryRecord) -> Answer:

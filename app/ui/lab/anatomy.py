@@ -8,20 +8,15 @@ from typing import Any
 import gradio as gr
 
 from app.lab.anatomy_figures import keys_figure, keys_table, tokens_figure, tokens_table
-from app.studio.jobs import Job
-from app.studio.progress import Stage
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.anatomy_view import anatomy_value, build_anatomy_view
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job
 from app.ui.session import PageContext, Session, each, private
-from grace_core.answering.anatomy import Anatomy, dissect
-from grace_core.codebook.codebook import Codebook
-from grace_core.models.load import LanguageModel
+from grace_core.answering.anatomy import Anatomy
 
 OFFERED_EDITS, OFFERED_QUERIES = 200, 50
-ANSWER_TOKENS = 96
 
 
 class AnatomyPart:
@@ -98,17 +93,8 @@ class AnatomyPart:
 
     def on_go(self, prompt: str, session: Session) -> Iterator[Updates]:
         """Take one prompt apart."""
-
-        def work(model: LanguageModel, codebook: Codebook, job: Job[Anatomy]) -> Anatomy:
-            def report(words: str, fraction: float) -> None:
-                job.report(Stage(words, fraction))
-
-            return dissect(
-                model, codebook, prompt, max_new_tokens=ANSWER_TOKENS, progress=report, cancelled=lambda: job.cancelled
-            )
-
         yield from run_job(
-            session, lambda: self.studio.run(work), self._drawn, message=self.message, progress=self.progress,
+            session, lambda: self.studio.anatomy(prompt), self._drawn, message=self.message, progress=self.progress,
             first="Reading the prompt",
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -26,8 +25,6 @@ from app.lab.query_scan_figures import (
     separation_table,
 )
 from app.lab.query_scan_words import EXPLAINED, distances_note, option_words, summary
-from app.studio.jobs import Job
-from app.studio.progress import Stage
 from app.studio.prompt_files import read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
@@ -36,12 +33,10 @@ from app.ui.lab.recalibrate import RecalibratePart
 from app.ui.lab.run import STOPPED, Updates, run_job
 from app.ui.lab.use import UsePart
 from app.ui.session import PageContext, Session, each, failure_text, private
-from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
 from grace_core.errors import InputError
 from grace_core.measuring.distances import KINDS, Kind
-from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, default_layers, make_sample, scan
-from grace_core.models.load import LanguageModel
+from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, default_layers
 
 _SHIPPED = "Unrelated prompts: those shipped with the studio."
 
@@ -65,7 +60,7 @@ class CalibratePart:
     # -- what stands where ---------------------------------------------------------------------------------------------
 
     def _layout_request(self) -> None:
-        blocks = self.studio.blocks
+        blocks = self.studio.query_space().blocks
         with gr.Column(elem_classes="gs-panel"):
             _heading("Calibrate: where should queries be read?")
             self.intro = build_message(
@@ -200,26 +195,9 @@ class CalibratePart:
         own: tuple[str, ...], measure: Measure, kinds: list[Kind], chosen: str | None, session: Session,
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the scan on the model's thread; the last result stays until this one is finished."""
-        chosen_layers = tuple(sorted({int(layer) for layer in layers}))
-        chosen_pools = tuple(pool for pool in POOLS if pool in pools)
-        chosen_encodings = tuple(encoding for encoding in ENCODINGS if encoding in encodings)
-
-        def work(model: LanguageModel, codebook: Codebook, job: Job[Scan]) -> Scan:
-            began = time.monotonic()
-            background, weighed = self.studio.calibrated_on()
-            sample = make_sample(
-                model, codebook.edits, unrelated=own, background=background, weighed=weighed, max_edits=int(edits),
-                max_unrelated=int(unrelated),
-            )  # fmt: skip
-            cells = scan(
-                model, codebook.config, sample, chosen_layers, chosen_pools, chosen_encodings,
-                progress=lambda words, fraction: job.report(Stage(words, fraction)), cancelled=lambda: job.cancelled,
-            )  # fmt: skip
-            counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
-            return Scan(
-                chosen_layers, chosen_pools, chosen_encodings, len(sample.keys), len(sample.paraphrases), sample.made, counts,
-                len(sample.fit), time.monotonic() - began, cells,
-            )  # fmt: skip
+        start = lambda: self.studio.scan(  # noqa: E731
+            [int(layer) for layer in layers], pools, encodings, unrelated=own, max_edits=int(edits), max_unrelated=int(unrelated)
+        )
 
         def finish(found: Scan) -> Updates:
             unkept = message_value(self.kept.keep(found), "note")
@@ -227,7 +205,7 @@ class CalibratePart:
 
         off, on = gr.update(interactive=False), gr.update(interactive=True)
         yield from run_job(
-            session, lambda: self.studio.run(work), finish, message=self.message, progress=self.progress,
+            session, start, finish, message=self.message, progress=self.progress,
             first="Choosing prompts", stopped=STOPPED,
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: on, self.use.preview: self.use.offered_for(chosen), self.stop: gr.update(visible=False)},

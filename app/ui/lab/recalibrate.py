@@ -106,7 +106,7 @@ class RecalibratePart:
         return {self.message: NONE, self.changed: NOTHING, self.seen: None, self.go: gr.update(interactive=False)}
 
     def _whitened(self) -> bool:
-        return self.studio.codebook.config.encoding == "whiten"
+        return self.studio.query_space().config.encoding == "whiten"
 
 
 def _count(number: int, what: str) -> str:

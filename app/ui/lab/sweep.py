@@ -9,17 +9,13 @@ import gradio as gr
 
 from app.lab.kept_results import LabResult, result_file
 from app.lab.value_sweep_figures import sweep_figure, sweep_table
-from app.studio.jobs import Job
-from app.studio.progress import Stage
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import STOPPED, Updates, run_job
 from app.ui.lab.table import build_lab_table, rows_value
 from app.ui.session import PageContext, Session, private
-from grace_core.codebook.codebook import Codebook
-from grace_core.measuring.value_sweep import Sweep, default_epsilons, default_value_layers, sweep_layers
-from grace_core.models.load import LanguageModel
+from grace_core.measuring.value_sweep import Sweep, default_value_layers
 
 
 class SweepPart:
@@ -29,7 +25,7 @@ class SweepPart:
         self.context, self.studio = context, context.studio
         self.kept: LabResult[Sweep] = LabResult(result_file(self.studio.status(), "sweep"), Sweep.from_dict)
         self.shown = gr.State(0)
-        config, blocks = self.studio.codebook.config, self.studio.blocks
+        space = self.studio.query_space()
         with gr.Column(elem_classes="gs-panel"):
             gr.HTML(
                 '<h2 class="gs-heading">Layer sweep: where do values take?</h2>', apply_default_css=False, elem_classes="gs-part"
@@ -45,8 +41,8 @@ class SweepPart:
             with gr.Row():
                 self.layers = gr.Dropdown(
                     label="Value layers",
-                    choices=list(range(config.key_layer or 1, blocks + 1)),
-                    value=list(default_value_layers(blocks, config)),
+                    choices=list(range(space.key_layer, space.blocks + 1)),
+                    value=list(default_value_layers(space.blocks, space.config)),
                     multiselect=True,
                     elem_id="gs-sweep-layers",
                     scale=2,
@@ -84,33 +80,22 @@ class SweepPart:
 
     def on_reading(self, layers: list[int]) -> Any:
         """Values lie at or above the key layer, which may be another one by now."""
-        config, blocks = self.studio.codebook.config, self.studio.blocks
-        offered = range(config.key_layer or 1, blocks + 1)
+        space = self.studio.query_space()
+        offered = range(space.key_layer, space.blocks + 1)
         kept = [layer for layer in layers or () if layer in offered]
-        return gr.update(choices=list(offered), value=kept or list(default_value_layers(blocks, config)))
+        return gr.update(choices=list(offered), value=kept or list(default_value_layers(space.blocks, space.config)))
 
     def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> Iterator[Updates]:
         """Learn the sample at each layer on the model's thread; the last result stays until this one is finished."""
-
-        def work(model: LanguageModel, codebook: Codebook, job: Job[Sweep]) -> Sweep:
-            return sweep_layers(
-                model,
-                codebook,
-                [int(layer) for layer in layers],
-                edits=int(edits),
-                max_steps=int(steps),
-                epsilons=default_epsilons(codebook.config.epsilon),
-                progress=lambda words, fraction: job.report(Stage(words, fraction)),
-                cancelled=lambda: job.cancelled,
-            )
 
         def finish(found: Sweep) -> Updates:
             unkept = self.kept.keep(found)
             return {self.message: message_value(unkept, "note"), **self._drawn()}
 
         yield from run_job(
-            session, lambda: self.studio.run(work), finish, message=self.message, progress=self.progress, first="Choosing edits",
-            stopped=STOPPED,
+            session,
+            lambda: self.studio.sweep([int(layer) for layer in layers], edits=int(edits), max_steps=int(steps)), finish,
+            message=self.message, progress=self.progress, first="Choosing edits", stopped=STOPPED,
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip

@@ -185,9 +185,7 @@ class UsePart:
 
     def present(self) -> Choice:
         """How queries are read now."""
-        config = self.studio.codebook.config
-        assert config.key_layer is not None  # resolved
-        return Choice(config.key_layer, config.pool, config.encoding)
+        return self.studio.query_space().choice
 
     def offered(self, choice: Choice) -> Any:
         """Whether a preview can be asked for: not of the choice that is in use, of which there is nothing to show."""
@@ -200,13 +198,14 @@ class UsePart:
 
     def use_note(self, choice: Choice) -> str:
         """What Use this would do with a choice, in one or two sentences."""
-        present = self.present()
+        space = self.studio.query_space()
+        present = space.choice
         if choice == present:
             return (
                 "This codebook reads its queries this way already, so there is no change to show; another ε can be tried under "
                 "“What if ε?”."
             )
-        if adoption(self.studio.codebook.config, choice, 1.0, self.studio.blocks).moves_values:
+        if adoption(space.config, choice, 1.0, space.blocks).moves_values:
             return (
                 f"{choice_words(choice).capitalize()} is above the layer where values are put in: they would have to be learned "
                 "anew. The command below starts the studio with another codebook beside this one; the edits stay here."
@@ -218,7 +217,8 @@ class UsePart:
 
     def how(self, choice: Choice, epsilon: float) -> Any:
         """The command, or the library's options."""
-        way = adoption(self.studio.codebook.config, choice, epsilon, self.studio.blocks)
+        space = self.studio.query_space()
+        way = adoption(space.config, choice, epsilon, space.blocks)
         if way.command is not None:
             return gr.update(value=way.command, label="To start the studio with this choice")
         label = "The command line has no flags for this pooling and encoding; in Python, this is the configuration"

@@ -74,7 +74,7 @@ def test_an_empty_prompt_is_refused_in_words(context: PageContext) -> None:
 
 
 def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench) -> None:
-    session = Session(job=bench.run(lambda model, codebook, job: None))
+    session = Session(job=bench.anatomy(PROMPT))
     for part, updates in (
         (one := AnatomyPart(context), one.on_go(PROMPT, session)),
         (two := CalibratePart(context), two.on_measure(**MEASURED, session=session)),
@@ -217,7 +217,7 @@ def test_where_no_paraphrase_is_reached_no_epsilon_is_suggested(own_context: Pag
 
 
 def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_bench: Workbench) -> None:
-    part, top = CalibratePart(own_context), own_bench.blocks
+    part, top = CalibratePart(own_context), own_bench.query_space().blocks
     last(part.on_measure(**(MEASURED | {"layers": [top]}), session=Session()))
     wanted = f"{top}-mean-whiten"
     assert "is above the layer where values are put in" in part.on_view("auc", list(KINDS), wanted)[part.use.note]["text"]
@@ -291,7 +291,7 @@ def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_conte
     assert part.on_reading([1, 3])["value"] == [1, 3]
     own_bench.use_reading(Choice(2, "mean", "raw"), 1.0).result(60)
     offered = part.on_reading([1, 3])
-    assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.blocks + 1)), [3])
+    assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.query_space().blocks + 1)), [3])
     assert min(part.on_reading([1])["value"]) >= 2
 
 

@@ -1,0 +1,95 @@
+"""The Lab's measurements: one prompt taken apart, choices of query space compared, values learned at several layers.
+
+Each runs in the model's queue on the codebook as it is when its turn comes. Nothing is logged and nothing changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.studio.jobs import Job, Worker
+from app.studio.progress import Stage
+from grace_core.answering.anatomy import Anatomy, dissect
+from grace_core.codebook.codebook import Codebook
+from grace_core.config import Encoding, Pool
+from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, make_sample, scan
+from grace_core.measuring.value_sweep import Sweep, default_epsilons, sweep_layers
+from grace_core.models.load import LanguageModel
+
+ANSWER_TOKENS = 96
+
+
+class Measurements:
+    """What can be measured of a codebook in use."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        worker: Worker,
+        codebook: Callable[[], Codebook],
+        calibrated_on: Callable[[], tuple[tuple[str, ...], int]],
+    ) -> None:
+        """codebook: the live one. calibrated_on: what the encoder of another reading would be calibrated on, see `Rereader`."""
+        self._model, self._worker, self._codebook, self._calibrated_on = model, worker, codebook, calibrated_on
+
+    def anatomy(self, prompt: str) -> Job[Anatomy]:
+        """Why this prompt gets its answer. The job reports `Stage`s and raises what `dissect` does."""
+
+        def work(job: Job[Anatomy]) -> Anatomy:
+            return dissect(self._model, self._codebook(), prompt, max_new_tokens=ANSWER_TOKENS, **_watched(job))
+
+        return self._worker.submit(work)
+
+    def scan(
+        self, layers: Sequence[int], pools: Sequence[Pool], encodings: Sequence[Encoding], *,
+        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100,
+    ) -> Job[Scan]:  # fmt: skip
+        """How well each choice of layer, pooling and encoding separates. The job reports `Stage`s and raises what
+        `make_sample` and `scan` do.
+
+        unrelated: a person's own prompts that must not match; () takes some of the background's.
+        """
+
+        def work(job: Job[Scan]) -> Scan:
+            began = time.monotonic()
+            codebook = self._codebook()
+            background, weighed = self._calibrated_on()
+            sample = make_sample(
+                self._model, codebook.edits, unrelated=unrelated, background=background, weighed=weighed,
+                max_edits=max_edits, max_unrelated=max_unrelated,
+            )  # fmt: skip
+            chosen = (
+                tuple(sorted(set(layers))),
+                tuple(p for p in POOLS if p in pools),
+                tuple(e for e in ENCODINGS if e in encodings),
+            )
+            cells = scan(self._model, codebook.config, sample, *chosen, **_watched(job))
+            counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
+            return Scan(
+                *chosen, len(sample.keys), len(sample.paraphrases), sample.made, counts, len(sample.fit),
+                time.monotonic() - began, cells,
+            )  # fmt: skip
+
+        return self._worker.submit(work)
+
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+        """At which layer values take. The job reports `Stage`s and raises what `sweep_layers` does."""
+
+        def work(job: Job[Sweep]) -> Sweep:
+            codebook = self._codebook()
+            return sweep_layers(
+                self._model, codebook, layers, edits=edits, max_steps=max_steps,
+                epsilons=default_epsilons(codebook.config.epsilon), **_watched(job),
+            )  # fmt: skip
+
+        return self._worker.submit(work)
+
+
+def _watched(job: Job[Any]) -> dict[str, Any]:
+    """A measurement's way to tell how far it is and to see whether it was called off."""
+    return {
+        "progress": lambda words, fraction: job.report(Stage(words, fraction)),
+        "cancelled": lambda: job.cancelled,
+    }
