@@ -99,7 +99,7 @@ class EpsilonDesk(BenchState):
             self._catch_up()
             return tuple(self._epsilon_row(record) for record in reversed(self._replay.epsilon_changes.values()))
 
-    def probes(self) -> Job[Probes]:
+    def probes(self, *, asker: str = "") -> Job[Probes]:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
         The job reports `Stage`s; what was read once is kept.
@@ -121,7 +121,7 @@ class EpsilonDesk(BenchState):
                 len(set(strangers) & set(unrelated) - set(background)),
             )  # fmt: skip
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     def _background(self, reading_id: str) -> tuple[str, ...]:
         """Prompts of no particular subject: those that token weights are counted on, or those that are shipped."""

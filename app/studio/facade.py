@@ -1,6 +1,7 @@
 """What pages, endpoints, commands and tests see of the studio: one method for each thing that a person can do.
 
-`app.studio.workbench.Workbench` is the real one. Safe to call from any thread.
+`app.studio.workbench.Workbench` is the real one. Safe to call from any thread. What needs the model is a job: `asker`
+names the one person or browser that it is for, since askers take turns.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Studio(Protocol):
         """What is open and how much is in it."""
         ...
 
-    def generate(self, prompt: str, *, author: str = "") -> Job[Answer]:
+    def generate(self, prompt: str, *, author: str = "", asker: str = "") -> Job[Answer]:
         """Answer a prompt and log it. The job reports `PartialAnswer`.
 
         Raises:
@@ -83,6 +84,7 @@ class Studio(Protocol):
         source_url: str = "",
         query_id: str | None = None,
         author: str = "",
+        asker: str = "",
     ) -> Job[EditOutcome]:
         """Make the model answer `prompt` with `target`. The job reports `EditProgress`; cancelling it keeps nothing.
 
@@ -148,7 +150,7 @@ class Studio(Protocol):
         """The newest undone edits, at most `limit`, with the queries of their prompts under the present codebook."""
         ...
 
-    def probe(self, prompt: str) -> Job[Probe]:
+    def probe(self, prompt: str, *, asker: str = "") -> Job[Probe]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
 
         Raises:
@@ -196,7 +198,7 @@ class Studio(Protocol):
         """Every change of ε of the present reading, newest first; those of another one return with it."""
         ...
 
-    def probes(self) -> Job[Probes]:
+    def probes(self, *, asker: str = "") -> Job[Probes]:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
         The job reports `Stage`s; what was read once is kept.
@@ -218,14 +220,16 @@ class Studio(Protocol):
         """All readings that this codebook has had, newest first; the last one is that which it began with."""
         ...
 
-    def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
+    def foresee_reading(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
 
         The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
         """
         ...
 
-    def use_reading(self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+    def use_reading(
+        self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "", asker: str = ""
+    ) -> Job[Foreseen]:
         """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
 
         seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what `Rereader.reread` does, and
@@ -233,7 +237,7 @@ class Studio(Protocol):
         """
         ...
 
-    def return_to(self, reading_id: str, *, author: str = "") -> Job[Foreseen]:
+    def return_to(self, reading_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
 
         Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
@@ -250,7 +254,7 @@ class Studio(Protocol):
         """
         ...
 
-    def recalibrate(self, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+    def recalibrate(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event.
 
         An undone edit leaves the encoder as it is, so this stays whatever is undone; its turn comes after running edits,
@@ -261,7 +265,7 @@ class Studio(Protocol):
 
     # ── measure
 
-    def anatomy(self, prompt: str) -> Job[Anatomy]:
+    def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer; nothing is logged. The job reports `Stage`s.
 
         The job raises InputError: an empty prompt, or one beyond the context window.
@@ -277,6 +281,7 @@ class Studio(Protocol):
         unrelated: Sequence[str] = (),
         max_edits: int = 50,
         max_unrelated: int = 100,
+        asker: str = "",
     ) -> Job[Scan]:
         """How well each choice tells paraphrases from what must not match. The job reports `Stage`s.
 
@@ -285,7 +290,7 @@ class Studio(Protocol):
         """
         ...
 
-    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60, asker: str = "") -> Job[Sweep]:
         """Learn some edits at each layer, and ask their phrasings; the values are thrown away. The job reports `Stage`s.
 
         The job raises InputError: no edits, no layer, or a layer below the one at which queries are read.
@@ -296,4 +301,8 @@ class Studio(Protocol):
 
     def revision(self) -> int:
         """Rises with every event of the journal, whoever wrote it."""
+        ...
+
+    def leave(self, asker: str) -> None:
+        """Call off all jobs of an asker who is gone: what waits is dropped, what runs stops; what is written stays."""
         ...

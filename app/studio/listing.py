@@ -137,7 +137,7 @@ class LookDesk(ReadingDesk):
             return UndoneKeys(version, len(undone), (), np.zeros((0, codebook.encoder.dimensions), np.float32))
         return UndoneKeys(version, len(undone), edits, codebook.encoder(np.stack([edit.activation for edit in edits])))
 
-    def probe(self, prompt: str) -> Job[Probe]:
+    def probe(self, prompt: str, *, asker: str = "") -> Job[Probe]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
 
         Raises:
@@ -152,7 +152,7 @@ class LookDesk(ReadingDesk):
             (activation,) = activations_of(self._model, codebook.config, codebook.encoder.weights, [read])
             return Probe(read.text, activation, reading)
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     def _answered_by(self, entry: Entry, codebook: Codebook) -> list[MatchedQuery]:
         """Logged queries that this entry answers now, nearest first."""

@@ -74,6 +74,10 @@ class BenchState:
         """Call off what runs and end the model's thread; the store stays open, it is its opener's."""
         self._worker.close()
 
+    def leave(self, asker: str) -> None:
+        """Call off all jobs of an asker who is gone: what waits is dropped, what runs stops; what is written stays."""
+        self._worker.leave(asker)
+
     @property
     def codebook(self) -> Codebook:
         """The current snapshot; immutable."""

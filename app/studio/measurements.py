@@ -34,17 +34,17 @@ class Measurements:
         """codebook: the live one. calibrated_on: what the encoder of another reading would be calibrated on, see `Rereader`."""
         self._model, self._worker, self._codebook, self._calibrated_on = model, worker, codebook, calibrated_on
 
-    def anatomy(self, prompt: str) -> Job[Anatomy]:
+    def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer. The job reports `Stage`s and raises what `dissect` does."""
 
         def work(job: Job[Anatomy]) -> Anatomy:
             return dissect(self._model, self._codebook(), prompt, max_new_tokens=ANSWER_TOKENS, **_watched(job))
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     def scan(
         self, layers: Sequence[int], pools: Sequence[Pool], encodings: Sequence[Encoding], *,
-        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100,
+        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100, asker: str = "",
     ) -> Job[Scan]:  # fmt: skip
         """How well each choice of layer, pooling and encoding separates. The job reports `Stage`s and raises what
         `make_sample` and `scan` do.
@@ -72,9 +72,9 @@ class Measurements:
                 time.monotonic() - began, cells,
             )  # fmt: skip
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
-    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60, asker: str = "") -> Job[Sweep]:
         """At which layer values take. The job reports `Stage`s and raises what `sweep_layers` does."""
 
         def work(job: Job[Sweep]) -> Sweep:
@@ -84,7 +84,7 @@ class Measurements:
                 epsilons=default_epsilons(codebook.config.epsilon), **_watched(job),
             )  # fmt: skip
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
 
 def _watched(job: Job[Any]) -> dict[str, Any]:

@@ -16,3 +16,10 @@ class Stage:
     def counted(cls, words: str, done: int, total: int) -> Stage:
         """`done` of `total` equal parts."""
         return cls(f"{words}: {done:,} of {total:,}", done / total if total else 0.0)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The job is in the queue behind `ahead` others."""
+
+    ahead: int

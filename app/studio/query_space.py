@@ -95,7 +95,7 @@ class ReadingDesk(EpsilonDesk):
             self._catch_up()
             return calibrated_on(self._model, self._replay)
 
-    def foresee_reading(self, choice: Choice, epsilon: float) -> Job[Foreseen]:
+    def foresee_reading(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
 
         The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
@@ -105,19 +105,21 @@ class ReadingDesk(EpsilonDesk):
             moment = self._moment()
             return self._fold(moment, self._reread(job, moment.state, choice, epsilon))
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
-    def use_reading(self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+    def use_reading(
+        self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "", asker: str = ""
+    ) -> Job[Foreseen]:
         """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
 
         seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what `Rereader.reread` does, and
         InputError where the codebook has changed since then.
         """
         return self._worker.submit(
-            lambda job: self._switch(job, lambda state: self._reread(job, state, choice, epsilon), seen, author)
+            lambda job: self._switch(job, lambda state: self._reread(job, state, choice, epsilon), seen, author), asker
         )
 
-    def return_to(self, reading_id: str, *, author: str = "") -> Job[Foreseen]:
+    def return_to(self, reading_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
 
         Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
@@ -126,7 +128,7 @@ class ReadingDesk(EpsilonDesk):
         def make(job: Job[Foreseen], state: Replay) -> Returned:
             return self._rereader().returned(state, reading_id, _reporting(job), lambda: job.cancelled)
 
-        return self._worker.submit(lambda job: self._switch(job, lambda state: make(job, state), None, author))
+        return self._worker.submit(lambda job: self._switch(job, lambda state: make(job, state), None, author), asker)
 
     def foresee_recalibration(self) -> Recalibration:
         """Which logged queries would be answered otherwise if the journal's prompts joined the encoder's background.
@@ -142,7 +144,7 @@ class ReadingDesk(EpsilonDesk):
         own = sum(text in edits for text in step.prompts)
         return Recalibration(own, len(step.prompts) - own, self._fold(moment, step))
 
-    def recalibrate(self, *, seen: int | None = None, author: str = "") -> Job[Foreseen]:
+    def recalibrate(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event.
 
         An undone edit leaves the encoder as it is, so this stays whatever is undone; its turn comes after running edits,
@@ -163,7 +165,7 @@ class ReadingDesk(EpsilonDesk):
                     return found
             raise _busy()
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     # ── how ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

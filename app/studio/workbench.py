@@ -103,7 +103,7 @@ class Workbench(LookDesk):
 
     # ── prompt ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def generate(self, prompt: str, *, author: str = "") -> Job[Answer]:
+    def generate(self, prompt: str, *, author: str = "", asker: str = "") -> Job[Answer]:
         """Answer a prompt and log it. The job reports `PartialAnswer`.
 
         Raises:
@@ -121,7 +121,7 @@ class Workbench(LookDesk):
             )  # fmt: skip
             return self._log(answer, reading, author)
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     def answer(self, query_id: str) -> Answer:
         """A logged answer again."""
@@ -196,7 +196,7 @@ class Workbench(LookDesk):
 
     def edit(
         self, prompt: str, target: str, *, paraphrases: Sequence[str] = (), source_url: str = "",
-        query_id: str | None = None, author: str = "",
+        query_id: str | None = None, author: str = "", asker: str = "",
     ) -> Job[EditOutcome]:  # fmt: skip
         """Make the model answer `prompt` with `target`. The job reports `EditProgress`; cancelling it keeps nothing.
 
@@ -213,7 +213,7 @@ class Workbench(LookDesk):
         def work(job: Job[EditOutcome]) -> EditOutcome:
             return self._edit(job, text, target, tuple(paraphrases), source_url.strip(), query_id, author)
 
-        return self._worker.submit(work)
+        return self._worker.submit(work, asker)
 
     def _edit(
         self, job: Job[EditOutcome], prompt: str, target: str, paraphrases: tuple[str, ...], source_url: str,
@@ -306,22 +306,22 @@ class Workbench(LookDesk):
 
     # ── measure ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def anatomy(self, prompt: str) -> Job[Anatomy]:
+    def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer; nothing is logged. The job reports `Stage`s."""
-        return self._measurements.anatomy(prompt)
+        return self._measurements.anatomy(prompt, asker=asker)
 
     def scan(
         self, layers: Sequence[int], pools: Sequence[Pool], encodings: Sequence[Encoding], *,
-        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100,
+        unrelated: Sequence[str] = (), max_edits: int = 50, max_unrelated: int = 100, asker: str = "",
     ) -> Job[Scan]:  # fmt: skip
         """How well each choice tells paraphrases from what must not match. The job reports `Stage`s."""
         return self._measurements.scan(
-            layers, pools, encodings, unrelated=unrelated, max_edits=max_edits, max_unrelated=max_unrelated
+            layers, pools, encodings, unrelated=unrelated, max_edits=max_edits, max_unrelated=max_unrelated, asker=asker
         )
 
-    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60) -> Job[Sweep]:
+    def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60, asker: str = "") -> Job[Sweep]:
         """Learn some edits at each layer, and ask their phrasings; the values are thrown away. The job reports `Stage`s."""
-        return self._measurements.sweep(layers, edits=edits, max_steps=max_steps)
+        return self._measurements.sweep(layers, edits=edits, max_steps=max_steps, asker=asker)
 
 
 def _answer(record: QueryRecord) -> Answer:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.studio.progress import Waiting as Waiting
 from app.studio.views import EditRow
 from grace_core.errors import Cancelled, GraceError
 
@@ -57,13 +58,6 @@ class PageContext:
     picked_edits: gr.State
     revision: gr.State
     tabs: gr.Tabs
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The job is in the queue behind `ahead` others."""
-
-    ahead: int
 
 
 def follow(job: Job[Any]) -> Iterator[object]:

@@ -1,14 +1,17 @@
-"""One thread, first come, first served; progress, errors and calling off reach whoever asked."""
+"""One thread, askers in turn; progress, errors and calling off reach whoever asked, without holding a thread."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from app.studio.jobs import Job, Worker
+from app.studio.progress import Waiting
 from grace_core.errors import Cancelled, GraceError, InputError
 
 SOON = 20.0
@@ -164,3 +167,172 @@ def test_close_calls_off_what_runs_and_what_waits_and_takes_no_more() -> None:
     with pytest.raises(GraceError, match=r"shutting down.*start it again"):
         worker.submit(lambda job: None)
     worker.close()  # a second time is no error
+
+
+# ── from asyncio ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def heard(job: Job[Any]) -> list[object]:
+    return [event async for event in job]
+
+
+def at_the_gate(worker: Worker) -> tuple[Gate, Job[str]]:
+    """The model's thread is taken until the gate opens."""
+    gate = Gate()
+    running = worker.submit(gate)
+    assert gate.began.wait(SOON)
+    return gate, running
+
+
+def test_a_coroutine_waits_for_the_result_and_gets_the_error(worker: Worker) -> None:
+    def fails(_job: Job[None]) -> None:
+        raise InputError("The prompt is empty; type a question.")
+
+    assert asyncio.run(worker.submit(lambda job: 7).wait()) == 7
+    with pytest.raises(InputError, match="type a question"):
+        asyncio.run(worker.submit(fails).wait())
+    with pytest.raises(InputError, match="type a question"):
+        asyncio.run(heard(worker.submit(fails)))
+
+
+def test_the_place_in_the_queue_is_told_each_time_that_it_changes_then_the_progress(worker: Worker) -> None:
+    first, _ = at_the_gate(worker)
+    second = Gate()
+    worker.submit(second)
+
+    def work(job: Job[str]) -> str:
+        job.report("begun")
+        return "done"
+
+    async def follow() -> list[object]:
+        job, seen = worker.submit(work), list[object]()
+        async for event in job:
+            seen.append(event)
+            if event == Waiting(2):
+                first.open.set()
+            if event == Waiting(1):
+                second.open.set()
+        return seen
+
+    assert asyncio.run(follow()) == [Waiting(2), Waiting(1), "begun"]
+
+
+def test_every_listener_hears_all_of_it_also_one_that_comes_late_or_listens_in_a_thread(worker: Worker) -> None:
+    def work(job: Job[None]) -> None:
+        for i in range(50):
+            job.report(i)
+
+    async def listen() -> list[list[object]]:
+        job = worker.submit(work)
+        return [*await asyncio.gather(heard(job), heard(job)), await heard(job), list(job.events())]
+
+    assert asyncio.run(listen()) == [list(range(50))] * 4
+
+
+def test_two_hundred_that_wait_hold_no_thread(worker: Worker) -> None:
+    gate, running = at_the_gate(worker)
+
+    async def wait() -> None:
+        jobs = [worker.submit(lambda job: "done", f"browser {n % 7}") for n in range(200)]
+        following = [asyncio.ensure_future(heard(job)) for job in jobs]
+        waiting = [asyncio.ensure_future(job.wait()) for job in jobs]
+        await asyncio.sleep(0)
+        assert threading.active_count() == before
+        assert sorted(job.position for job in jobs) == list(range(1, 201))
+        gate.open.set()
+        assert await asyncio.gather(*waiting) == ["done"] * 200
+        await asyncio.gather(*following)
+
+    before = threading.active_count()
+    asyncio.run(wait())
+    assert running.result(0) == "through"
+
+
+def test_what_waits_ends_at_once_when_it_is_cancelled_and_the_others_move_up(worker: Worker) -> None:
+    gate, running = at_the_gate(worker)
+    waiting, after = worker.submit(lambda job: "never"), worker.submit(lambda job: "after")
+    waiting.cancel()
+    with pytest.raises(Cancelled, match="nothing was changed"):
+        waiting.result(0)  # the gate is still shut
+    assert (waiting.position, after.position, running.position) == (0, 1, 0)
+    gate.open.set()
+    assert after.result(SOON) == "after"
+
+
+@pytest.mark.parametrize("follow", [heard, Job.wait])
+def test_a_job_whose_asker_left_is_dropped_before_it_starts_and_stopped_where_it_runs(worker: Worker, follow: Any) -> None:
+    async def leave(job: Job[Any]) -> None:
+        following = asyncio.ensure_future(follow(job))
+        await asyncio.sleep(0)
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+
+    began = list[str]()
+    _, running = at_the_gate(worker)
+    waiting = worker.submit(lambda job: began.append("waiting"))
+    asyncio.run(leave(waiting))
+    with pytest.raises(Cancelled, match="before it began"):
+        waiting.result(0)
+    asyncio.run(leave(running))
+    with pytest.raises(Cancelled, match="at the gate"):
+        running.result(SOON)
+    assert not began
+
+
+def test_a_job_goes_on_while_somebody_else_follows_it(worker: Worker) -> None:
+    gate, running = at_the_gate(worker)
+
+    async def one_of_two_leaves() -> str:
+        leaving, staying = asyncio.ensure_future(heard(running)), asyncio.ensure_future(running.wait())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert not running.cancelled
+        gate.open.set()
+        return await staying
+
+    assert asyncio.run(one_of_two_leaves()) == "through"
+
+
+def test_all_jobs_of_one_asker_are_called_off_together(worker: Worker) -> None:
+    gate, mine = Gate(), list[Job[str]]()
+    mine.append(worker.submit(gate, "Ada"))
+    assert gate.began.wait(SOON)
+    mine += [worker.submit(lambda job: "never", "Ada") for _ in range(3)]
+    other = worker.submit(lambda job: "other", "Mira")
+    worker.leave("Ada")
+    assert other.result(SOON) == "other"
+    for job in mine:
+        with pytest.raises(Cancelled):
+            job.result(0)
+
+
+def test_askers_take_turns_and_each_ones_jobs_keep_their_order(worker: Worker) -> None:
+    gate, _ = at_the_gate(worker)
+    order = list[str]()
+
+    def named(name: str) -> Job[None]:
+        return worker.submit(lambda job: order.append(name), name[0])
+
+    jobs = [named(name) for name in ("a1", "a2", "a3", "b1", "b2", "c1")]
+    assert [job.position for job in jobs] == [1, 4, 6, 2, 5, 3]
+    gate.open.set()
+    for job in jobs:
+        job.result(SOON)
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3"]
+
+
+def test_a_listener_whose_loop_is_closed_disturbs_nobody(worker: Worker) -> None:
+    gate = Gate()
+
+    def work(job: Job[str]) -> str:
+        job.report("begun")
+        return gate(job)
+
+    job, loop = worker.submit(work), asyncio.new_event_loop()
+    listener = aiter(job)
+    assert loop.run_until_complete(anext(listener)) == "begun"
+    loop.close()
+    gate.open.set()
+    assert job.result(SOON) == "through"
