@@ -26,7 +26,7 @@ from app.studio.views import (
     Probe,
     UndoneKeys,
 )  # fmt: skip
-from grace_core.codebook.codebook import Change as CoreChange
+from grace_core.codebook.change import Change as CoreChange
 from grace_core.codebook.codebook import Codebook, Entry
 from grace_core.codebook.geometry import pair_distances
 from grace_core.models.hooks import activations_of

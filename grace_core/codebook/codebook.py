@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +22,21 @@ from grace_core.codebook.geometry import (
     Matrix,
     Point,
     limits,
-    nearest,
     nearest_of_each,
-    published,
     separated,
     taken_over,
     updated_limits,
 )
+from grace_core.codebook.published import PublishedKeys, published
 from grace_core.codebook.search import Find, finder
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 
 # From so many queries on, one product for all of them is faster than one each. An answer asks for few at a time, and numpy's
-# threads, which such a product wakes, would slow the model (`sieve`).
+# threads, which such a product wakes, would slow the model (`search`).
 _MANY = 64
 # Where more than one in so many keys is new, everything is matched anew.
 _SOME = 8
-
-ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,26 +117,6 @@ class Rival:
     distance: float
 
 
-@dataclass(frozen=True)
-class Shrunk:
-    """An entry whose ε a change cut."""
-
-    edit_id: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one edit changed a codebook. nearest: the nearest other entry before it, with its distance."""
-
-    kind: ChangeKind
-    entry: Entry
-    nearest: Match
-    shrunk: tuple[Shrunk, ...]
-    superseded: str | None
-
-
 @dataclass(frozen=True, eq=False)
 class _Fold:
     """What is derived from the edits, kept so that the next codebook need not start anew."""
@@ -149,6 +125,7 @@ class _Fold:
     queries: Matrix
     groups: NDArray[np.int64]
     limits: Limits | None
+    published: PublishedKeys | None
     entries: tuple[Entry, ...]
     keys: Matrix
     epsilons: NDArray[np.float64]
@@ -172,7 +149,7 @@ class Codebook:
         self._init(config, encoder, tuple(edits), fingerprint, previous=None)
 
     def _init(
-        self, config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], fingerprint: str, previous: _Fold | None
+        self, config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], fingerprint: str, previous: Codebook | None
     ) -> None:
         self.config = config
         self.encoder = encoder
@@ -181,17 +158,18 @@ class Codebook:
         if len({edit.edit_id for edit in edits}) != len(edits):
             raise InputError("Two edits have the same id; every edit needs its own.")
         width = encoder.width
-        for edit in edits if previous is None else edits[-1:]:
+        known = {id(edit) for edit in previous.edits} if previous is not None else set()
+        for edit in (edit for edit in edits if id(edit) not in known):
             if edit.activation.shape != (width,) or edit.value.ndim != 2 or edit.value.shape[1] != width:
                 raise InputError(
                     f"Edit {edit.edit_id!r} has an activation of shape {edit.activation.shape} and a value of shape "
                     f"{edit.value.shape}; this codebook needs ({width},) and (positions, {width})."
                 )
-        self._fold = _fold(config, encoder, edits, previous)
+        self._fold: _Fold = _fold(config, encoder, edits, previous._fold if previous is not None else None)
 
     def _next(self, edits: tuple[Edit, ...]) -> Codebook:
         new = object.__new__(Codebook)
-        new._init(self.config, self.encoder, edits, self.fingerprint, previous=self._fold)
+        new._init(self.config, self.encoder, edits, self.fingerprint, previous=self)
         return new
 
     @property
@@ -315,11 +293,6 @@ class Codebook:
         """The same edits read by another encoder: keys are re-encoded from stored activations, no model is run."""
         return Codebook(self.config, encoder, self.edits, fingerprint=self.fingerprint)
 
-    def change(self, edit: Edit) -> tuple[Codebook, Change]:
-        """`with_edit`, and what it did."""
-        after = self.with_edit(edit)
-        return after, describe_change(self, after, edit)
-
 
 def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
     """A radius that a key may ask for.
@@ -332,35 +305,6 @@ def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
     if config.distance == "cosine" and epsilon >= 2:
         raise InputError(f"ε is {epsilon}; a cosine distance never exceeds 2. Use less.")
     return epsilon
-
-
-def describe_change(before: Codebook, after: Codebook, edit: Edit) -> Change:
-    """What adding `edit` did, by comparing the entries; `after` must be `before.with_edit(edit)`."""
-    entry = after.entry_of(edit.edit_id)
-    if entry is None:
-        raise InputError(f"Edit {edit.edit_id!r} is not in the codebook that it is said to have changed.")
-    superseded = next(
-        (old.edit_id for old in reversed(before.edits) if old.prompt == edit.prompt and old.edit_id in before._by_edit),
-        None,
-    )
-    others = [e for e in before.entries if e.edit_ids != (superseded,)]
-    query = after.encoder(edit.activation[None])[0]
-    near = Match(None, None, False)
-    if others:
-        at, apart = nearest(query, np.stack([e.key for e in others]), after.config.distance)
-        near = Match(others[at], apart, apart <= others[at].epsilon)
-    shrunk = tuple(
-        Shrunk(old.edit_id, old.epsilon, now.epsilon)
-        for old in before.entries
-        if (now := after.entry_of(old.edit_id)) is not None and now.edit_id == old.edit_id and now.epsilon < old.epsilon
-    )
-    if superseded is not None:
-        kind: ChangeKind = "superseded"
-    elif entry.edit_id != edit.edit_id:
-        kind = "expanded"
-    else:
-        kind = "split" if shrunk or entry.epsilon < edit.epsilon else "added"
-    return Change(kind, entry, near, shrunk, superseded)
 
 
 def in_force(edits: Sequence[Edit]) -> tuple[Edit, ...]:
@@ -391,9 +335,12 @@ def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previo
         Point(query, int(group), edit.epsilon, int(share))
         for query, group, edit, share in zip(queries, groups, points, shares, strict=True)
     ]
-    limit = None
+    limit, keys = None, None
     if config.rule == "published":
-        balls = published(facts, config.distance)
+        keys = published(
+            facts, queries, config.distance, previous.published if previous else None, _unchanged(previous, points, kept)
+        )
+        balls = keys.balls
     else:
         if previous is not None and previous.limits is not None:
             limit = updated_limits(previous.limits, kept, queries, groups, config.distance)
@@ -402,7 +349,19 @@ def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previo
         balls = separated(facts, limit, config.distance)
     entries = tuple(_entry(ball, points, queries) for ball in balls)
     owners = np.array([ball.owner for ball in balls], dtype=np.int64)
-    return _Fold(points, queries, groups, limit, entries, queries[owners], np.array([ball.epsilon for ball in balls]))
+    epsilons = np.array([ball.epsilon for ball in balls])
+    return _Fold(points, queries, groups, limit, keys, entries, queries[owners], epsilons)
+
+
+def _unchanged(previous: _Fold | None, points: Sequence[Edit], kept: NDArray[np.int64]) -> int:
+    """How many of the first points stand where they stood and ask for the radius that they asked for."""
+    if previous is None:
+        return 0
+    same = zip(kept.tolist(), points, previous.points, strict=False)
+    return next(
+        (i for i, (at, now, then) in enumerate(same) if at != i or now.epsilon != then.epsilon),
+        min(len(points), len(previous.points)),
+    )
 
 
 def _entry(ball: Ball, points: tuple[Edit, ...], queries: Matrix) -> Entry:

@@ -3,8 +3,7 @@
 Two rules are here. Both keep the invariant that the balls of two keys with different targets never overlap in the
 codebook's own distance: ε_i + ε_j <= d_ij.
 
-`published` is Algorithm 1 of the GRACE paper, edit by edit: add, expand, split. Beyond the paper, expanding is capped
-and splitting shrinks every conflicting key, where the paper looks at the nearest alone.
+`published` (in the module of that name) is Algorithm 1 of the GRACE paper, edit by edit.
 
 `separated` has no order: a radius is what was asked for, but at most half the distance to the nearest edited query
 with another target. So each edit can be withdrawn by looking only at the keys that it held back.
@@ -24,8 +23,8 @@ from numpy.typing import NDArray
 from grace_core.config import Distance
 
 Matrix = NDArray[np.float32]
-_BLOCK = 1024
-"""Rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
+BLOCK = 1024
+"""By default, rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
 
 
 def pair_distances(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> NDArray[np.float64]:
@@ -64,25 +63,26 @@ def closest(query: NDArray[np.float32], keys: Matrix, candidates: NDArray[np.int
     return int(candidates[best]), float(exact[best])
 
 
-def nearest_of_each(queries: Matrix, keys: Matrix, distance: Distance) -> Iterator[tuple[int, float]]:
+def nearest_of_each(queries: Matrix, keys: Matrix, distance: Distance, block: int = BLOCK) -> Iterator[tuple[int, float]]:
     """`nearest` for many queries (queries, width): the same bits, with one product for a thousand of them."""
-    for start in range(0, len(queries), _BLOCK):
-        block = queries[start : start + _BLOCK]
-        rough, slack = rough_distances(block, keys, distance)
+    for start in range(0, len(queries), block):
+        some = queries[start : start + block]
+        rough, slack = rough_distances(some, keys, distance)
         near = rough <= rough.min(axis=1, keepdims=True) + 2 * slack
-        for query, row in zip(block, near, strict=True):
+        for query, row in zip(some, near, strict=True):
             yield closest(query, keys, np.flatnonzero(row), distance)
 
 
 def taken_over(
-    queries: Matrix, keys: Matrix, found: Sequence[tuple[int, float]], new: NDArray[np.int64], distance: Distance
-) -> list[tuple[int, float]]:
+    queries: Matrix, keys: Matrix, found: Sequence[tuple[int, float]], new: NDArray[np.int64], distance: Distance,
+    block: int = BLOCK,
+) -> list[tuple[int, float]]:  # fmt: skip
     """`nearest` of each query, where `found` is that among the keys other than those with the indices `new`, ascending."""
     result = list(found)
     reach = np.array([apart for _, apart in found])[:, None]
-    for start in range(0, len(queries) if len(new) else 0, _BLOCK):
-        rough, slack = rough_distances(queries[start : start + _BLOCK], keys[new], distance)
-        near = rough <= reach[start : start + _BLOCK] + 2 * slack
+    for start in range(0, len(queries) if len(new) else 0, block):
+        rough, slack = rough_distances(queries[start : start + block], keys[new], distance)
+        near = rough <= reach[start : start + block] + 2 * slack
         for row in np.flatnonzero(near.any(axis=1)).tolist():
             candidates = np.sort(np.append(new[near[row]], result[start + row][0]))
             result[start + row] = closest(queries[start + row], keys, candidates, distance)
@@ -114,39 +114,47 @@ class Ball:
 
 @dataclass(frozen=True)
 class Limits:
-    """For each point, the nearest other point with another target: exact distance (inf: none) and its index (-1: none)."""
+    """For each point, the nearest other point with another target: exact distance (inf: none) and its index (-1: none).
+
+    Of equally near ones the first counts.
+    """
 
     distance: NDArray[np.float64]
     index: NDArray[np.int64]
 
 
-def limits(queries: Matrix, groups: NDArray[np.int64], distance: Distance, rows: NDArray[np.int64] | None = None) -> Limits:
+def limits(
+    queries: Matrix, groups: NDArray[np.int64], distance: Distance, rows: NDArray[np.int64] | None = None, block: int = BLOCK
+) -> Limits:
     """Nearest point with another target, for all points or for the given rows only."""
     chosen = np.arange(len(queries)) if rows is None else rows
     best = np.full(len(chosen), np.inf)
     index = np.full(len(chosen), -1, dtype=np.int64)
-    for start in range(0, len(chosen), _BLOCK):
-        block = chosen[start : start + _BLOCK]
-        rough, slack = rough_distances(queries[block], queries, distance)
-        rough[groups[block][:, None] == groups[None, :]] = np.inf
+    for start in range(0, len(chosen), block):
+        some = chosen[start : start + block]
+        rough, slack = rough_distances(queries[some], queries, distance)
+        rough[groups[some][:, None] == groups[None, :]] = np.inf
         minimum = rough.min(axis=1, keepdims=True)
         near = (rough <= minimum + 2 * slack) & np.isfinite(minimum)
         for offset in np.flatnonzero(near.any(axis=1)):
             candidates = np.flatnonzero(near[offset])
-            exact = pair_distances(queries[block[offset]], queries[candidates], distance)
+            exact = pair_distances(queries[some[offset]], queries[candidates], distance)
             winner = int(np.argmin(exact))
             best[start + offset], index[start + offset] = exact[winner], candidates[winner]
     return Limits(best, index)
 
 
 def updated_limits(
-    previous: Limits, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], distance: Distance
-) -> Limits:
+    previous: Limits, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], distance: Distance,
+    block: int = BLOCK,
+) -> Limits:  # fmt: skip
     """`limits` of changed points, from those before the change; bit for bit what `limits` would give.
 
     kept: for each point now, its index before, or -1 where it is new.
     """
     old = kept >= 0
+    if (np.diff(kept[old]) < 0).any():
+        return limits(queries, groups, distance, block=block)  # of equally near points the first counts, so their order matters
     position = np.full(len(previous.index) + 1, -1, dtype=np.int64)
     position[kept[old]] = np.flatnonzero(old)
     best = np.full(len(kept), np.inf)
@@ -154,21 +162,21 @@ def updated_limits(
     best[old] = previous.distance[kept[old]]
     index[old] = position[previous.index[kept[old]]]
     stale = ~old | (np.isfinite(best) & (index < 0))
-    fresh = limits(queries, groups, distance, rows=np.flatnonzero(stale))
+    fresh = limits(queries, groups, distance, rows=np.flatnonzero(stale), block=block)
     best[stale], index[stale] = fresh.distance, fresh.index
     new = np.flatnonzero(~old)
     settled = np.flatnonzero(~stale)
     if len(new) and len(settled):
-        for start in range(0, len(new), _BLOCK):
-            block = new[start : start + _BLOCK]
-            rough, slack = rough_distances(queries[block], queries[settled], distance)
-            rough[groups[block][:, None] == groups[settled][None, :]] = np.inf
+        for start in range(0, len(new), block):
+            some = new[start : start + block]
+            rough, slack = rough_distances(queries[some], queries[settled], distance)
+            rough[groups[some][:, None] == groups[settled][None, :]] = np.inf
             near = (rough <= best[settled][None, :] + 2 * slack) & np.isfinite(rough)
             for row, column in zip(*np.nonzero(near), strict=True):
                 point = settled[column]
-                exact = float(pair_distances(queries[block[row]], queries[point][None], distance)[0])
-                if exact < best[point]:
-                    best[point], index[point] = exact, block[row]
+                exact = float(pair_distances(queries[some[row]], queries[point][None], distance)[0])
+                if exact < best[point] or (exact == best[point] and some[row] < index[point]):
+                    best[point], index[point] = exact, some[row]
     return Limits(best, index)
 
 
@@ -215,58 +223,3 @@ def _stray(points: Sequence[Point], owner_of: NDArray[np.int64], distance: Dista
     return np.array(
         [g for g in guests.tolist() if owners[nearest(points[g].query, keys, distance)[0]] != owner_of[g]], dtype=np.int64
     )
-
-
-def published(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
-    """Algorithm 1 of the paper, one point after another, with the invariant kept for every pair.
-
-    Near means: closer to the nearest key than its ε plus the new one's.
-    """
-    if not points:
-        return ()
-    queries = np.stack([point.query for point in points])
-    owners: list[int] = []
-    members: list[list[int]] = []
-    epsilons = np.zeros(len(points))
-    rough = slack = np.zeros((0, 0), dtype=np.float32)
-    for i, point in enumerate(points):
-        if i % _BLOCK == 0:
-            rough, slack = rough_distances(queries[i : i + _BLOCK], queries, distance)
-        count = len(owners)
-        keys = np.asarray(owners, dtype=np.int64)
-        near = rough[i % _BLOCK][keys] - slack[i % _BLOCK] <= epsilons[:count] + point.epsilon
-        candidates = np.flatnonzero(near)
-        exact = pair_distances(point.query, queries[keys[candidates]], distance)
-        close = exact <= epsilons[candidates] + point.epsilon
-        candidates, exact = candidates[close], exact[close]
-        other = np.array([points[owners[c]].group != point.group for c in candidates], dtype=bool)
-        if len(exact):
-            key, reach = nearest(point.query, queries[keys], distance)
-            same = points[owners[key]].group == point.group and reach <= epsilons[key] + point.epsilon
-            if same and reach <= max(epsilons[key], _room(key, owners, epsilons, points, queries, distance)):
-                epsilons[key] = max(epsilons[key], reach)
-                members[key].append(i)
-                continue
-        radius = point.epsilon
-        for key, apart in zip(candidates[other], exact[other], strict=True):
-            epsilons[key] = min(epsilons[key], apart / 2)
-            radius = min(radius, apart / 2)
-        owners.append(i)
-        members.append([i])
-        epsilons[count] = radius
-    return tuple(Ball(owner, tuple(m), float(e)) for owner, m, e in zip(owners, members, epsilons, strict=False))
-
-
-def _room(
-    key: int, owners: list[int], epsilons: NDArray[np.float64],
-    points: Sequence[Point], queries: Matrix, distance: Distance,
-) -> float:  # fmt: skip
-    """How far the key's ε may grow before it overlaps a ball of another target."""
-    group = points[owners[key]].group
-    rivals = np.array([k for k, owner in enumerate(owners) if points[owner].group != group], dtype=np.int64)
-    if not len(rivals):
-        return float("inf")
-    apart = pair_distances(queries[owners[key]], queries[np.asarray(owners)[rivals]], distance)
-    room = apart - epsilons[rivals]
-    # Rounding must not make the sum exceed the distance.
-    return float(np.where(room + epsilons[rivals] > apart, np.nextafter(room, -np.inf), room).min())

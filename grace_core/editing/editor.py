@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.answering.generate import MAX_NEW_TOKENS, Generation, decode, generate
-from grace_core.codebook.codebook import Change, Codebook, Edit, Match
+from grace_core.codebook.change import Change, describe_change
+from grace_core.codebook.codebook import Codebook, Edit, Match
 from grace_core.codebook.encoder import TokenWeights
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
@@ -142,7 +143,8 @@ class Editor:
             unsure = [row for row, exact in zip(rows, trained.exact, strict=False) if not exact]
             edit = record(trained.value)
         on_stage("Checking the answer")
-        after, change = start.change(edit)
+        after = start.with_edit(edit)
+        change = describe_change(start, after, edit)
         checked = decode(model, after, [own], max_new_tokens)[0]
         seconds = time.perf_counter() - started
         if checked.ids != target_ids:

@@ -10,29 +10,25 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from grace_core.codebook import geometry
 from grace_core.codebook.geometry import (
     Ball,
+    Limits,
     Matrix,
     Point,
     limits,
     nearest,
     pair_distances,
-    published,
     separated,
     updated_limits,
 )
+from grace_core.codebook.published import published
 from grace_core.config import Distance
 
 DISTANCES: list[Distance] = ["euclidean", "cosine"]
 quick = settings(max_examples=80, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of a few rows, so that small examples cross their borders."""
-    monkeypatch.setattr(geometry, "_BLOCK", 4)
+FEW = 4
+"""Rows of a block, so that small examples cross its borders."""
 
 
 def drawn(rng: np.random.Generator, count: int, width: int, distance: Distance) -> Matrix:
@@ -51,6 +47,10 @@ def drawn(rng: np.random.Generator, count: int, width: int, distance: Distance) 
 def points_of(queries: Matrix, groups: Any, epsilons: Any, shares: Any = None) -> list[Point]:
     own = range(len(queries)) if shares is None else shares
     return [Point(q, int(g), float(e), int(s)) for q, g, e, s in zip(queries, groups, epsilons, own, strict=True)]
+
+
+def published_balls(points: Sequence[Point], distance: Distance) -> tuple[Ball, ...]:
+    return published(points, np.stack([p.query for p in points]), distance, block=FEW).balls if points else ()
 
 
 def random_points(seed: int, distance: Distance) -> tuple[list[Point], Matrix, Any]:
@@ -121,7 +121,7 @@ def slow_limits(queries: Matrix, groups: Any, distance: Distance) -> list[float]
     ]
 
 
-def assert_limits(found: geometry.Limits, queries: Matrix, groups: Any, distance: Distance) -> None:
+def assert_limits(found: Limits, queries: Matrix, groups: Any, distance: Distance) -> None:
     assert found.distance.tolist() == slow_limits(queries, groups, distance)
     for i, j in enumerate(found.index):
         if j < 0:
@@ -136,7 +136,7 @@ def assert_limits(found: geometry.Limits, queries: Matrix, groups: Any, distance
 @given(seed=seeds)
 def test_a_limit_is_the_nearest_point_with_another_target(distance: Distance, seed: int) -> None:
     _, queries, groups = random_points(seed, distance)
-    assert_limits(limits(queries, groups, distance), queries, groups, distance)
+    assert_limits(limits(queries, groups, distance, block=FEW), queries, groups, distance)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
@@ -146,12 +146,15 @@ def test_updated_limits_are_bit_for_bit_the_limits(distance: Distance, seed: int
     rng = np.random.default_rng(seed)
     _, everyone, groups = random_points(seed, distance)
     before = np.flatnonzero(rng.random(len(everyone)) < 0.6)
-    after = rng.permutation(np.flatnonzero(rng.random(len(everyone)) < 0.6))
+    after = np.flatnonzero(rng.random(len(everyone)) < 0.6)
+    if rng.random() < 0.3:
+        after = rng.permutation(after)
     kept = np.array([np.flatnonzero(before == p)[0] if p in before else -1 for p in after], dtype=np.int64)
     old = limits(everyone[before], groups[before], distance)
-    new = updated_limits(old, kept, everyone[after], groups[after], distance)
+    new = updated_limits(old, kept, everyone[after], groups[after], distance, block=FEW)
     fresh = limits(everyone[after], groups[after], distance)
     assert new.distance.tobytes() == fresh.distance.tobytes()
+    assert new.index.tobytes() == fresh.index.tobytes()
     assert_limits(new, everyone[after], groups[after], distance)
 
 
@@ -174,7 +177,7 @@ def test_separated_balls_of_different_targets_never_overlap(distance: Distance, 
 @given(seed=seeds)
 def test_published_balls_of_different_targets_never_overlap(distance: Distance, seed: int) -> None:
     points, _, _ = random_points(seed, distance)
-    balls = published(points, distance)
+    balls = published_balls(points, distance)
     assert_apart(balls, points, distance)
     assert sorted(m for ball in balls for m in ball.members) == list(range(len(points)))
     assert all(points[m].group == points[ball.owner].group for ball in balls for m in ball.members)
@@ -197,8 +200,8 @@ def test_separated_radii_do_not_depend_on_the_order(distance: Distance, seed: in
 @given(seed=seeds)
 def test_a_published_step_shrinks_other_targets_only_and_grows_at_most_one_key(distance: Distance, seed: int) -> None:
     points, _, _ = random_points(seed, distance)
-    before = {b.owner: b for b in published(points[:-1], distance)}
-    after = {b.owner: b for b in published(points, distance)}
+    before = {b.owner: b for b in published_balls(points[:-1], distance)}
+    after = {b.owner: b for b in published_balls(points, distance)}
     new = points[-1]
     grown = [o for o, b in before.items() if after[o].epsilon > b.epsilon]
     shrunk = [o for o, b in before.items() if after[o].epsilon < b.epsilon]
@@ -209,17 +212,55 @@ def test_a_published_step_shrinks_other_targets_only_and_grows_at_most_one_key(d
     assert set(after) - set(before) <= {len(points) - 1}
 
 
+@pytest.mark.parametrize("distance", DISTANCES)
+@quick
+@given(seed=seeds)
+def test_going_on_from_any_published_point_is_bit_for_bit_starting_anew(distance: Distance, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, queries, _ = random_points(seed, distance)
+    whole = published(points, queries, distance, block=FEW)
+    same = int(rng.integers(0, len(points) + 1))
+    rest = rng.permutation(np.arange(same, len(points)))
+    order = [*range(same), *rest.tolist()]
+    other = [points[i] for i in order]
+    again = published(other, queries[order], distance, previous=whole, same=same, block=FEW)
+    assert again == published(other, queries[order], distance, block=FEW)
+
+
+class Counted(list[Point]):
+    """Points that count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(at)
+
+
+def test_one_more_published_edit_takes_one_step() -> None:
+    rng = np.random.default_rng(0)
+    queries = rng.normal(size=(301, 3)).astype(np.float32)
+    points = points_of(queries, rng.integers(0, 3, size=301), [0.5] * 301)
+    before = published(points[:-1], queries[:-1], "euclidean")
+    looks = []
+    for previous, same in ((None, 0), (before, 300)):
+        counted = Counted(points)
+        published(counted, queries, "euclidean", previous, same)
+        looks.append(counted.looks)
+    assert looks[1] < looks[0] / 100
+
+
 # Algorithm 1 of the paper, on a line
 
 
 def on_line(*rows: tuple[float, int, float]) -> tuple[Ball, ...]:
     """Published balls of points (place, target, asked-for ε), in this order."""
     places = np.array([[place] for place, _, _ in rows], dtype=np.float32)
-    return published(points_of(places, [t for _, t, _ in rows], [e for _, _, e in rows]), "euclidean")
+    return published_balls(points_of(places, [t for _, t, _ in rows], [e for _, _, e in rows]), "euclidean")
 
 
 def test_the_first_edit_adds_a_key_with_the_initial_radius() -> None:
-    assert published([], "euclidean") == ()
+    assert published([], np.zeros((0, 1), np.float32), "euclidean").balls == ()
     assert on_line((0, 0, 1)) == (Ball(0, (0,), 1.0),)
 
 
@@ -267,7 +308,7 @@ def test_only_the_nearest_key_decides_between_growing_and_adding() -> None:
 def test_the_newest_published_edit_is_always_answered_by_a_ball_of_its_own_target(seed: int) -> None:
     points, _, _ = random_points(seed, "euclidean")
     assume(all(p.group == points[-1].group for p in points if np.array_equal(p.query, points[-1].query)))
-    balls = published(points, "euclidean")
+    balls = published_balls(points, "euclidean")
     keys = np.stack([points[b.owner].query for b in balls])
     at, apart = nearest(points[-1].query, keys, "euclidean")
     assert apart <= balls[at].epsilon
