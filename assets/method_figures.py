@@ -1,4 +1,4 @@
-"""Draw the two figures of README's "The method" from a zsRE-like file: `python assets/method_figures.py --data zsre.jsonl …`.
+"""Draw the two figures of assets/docs/method.md from a zsRE-like file: `python assets/method_figures.py --data zsre.jsonl …`.
 
 Takes minutes. The numbers are kept beside the pictures, in assets/method.json; without --data they are only drawn again.
 """

@@ -2,7 +2,7 @@
 
 A value trained on its prompt alone leans on that prompt's words, which the blocks above it still read. Trained after
 other words as well, it must carry the whole answer itself, and then any phrasing will do. Half of the contexts are
-background prompts as they are, half have the edited prompt's subject in place of their own. (Measured: README.)
+background prompts as they are, half have the edited prompt's subject in place of their own. (Measured: assets/docs/method.md.)
 """
 
 from __future__ import annotations

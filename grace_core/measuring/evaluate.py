@@ -45,7 +45,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Report:
-    """Shares are of 1; None where the data has no such prompts. See README, "Measured", for what each means."""
+    """Shares are of 1; None where the data has no such prompts. See assets/docs/measurements.md for what each means."""
 
     kind: str
     preset: str
