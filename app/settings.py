@@ -1,7 +1,7 @@
 """Flags and environment variables → one frozen `Settings`, made once at the start.
 
-Each option is declared once, in `OPTIONS`: the command line, the environment, the messages and README's
-table follow it.
+Each option is declared once, in `OPTIONS`: the command line, the environment, the messages and the
+reference's table follow it.
 """
 
 from __future__ import annotations

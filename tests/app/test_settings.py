@@ -12,8 +12,6 @@ from app.errors import SettingsError
 from app.settings import OPTIONS, Settings, default_data_dir, make_settings, prepare_data_dir
 from grace_core.models.sources.resolve import DEFAULT_MODEL
 
-README = Path(__file__).parents[2] / "README.md"
-
 
 def test_nothing_given_means_the_documented_defaults() -> None:
     settings = make_settings({}, {})
@@ -123,14 +121,3 @@ def test_the_data_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
     assert default_data_dir() == Path("/home/ada/.local/share/grace-studio")
-
-
-def test_readme_lists_every_option_with_its_default() -> None:
-    text = README.read_text(encoding="utf-8")
-    rows = [line for line in text.splitlines() if line.startswith("| `--")]
-    assert len(rows) == len(OPTIONS)
-    for option, row in zip(OPTIONS, rows, strict=True):
-        assert f"`{option.flag}" in row
-        assert f"`{option.variable}`" in row
-        assert option.default in row
-        assert option.help.split(";")[0].split(" (")[0] in row
