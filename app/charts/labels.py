@@ -1,4 +1,4 @@
-"""Short names that tell texts apart. Knows neither Plotly nor keys."""
+"""Short names that tell texts apart, and numbers of things. Knows neither Plotly nor keys."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def distinctive(texts: Sequence[str]) -> list[str]:
         kept = " ".join(each[first : last + 1])
         found.append(("… " if first else "") + kept + (" …" if last < len(each) - 1 else ""))
     return found
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a thing, in words: “1 key”, “2,000 keys”."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,79 +1,9 @@
-"""What the Lab's figures have in common, and those of one answer's anatomy: pure functions to Plotly JSON and tables.
-
-Colours are tokens of `figures.PALETTES`. Every text that comes from a prompt or a model is escaped.
-"""
+"""The figures of one answer's anatomy: pure functions to Plotly JSON and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from app.charts.palette import Figure, distance_unit, escape
+from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, shorten, words
 from grace_core.answering.anatomy import Anatomy
-
-Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
-"""Column names, and rows of numbers and texts: what a CSV holds."""
-
-_FONT = {"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": "@text"}
-
-
-def base_layout(**extra: Any) -> dict[str, Any]:
-    """What all of these figures look alike in."""
-    return {
-        "paper_bgcolor": "@surface",
-        "plot_bgcolor": "@surface",
-        "font": _FONT,
-        "showlegend": False,
-        "hovermode": "closest",
-        "hoverlabel": {"align": "left", "bgcolor": "@surface", "bordercolor": "@line", "font": {"size": 13, "color": "@text"}},
-        "dragmode": False,
-        **extra,
-    }
-
-
-def axis(title: str = "", **extra: Any) -> dict[str, Any]:
-    """An axis with a quiet grid."""
-    return {
-        "title": {"text": title, "font": {"size": 12, "color": "@muted"}, "standoff": 8},
-        "gridcolor": "@line",
-        "gridwidth": 0.5,
-        "zeroline": False,
-        "linecolor": "@line",
-        "tickfont": {"size": 12, "color": "@muted"},
-        "fixedrange": True,
-        "ticks": "",
-        **extra,
-    }
-
-
-def shorten(text: str, length: int) -> str:
-    """One line, cut with an ellipsis, safe for Plotly."""
-    flat = " ".join(text.split())
-    return escape(flat if len(flat) <= length else flat[: length - 1].rstrip() + "…")
-
-
-def words(text: str, x: float, y: float, colour: str = "@muted", **extra: Any) -> dict[str, Any]:
-    """Words in a figure; they start at x and y, both in shares of the plot unless told otherwise."""
-    return {
-        "text": text,
-        "x": x,
-        "y": y,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "left",
-        "showarrow": False,
-        "font": {"size": 12, "color": colour},
-        **extra,
-    }
-
-
-def key_line(items: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """A line of names in their colours, above the plot."""
-    out, x = [], 0.0
-    for name, colour in items:
-        out.append(words(f"■ {name}", 0, 1, colour, yanchor="bottom", xshift=x, yshift=3))
-        x += 26 + 6.6 * len(name)
-    return out
 
 
 def keys_figure(anatomy: Anatomy) -> Figure:
@@ -84,7 +14,8 @@ def keys_figure(anatomy: Anatomy) -> Figure:
     colours = ["@own" if one else "@grey" for one in answering]
     furthest = max((max(key.distance, key.epsilon) for key in keys), default=1.0)
     hover = [
-        f"<b>{shorten(key.prompt, 90)}</b><br>→ {shorten(key.target, 90)}<br>distance {key.distance:.3f}, ε {key.epsilon:.3f}"
+        f"<b>{escape(shorten(key.prompt, 90))}</b><br>→ {escape(shorten(key.target, 90))}<br>"
+        f"distance {key.distance:.3f}, ε {key.epsilon:.3f}"
         for key in keys
     ]
     bars = {
@@ -125,7 +56,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
         )
         for row, key in enumerate(keys)
     ]
-    names = [f"{row + 1}.  {shorten(key.prompt, 34)}" for row, key in enumerate(keys)]
+    names = [f"{row + 1}.  {escape(shorten(key.prompt, 34))}" for row, key in enumerate(keys)]
     layout = base_layout(
         margin={"l": 240, "r": 110, "t": 24, "b": 44},
         xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),
@@ -179,7 +110,7 @@ def tokens_figure(anatomy: Anatomy) -> Figure:
                 "textfont": {"size": 11 if len(rows) <= 8 else 10, "color": "@muted"},
                 "hoverinfo": "text",
                 "hovertext": [
-                    f"“{shorten(visible(token.text), 40)}”: {share:.4%} {name}"
+                    f"“{escape(shorten(visible(token.text), 40))}”: {share:.4%} {name}"
                     for token, share in zip(tokens, shares, strict=True)
                 ],
             }
@@ -189,7 +120,7 @@ def tokens_figure(anatomy: Anatomy) -> Figure:
         xaxis=axis("probability of being the next token", range=[0, 1], tickformat=".0%"),
         yaxis=axis(
             tickvals=rows,
-            ticktext=[shorten(visible(token.text), 16) for token in tokens],
+            ticktext=[escape(shorten(visible(token.text), 16)) for token in tokens],
             range=[len(tokens) - 0.5, -0.5],
             showgrid=False,
             tickfont={"size": 13, "color": "@text"},

@@ -1,11 +1,12 @@
-"""The curves of "What if ε?" as a Plotly figure, in words and as a table; pure. Colours are tokens of `figures.PALETTES`."""
+"""The curves of "What if ε?" as a Plotly figure, in words and as a table; pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from app.charts.palette import Figure
+from app.charts.labels import counted
+from app.charts.plotly import Figure, Table, axis, base_layout, words
 from app.lab.epsilon import Curves, Probes
 from grace_core.config import Distance
 
@@ -20,7 +21,7 @@ class CurvesFigure:
     figure: Figure
     note: str
     spoken: str
-    table: tuple[list[str], list[list[float | None]]]
+    table: Table
 
 
 def curves_figure(curves: Curves, probes: Probes, tried: float | None, distance: Distance) -> CurvesFigure:
@@ -38,28 +39,16 @@ def curves_figure(curves: Curves, probes: Probes, tried: float | None, distance:
             traces.append(_present(name, colour, curves.now[0], now))
     end = x[-1]
     ends = [(name, colour, shares[-1]) for name, colour, _, shares, _ in lines]
-    figure: Figure = {
-        "data": traces,
-        "layout": {
-            "xaxis": {
-                "title": {"text": f"ε ({distance} distance)", "standoff": 8},
-                "range": [0, end], "zeroline": False, "showgrid": False, "linecolor": "@line", "showline": True,
-                "ticks": "outside", "tickcolor": "@line",
-            },
-            "yaxis": {
-                "title": {"text": "share of prompts", "standoff": 8}, "range": [-0.02, 1.04], "tickformat": ".0%", "dtick": 0.25,
-                "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
-            },
-            "margin": {"l": 62, "r": 128, "t": 30, "b": 48},
-            "showlegend": False,
-            "hovermode": "x unified",
-            "paper_bgcolor": "@surface", "plot_bgcolor": "@surface",
-            "font": {"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": "@text"},
-            "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"size": 12, "color": "@text"}},
-            "shapes": _verticals(curves, tried, end),
-            "annotations": [*_ends(ends), *_marks(curves, tried, end)],
-        },
-    }  # fmt: skip
+    outside = {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": "@line"}
+    layout = base_layout(
+        xaxis=axis(f"ε ({distance} distance)", range=[0, end], **outside),
+        yaxis=axis("share of prompts", range=[-0.02, 1.04], tickformat=".0%", dtick=0.25),
+        margin={"l": 62, "r": 128, "t": 30, "b": 48},
+        hovermode="x unified",
+        shapes=_verticals(curves, tried, end),
+        annotations=[*_ends(ends), *_marks(curves, tried, end)],
+    )
+    figure: Figure = {"data": traces, "layout": layout}
     return CurvesFigure(figure, _note(curves, probes), _spoken(curves), _table(curves))
 
 
@@ -97,10 +86,9 @@ def _marks(curves: Curves, tried: float | None, end: float) -> list[dict[str, An
     if tried is not None and tried <= end:
         marks.append((tried, f"tried {tried:.2f}", "@text", "left" if now <= tried else "right"))
     return [
-        {"x": at, "y": 1.0, "xref": "x", "yref": "paper", "text": text, "showarrow": False, "yanchor": "bottom", "yshift": 4,
-         "xanchor": side or "center", "font": {"size": 12, "color": colour}}
+        words(text, at, 1.0, colour, xref="x", yanchor="bottom", yshift=4, xanchor=side or "center")
         for at, text, colour, side in marks
-    ]  # fmt: skip
+    ]
 
 
 def _ends(lines: list[tuple[str, str, float]]) -> list[dict[str, Any]]:
@@ -111,10 +99,8 @@ def _ends(lines: list[tuple[str, str, float]]) -> list[dict[str, Any]]:
         up = heights[0] >= heights[1]
         heights = [middle + (_CLOSE / 2 if up else -_CLOSE / 2), middle - (_CLOSE / 2 if up else -_CLOSE / 2)]
     return [
-        {"x": 1.0, "y": height, "xref": "paper", "yref": "y", "text": name, "showarrow": False, "xanchor": "left", "xshift": 8,
-         "font": {"size": 12, "color": colour}}
-        for (name, colour, _), height in zip(lines, heights, strict=True)
-    ]  # fmt: skip
+        words(name, 1.0, height, colour, yref="y", xshift=8) for (name, colour, _), height in zip(lines, heights, strict=True)
+    ]
 
 
 def _note(curves: Curves, probes: Probes) -> str:
@@ -123,27 +109,23 @@ def _note(curves: Curves, probes: Probes) -> str:
     if curves.reached is not None:
         marked = f", {probes.marked:,} of them answers marked fine" if probes.marked and curves.edit_id is None else ""
         own = "their own edit" if curves.edit_id is None else "this edit"
-        parts.append(f"Reached: of {_count(curves.phrasings, 'known phrasing')}{marked}, the share that {own} answers.")
+        parts.append(f"Reached: of {counted(curves.phrasings, 'known phrasing')}{marked}, the share that {own} answers.")
     else:
         parts.append(
             "No other phrasing is known here: give some with an edit on the Review page, or mark an edit's right answer as fine."
         )
     if curves.touched is not None:
         fine = max(0, curves.unrelated - probes.background - probes.strangers)
-        kinds = [_count(probes.background, "background prompt")]
+        kinds = [counted(probes.background, "background prompt")]
         if probes.strangers:
-            kinds.append(f"{_count(probes.strangers, 'edited prompt')} asked about others")
+            kinds.append(f"{counted(probes.strangers, 'edited prompt')} asked about others")
         if fine:
-            kinds.append(f"{_count(fine, 'answer')} of the model itself that were marked fine")
+            kinds.append(f"{counted(fine, 'answer')} of the model itself that were marked fine")
         listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
         parts.append(f"Touched: of {listed}, the share that {whose} answers, though none should.")
     if curves.edit_id is None:
         parts.append("Dots: at present, where each key has its own ε; “now” is their median.")
     return " ".join(parts)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _spoken(curves: Curves) -> str:
@@ -156,7 +138,7 @@ def _spoken(curves: Curves) -> str:
     return ", ".join(parts) + "."
 
 
-def _table(curves: Curves) -> tuple[list[str], list[list[float | None]]]:
+def _table(curves: Curves) -> Table:
     rows: list[list[float | None]] = []
     for row, epsilon in enumerate(curves.epsilons):
         reached = None if curves.reached is None else float(curves.reached[row])

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from app.charts.palette import Figure, escape
-from app.lab.anatomy_figures import Table, axis, base_layout, key_line, words
+from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, words
+from app.lab.query_scan import ENCODING_LABELS, KIND_LABELS, MEASURES, POOL_LABELS, Measure, choice_id, choice_words, measured
 from grace_core.measuring.distances import Choice, Kind, Separation
 from grace_core.measuring.query_scan import Scan
 
-Measure = Literal["recall1", "recall0", "auc"]
-MEASURES: dict[Measure, str] = {
-    "recall1": "Recall at 1 % false matches",
-    "recall0": "Recall with no false match",
-    "auc": "AUC",
-}
-FALSE_MATCHES: dict[Measure, float] = {"recall1": 0.01, "recall0": 0.0, "auc": 0.01}
-KIND_LABELS: dict[Kind, str] = {
-    "unrelated": "unrelated prompts",
-    "siblings": "the same question about others",
-    "edits": "other edits' prompts",
-}
-POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"}
-ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
 _NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
 # From nothing to blue: one hue, on which the mode's own text can be read everywhere.
@@ -33,33 +19,6 @@ _SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 
 # Cells in a row, and the size of figures that fit into them; into more, none do (hovering still tells them).
 _TEXT_SIZES = ((10, 14), (22, 12), (30, 10))
-
-
-def measured(cell: Separation, measure: Measure, kinds: Sequence[Kind]) -> float | None:
-    """One number of a choice, 1 is best."""
-    return cell.auc(kinds) if measure == "auc" else cell.recall(FALSE_MATCHES[measure], kinds)
-
-
-def best_choice(scan: Scan, measure: Measure, kinds: Sequence[Kind]) -> Choice | None:
-    """The choice that separates best; of equal ones that with the higher AUC, then the lower layer."""
-    scored = [(cell, measured(cell, measure, kinds)) for cell in scan.cells]
-    known = [(value, cell.auc(kinds) or 0.0, -cell.choice.layer, cell) for cell, value in scored if value is not None]
-    return max(known, key=lambda item: item[:3])[3].choice if known else None
-
-
-def choice_id(choice: Choice) -> str:
-    """A choice as a word that a figure or a list can carry; `choice_of` is the inverse."""
-    return f"{choice.layer}-{choice.pool}-{choice.encoding}"
-
-
-def choice_of(scan: Scan, wanted: str | None) -> Choice | None:
-    """The measured choice with this id; None for any other text."""
-    return next((cell.choice for cell in scan.cells if choice_id(cell.choice) == wanted), None)
-
-
-def choice_words(choice: Choice) -> str:
-    """A choice as a person reads it."""
-    return f"layer {choice.layer}, {POOL_LABELS[choice.pool]}, {ENCODING_LABELS[choice.encoding]}"
 
 
 def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chosen: Choice | None) -> Figure:
@@ -212,12 +171,11 @@ def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | N
     for row, kind in enumerate(reversed(shown)):
         corner = {"xanchor": "right", "yanchor": "bottom", "yshift": 4 + 18 * row, "bgcolor": "@veil"}
         annotations.append(words(f"■ {KIND_LABELS[kind]}", 1, 0, _KIND_COLOURS[kind], **corner))
-    unit = "1 − cos" if cell.choice.distance == "cosine" else "Euclidean, in units of the hidden state"
     layout = base_layout(
         barmode="relative",
         bargap=0,
         margin={"l": 64, "r": 16, "t": 28, "b": 48},
-        xaxis=axis(f"distance ({unit})", range=[0, top], showgrid=False),
+        xaxis=axis(f"distance ({distance_unit(cell.choice.distance)})", range=[0, top], showgrid=False),
         yaxis=axis("share of prompts", range=[low, high], tickvals=values, ticktext=[f"{abs(value):.0%}" for value in values]),
         shapes=shapes,
         annotations=annotations,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from app.charts.palette import Figure
-from app.lab.anatomy_figures import Table, axis, base_layout, words
+from app.charts.plotly import Figure, Table, axis, base_layout, words
 from grace_core.measuring.value_sweep import Sweep
 
 _EPSILON_COLOURS = ("@key3", "@key2", "@own", "@key1", "@key4", "@key6")

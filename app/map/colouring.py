@@ -1,6 +1,6 @@
 """Which queries an edit answers, exactly, and the colour that says so: pure functions of a `MapView`.
 
-Distances are those of the query space, never of the map. Colours are tokens of `figures.PALETTES`.
+Distances are those of the query space, never of the map. Colours are tokens of `palette.PALETTES`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.charts.labels import distinctive
-from app.charts.palette import escape, shorten
+from app.charts.plotly import escape, shorten
 from app.map.colouring import CROWD
 from app.map.scene import MapScene
 

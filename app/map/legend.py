@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from app.charts.palette import shorten
+from app.charts.plotly import shorten
 from app.map.circles import Inside
 from app.map.colouring import COLOURED_KEYS, CROWD, Groups
 from app.map.scene import MapScene

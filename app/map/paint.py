@@ -2,7 +2,7 @@
 
 A browser has the points already (`MapScene.points`), so a click moves kilobytes, whatever their number; key_map.js
 puts the two together. Positions and circles are approximate, colours are exact: membership is computed from the
-vectors themselves, never from the plane. Colours are tokens of `figures.PALETTES`.
+vectors themselves, never from the plane. Colours are tokens of `palette.PALETTES`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.charts.palette import shorten
+from app.charts.plotly import shorten
 from app.map.circles import Inside, drawn_inside, drawn_radii
 from app.map.colouring import CROWD, distances_to_queries
 from app.map.layout.layout import Layout

@@ -1,6 +1,6 @@
 """The exact radial view and the sorted-distance strip as Plotly figures, their sentences and their CSV tables.
 
-Pure functions of a `Radial`. Colours are tokens of `figures.PALETTES`; texts are escaped.
+Pure functions of a `Radial`. Colours are tokens of `palette.PALETTES`; texts are escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.charts.palette import Figure, distance_unit, escape, frame, wrapped
+from app.charts.plotly import Figure, base_layout, distance_unit, escape, wrapped
 from app.map.surroundings import Radial, Spot, Standing
 from grace_core.config import Rule
 
@@ -97,8 +97,7 @@ def radial_figure(view: Radial) -> Figure:
     data.append(_centre())
     span = reach * _HEIGHT_ABOVE
     ticks = [*(-value for value in reversed(rings)), 0.0, *rings]
-    figure = frame(data)
-    figure["layout"] |= {
+    layout = {
         "margin": {"l": 8, "r": 8, "t": 8, "b": 40},
         "xaxis": {
             "range": [-span, span], "zeroline": False, "showgrid": False, "tickvals": ticks,
@@ -108,7 +107,7 @@ def radial_figure(view: Radial) -> Figure:
         "yaxis": {"range": [-span, span], "visible": False, "scaleanchor": "x", "constrain": "domain"},
         "annotations": _tags(view, span),
     }  # fmt: skip
-    return figure
+    return {"data": data, "layout": base_layout(dragmode="zoom", **layout)}
 
 
 def strip_figure(view: Radial) -> Figure:
@@ -128,9 +127,8 @@ def strip_figure(view: Radial) -> Figure:
     if cap is not None and abs(cap - view.epsilon) > _APART * _reach(view):
         lines.append((cap, "@contested", "dash", f"{_CAP[view.rings.rule]} {cap:.2f}"))
     lines.sort()
-    figure = frame(data)
     reach = _reach(view)
-    figure["layout"] |= {
+    layout = {
         "margin": {"l": 52, "r": 10, "t": 14 + 16 * len(lines), "b": 40},
         "xaxis": {
             "range": [-0.02 * reach, reach * 1.05], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
@@ -154,7 +152,7 @@ def strip_figure(view: Radial) -> Figure:
             for place, (x, colour, _, words) in enumerate(lines)
         ],
     }  # fmt: skip
-    return figure
+    return {"data": data, "layout": base_layout(dragmode="zoom", **layout)}
 
 
 def radial_note(view: Radial) -> str:

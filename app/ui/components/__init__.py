@@ -7,8 +7,12 @@ Scripts build the DOM with `textContent` only: prompts and model output are untr
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from importlib.resources import files
+
+drawing_number = itertools.count(1).__next__
+"""A new number for each drawing of a list: an action that failed leaves its rows equal, and the button must be freed."""
 
 
 @cache

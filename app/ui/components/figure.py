@@ -1,23 +1,21 @@
 """A Plotly figure with its sentence of explanation and downloads as PNG, SVG and CSV: for the map, the Lab, all pages.
 
-Colours in the figure are tokens of `figures.PALETTES` ("@own"), so that changing the mode asks no server. Texts in it
-must be escaped (`figures.escape`): Plotly reads tags.
+Colours in the figure are tokens of `palette.PALETTES` ("@own"), so that changing the mode asks no server. Texts in it
+must be escaped (`plotly.escape`): Plotly reads tags.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from app.charts.plotly import Table
 from app.ui.components import asset
 from app.ui.components.charts import HEAD, chart_script, serve_plotly
-
-Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
-"""Column names, and rows of numbers and texts: what the CSV holds."""
 
 
 def figure_value(

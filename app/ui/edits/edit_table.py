@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import gradio as gr
 
 from app.studio.views import EditPage, EditRow, EditState
-from app.ui.components import script
+from app.ui.components import drawing_number, script
 from app.ui.components.edit_words import STATE_LABELS, is_web_address
 
 PAGE_SIZE = 25
@@ -32,9 +31,6 @@ TEMPLATE = """
   <div class="gs-pages"></div>
 </div>
 """
-
-# Each drawing has its own number: an action that failed leaves the rows equal, and its button must still be freed.
-_drawings = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def table_value(page: EditPage, view: View, *, selected: str | None = None, pick
     if picked is not None:
         filters.append({"state": PICKED, "label": "Picked on the map", "count": len(picked)})
     return {
-        "drawing": next(_drawings),
+        "drawing": drawing_number(),
         "rows": [row_value(row) for row in page.rows],
         "filters": filters,
         "search": view.search,

@@ -9,8 +9,9 @@ from typing import Any, get_args
 import gradio as gr
 
 from app.lab.kept_results import LabResult, result_file
-from app.lab.query_scan_figures import (
+from app.lab.query_scan import (
     ENCODING_LABELS,
+    EXPLAINED,
     FALSE_MATCHES,
     KIND_LABELS,
     MEASURES,
@@ -19,12 +20,11 @@ from app.lab.query_scan_figures import (
     best_choice,
     choice_id,
     choice_of,
-    distances_figure,
-    distances_table,
-    separation_figure,
-    separation_table,
+    distances_note,
+    option_words,
+    summary,
 )
-from app.lab.query_scan_words import EXPLAINED, distances_note, option_words, summary
+from app.lab.query_scan_figures import distances_figure, distances_table, separation_figure, separation_table
 from app.studio.prompt_files import read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value

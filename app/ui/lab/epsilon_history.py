@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from app.studio.views import EpsilonRow
-from app.ui.components import asset, script
+from app.ui.components import asset, drawing_number, script
 
 SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="Changes of ε"></section>'
-
-# Each drawing has its own number: an action that failed leaves the rows equal, and its button must still be freed.
-_drawings = itertools.count(1)
 
 
 def history_value(rows: Sequence[EpsilonRow]) -> dict[str, Any]:
     """What epsilon_history.js draws."""
     return {
-        "drawing": next(_drawings),
+        "drawing": drawing_number(),
         "more": max(0, len(rows) - SHOWN),
         "rows": [
             {

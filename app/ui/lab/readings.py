@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
-from app.lab.query_scan_figures import choice_words
+from app.lab.query_scan import choice_words
 from app.studio.views import ReadingRow
-from app.ui.components import asset, script
+from app.ui.components import asset, drawing_number, script
 from grace_core.measuring.distances import Choice
 
 SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="How prompts were read"></section>'
-
-# Each drawing has its own number: going back that failed leaves the rows equal, and its button must still be freed.
-_drawings = itertools.count(1)
 
 
 def readings_value(rows: Sequence[ReadingRow]) -> dict[str, Any]:
     """What readings.js draws. The first reading is always shown, so that there is a way back to it."""
     shown = [*rows[: SHOWN - 1], *rows[SHOWN - 1 :][-1:]]
     return {
-        "drawing": next(_drawings),
+        "drawing": drawing_number(),
         "more": len(rows) - len(shown),
         "rows": [
             {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from app.charts.labels import counted
 from app.studio.query_space import Foreseen
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.changed_table import NOTHING, changed_value
@@ -66,7 +67,9 @@ class RecalibratePart:
             found = self.studio.foresee_recalibration()
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             return {**self._fresh(), self.message: message_value(failure_text(error), "note")}
-        words = f"{_count(found.edits, 'edited prompt')} and {_count(found.queries, 'logged prompt')} would join the background. "
+        words = (
+            f"{counted(found.edits, 'edited prompt')} and {counted(found.queries, 'logged prompt')} would join the background. "
+        )
         words += _answers(found.foreseen, "would be")
         return {
             self.message: message_value(words, "plain"),
@@ -107,10 +110,6 @@ class RecalibratePart:
 
     def _whitened(self) -> bool:
         return self.studio.query_space().config.encoding == "whiten"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _answers(found: Foreseen, verb: str) -> str:

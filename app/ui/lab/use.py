@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.lab.kept_results import LabResult
-from app.lab.query_scan_figures import choice_id, choice_of, choice_words
+from app.lab.query_scan import choice_id, choice_of, choice_words
 from app.lab.start_command import adoption
 from app.studio.query_space import Foreseen
 from app.ui.components.message import NONE, build_message, message_value

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.charts.palette import shorten
+from app.charts.plotly import shorten
 from app.map.legend import landing_words, probe_legend
 from app.map.paint import paint
 from app.map.scene import MapScene

@@ -1,28 +1,14 @@
-"""What all figures share: palettes, safe words."""
+"""The colours of both modes."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from app.charts.palette import PALETTES, Theme, escape, frame, shorten, themed, wrapped
+from app.charts.palette import PALETTES, Theme
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_theme_leaves_no_token(theme: Theme) -> None:
-    assert '"@' not in json.dumps(themed(frame([{"type": "scatter", "marker": {"color": ["@own", "@grey"]}}]), theme))
-    assert themed({"hovertext": ["@own"], "color": "@own"}, theme) == {
-        "hovertext": ["@own"],
-        "color": PALETTES[theme]["@own"],
-    }
-
-
-def test_words_are_escaped_cut_and_broken_into_lines() -> None:
-    assert escape("a<b & c>\ud800") == "a&lt;b &amp; c&gt;?"
-    assert shorten("one  two\nthree", 9) == "one two…"
-    assert wrapped("a" * 120, 200) == "<br>".join(["a" * 56, "a" * 56, "a" * 8])
-    assert wrapped("<i>x</i>", 100) == "&lt;i&gt;x&lt;/i&gt;"
+def test_both_modes_have_the_same_tokens() -> None:
+    assert PALETTES["light"].keys() == PALETTES["dark"].keys()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
-from app.charts.palette import themed
 from app.lab.epsilon import Curves, Probes
 from app.lab.epsilon_figures import curves_figure
+from tests.app.lab.test_anatomy_figures import assert_drawable
 
 NONE = np.zeros((0, 1), np.float32)
 PROBES = Probes((), (), NONE, NONE, 9, 1, 3, strangers=1)
@@ -37,8 +35,7 @@ def test_both_shares_with_the_present_and_the_tried_epsilon() -> None:
     assert "10 known phrasings, 1 of them" in drawn.note
     assert "of 3 background prompts, 1 edited prompt asked about others and 1 answer of the model itself" in drawn.note
     assert drawn.spoken == "At the present ε of 0.40, 50% of 10 phrasings are reached, 25.0% of 5 unrelated prompts are touched."
-    for mode in ("light", "dark"):
-        assert '"@' not in json.dumps(themed(drawn.figure, mode))
+    assert_drawable(drawn.figure)
 
 
 def test_names_at_the_ends_of_close_lines_stay_apart() -> None:

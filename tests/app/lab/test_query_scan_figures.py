@@ -7,16 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.lab.query_scan_figures import (
-    best_choice,
-    choice_id,
-    choice_of,
-    distances_figure,
-    distances_table,
-    measured,
-    separation_figure,
-    separation_table,
-)
+from app.lab.query_scan import best_choice, measured
+from app.lab.query_scan_figures import distances_figure, distances_table, separation_figure, separation_table
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
 from tests.app.lab.test_anatomy_figures import assert_drawable
@@ -60,13 +52,6 @@ def test_nothing_ticked_is_drawn_as_nothing() -> None:
     assert figure["data"][0]["z"] == [[None, None]]
     assert best_choice(SCAN, "auc", ()) is None
     assert_drawable(distances_figure(CELLS[0], (), None))
-
-
-def test_the_best_and_its_name() -> None:
-    assert best_choice(SCAN, "recall0", KINDS) == Choice(1, "mean", "whiten")
-    assert choice_of(SCAN, choice_id(CELLS[2].choice)) == CELLS[2].choice
-    assert choice_of(SCAN, "99-mean-raw") is None
-    assert choice_of(SCAN, None) is None
 
 
 def test_every_choice_is_a_row_of_the_table() -> None:

@@ -1,13 +1,27 @@
-"""What the Calibrate tab says of a scan: its summary, its figures in a sentence, its choices by name."""
+"""What a scan of choices amounts to: which separates best and what is said of it. Pure; draws nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from app.lab.query_scan_figures import Measure, best_choice, choice_words, measured
 from grace_core.measuring.distances import Choice, Kind, Separation
 from grace_core.measuring.query_scan import Scan
 
+Measure = Literal["recall1", "recall0", "auc"]
+MEASURES: dict[Measure, str] = {
+    "recall1": "Recall at 1 % false matches",
+    "recall0": "Recall with no false match",
+    "auc": "AUC",
+}
+FALSE_MATCHES: dict[Measure, float] = {"recall1": 0.01, "recall0": 0.0, "auc": 0.01}
+KIND_LABELS: dict[Kind, str] = {
+    "unrelated": "unrelated prompts",
+    "siblings": "the same question about others",
+    "edits": "other edits' prompts",
+}
+POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"}
+ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
 _COUNTED: dict[Kind, str] = {
     "unrelated": "unrelated prompts",
     "siblings": "edited questions asked about others",
@@ -18,6 +32,33 @@ EXPLAINED: dict[Measure, str] = {
     "recall0": "Share of paraphrases that their own key answers at the largest ε at which nothing matches that must not.",
     "auc": "Chance that a paraphrase is nearer to its key than a prompt that must not match is to its nearest key.",
 }
+
+
+def measured(cell: Separation, measure: Measure, kinds: Sequence[Kind]) -> float | None:
+    """One number of a choice, 1 is best."""
+    return cell.auc(kinds) if measure == "auc" else cell.recall(FALSE_MATCHES[measure], kinds)
+
+
+def best_choice(scan: Scan, measure: Measure, kinds: Sequence[Kind]) -> Choice | None:
+    """The choice that separates best; of equal ones that with the higher AUC, then the lower layer."""
+    scored = [(cell, measured(cell, measure, kinds)) for cell in scan.cells]
+    known = [(value, cell.auc(kinds) or 0.0, -cell.choice.layer, cell) for cell, value in scored if value is not None]
+    return max(known, key=lambda item: item[:3])[3].choice if known else None
+
+
+def choice_id(choice: Choice) -> str:
+    """A choice as a word that a figure or a list can carry; `choice_of` is the inverse."""
+    return f"{choice.layer}-{choice.pool}-{choice.encoding}"
+
+
+def choice_of(scan: Scan, wanted: str | None) -> Choice | None:
+    """The measured choice with this id; None for any other text."""
+    return next((cell.choice for cell in scan.cells if choice_id(cell.choice) == wanted), None)
+
+
+def choice_words(choice: Choice) -> str:
+    """A choice as a person reads it."""
+    return f"layer {choice.layer}, {POOL_LABELS[choice.pool]}, {ENCODING_LABELS[choice.encoding]}"
 
 
 def summary(result: Scan, measure: Measure, kinds: Sequence[Kind], present: Choice) -> str:
