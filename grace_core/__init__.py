@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grace_core.answering.generate import Generation, generate, generate_batch
-    from grace_core.codebook.codebook import Codebook, Edit, Entry, Match
-    from grace_core.codebook.file import load_codebook, save_codebook
+    from grace_core.codebook import Codebook, Edit, Entry, Match, load_codebook, read_codebook, save_codebook
     from grace_core.config import GraceConfig
     from grace_core.editing.editor import Editor, EditResult
     from grace_core.editing.fitting import new_codebook
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "editing.fitting": ("new_codebook",),
-    "codebook.codebook": ("Codebook", "Edit", "Entry", "Match"),
-    "codebook.file": ("load_codebook", "save_codebook"),
+    "codebook": ("Codebook", "Edit", "Entry", "Match", "load_codebook", "read_codebook", "save_codebook"),
     "config": ("GraceConfig",),
     "editing.editor": ("EditResult", "Editor"),
     "errors": ("CodebookError", "GraceError", "InputError", "ModelError"),
@@ -50,6 +48,7 @@ __all__ = [
     "load_codebook",
     "load_model",
     "new_codebook",
+    "read_codebook",
     "save_codebook",
 ]
 

@@ -29,6 +29,7 @@ from grace_core.codebook.geometry import (
 )
 from grace_core.codebook.published import PublishedKeys, published
 from grace_core.codebook.search import Find, finder
+from grace_core.codebook.template import Template
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 
@@ -134,7 +135,10 @@ class _Fold:
 class Codebook:
     """All edits of one model at one key layer and one value layer, and the entries that follow from them."""
 
-    def __init__(self, config: GraceConfig, encoder: Encoder, edits: Sequence[Edit] = (), *, fingerprint: str = "") -> None:
+    def __init__(
+        self, config: GraceConfig, encoder: Encoder, edits: Sequence[Edit] = (), *, fingerprint: str = "",
+        template: Template | None = None,
+    ) -> None:  # fmt: skip
         """Fold `edits`, given in the order in which they were made.
 
         Args:
@@ -142,19 +146,22 @@ class Codebook:
             encoder: what turns pooled hidden states into queries; fixed for the life of this snapshot.
             edits: those in force.
             fingerprint: of the model; another model's codebook is refused where one is loaded.
+            template: how prompts are put before the model, where that is known.
 
         Raises:
             InputError: two edits with one id, or vectors of a width that is not the encoder's.
         """
-        self._init(config, encoder, tuple(edits), fingerprint, previous=None)
+        self._init(config, encoder, tuple(edits), fingerprint, template, previous=None)
 
     def _init(
-        self, config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], fingerprint: str, previous: Codebook | None
-    ) -> None:
+        self, config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], fingerprint: str, template: Template | None,
+        previous: Codebook | None,
+    ) -> None:  # fmt: skip
         self.config = config
         self.encoder = encoder
         self.edits = edits
         self.fingerprint = fingerprint
+        self.template = template
         if len({edit.edit_id for edit in edits}) != len(edits):
             raise InputError("Two edits have the same id; every edit needs its own.")
         width = encoder.width
@@ -169,7 +176,7 @@ class Codebook:
 
     def _next(self, edits: tuple[Edit, ...]) -> Codebook:
         new = object.__new__(Codebook)
-        new._init(self.config, self.encoder, edits, self.fingerprint, previous=self)
+        new._init(self.config, self.encoder, edits, self.fingerprint, self.template, previous=self)
         return new
 
     @property
@@ -291,7 +298,7 @@ class Codebook:
 
     def recalibrated(self, encoder: Encoder) -> Codebook:
         """The same edits read by another encoder: keys are re-encoded from stored activations, no model is run."""
-        return Codebook(self.config, encoder, self.edits, fingerprint=self.fingerprint)
+        return Codebook(self.config, encoder, self.edits, fingerprint=self.fingerprint, template=self.template)
 
 
 def checked_epsilon(epsilon: float, config: GraceConfig) -> float:

@@ -1,15 +1,15 @@
-"""The sieve lets through whatever may be the nearest: the same answer, to the last bit, as looking at every key."""
+"""Half precision lets through whatever may be the nearest: the same answer, to the last bit, as looking at every key."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+import torch  # noqa: F401 (it is used where it is loaded)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grace_core.codebook.geometry import Matrix, nearest, pair_distances
-from grace_core.codebook.search import _FEW, _SLACK, Sieve, finder
+from grace_core.codebook.search import FEW, SLACK, HalfPrecisionKeys, finder
 from grace_core.config import Distance
 
 seeds = st.integers(0, 2**32 - 1)
@@ -31,7 +31,7 @@ def test_what_is_found_is_the_nearest_of_all_and_of_equal_ones_the_last(seed: in
     query = keys[rng.integers(40)] if rng.random() < 0.5 else units(rng, 1, width)[0]
     exact = pair_distances(query, keys, "cosine")
     want = int(np.flatnonzero(exact == exact.min())[-1])
-    assert Sieve(keys).nearest(query) == (want, float(exact[want]))
+    assert HalfPrecisionKeys(keys).nearest(query) == (want, float(exact[want]))
 
 
 @settings(max_examples=200, deadline=None)
@@ -41,16 +41,16 @@ def test_a_product_is_off_by_less_than_what_is_allowed_for(seed: int, width: int
     query = units(rng, 1, width)[0]
     mixed = like * query + (1 - like) * units(rng, 30, width) + 1e-9
     keys = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
-    products = torch.mv(Sieve(keys)._halves, torch.from_numpy(query).half()).double().numpy()
-    assert np.abs((1 - products) - pair_distances(query, keys, "cosine")).max() <= _SLACK
+    products = HalfPrecisionKeys(keys).products(query).astype(np.float64)
+    assert np.abs((1 - products) - pair_distances(query, keys, "cosine")).max() <= SLACK
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-@pytest.mark.parametrize("count", [3, _FEW, _FEW + 1, 3 * _FEW])
+@pytest.mark.parametrize("count", [3, FEW, FEW + 1, 3 * FEW])
 def test_few_and_many_keys_are_searched_with_one_result(distance: Distance, count: int) -> None:
     rng = np.random.default_rng(count)
     keys = units(rng, count, 48)
     find = finder(keys, distance)
-    assert isinstance(getattr(find, "__self__", None), Sieve) == (distance == "cosine" and count > _FEW)
+    assert isinstance(getattr(find, "__self__", None), HalfPrecisionKeys) == (distance == "cosine" and count > FEW)
     for query in (*keys[:: max(1, count // 20)], *units(rng, 20, 48)):
         assert find(query) == nearest(query, keys, distance)
