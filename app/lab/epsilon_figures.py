@@ -7,8 +7,8 @@ from typing import Any
 
 from app.charts.labels import counted
 from app.charts.plotly import Figure, Table, axis, base_layout, words
-from app.lab.epsilon import Curves, Probes
 from grace_core.config import Distance
+from grace_core.measuring.what_if import Curves, Yardstick
 
 _CLOSE = 0.09
 """Labels at the ends of two lines need so much of the height between them."""
@@ -24,7 +24,7 @@ class CurvesFigure:
     table: Table
 
 
-def curves_figure(curves: Curves, probes: Probes, tried: float | None, distance: Distance) -> CurvesFigure:
+def curves_figure(curves: Curves, probes: Yardstick, tried: float | None, distance: Distance) -> CurvesFigure:
     """Both shares against ε, with the present ε and the tried one."""
     x = [round(float(epsilon), 4) for epsilon in curves.epsilons]
     lines = []
@@ -103,7 +103,7 @@ def _ends(lines: list[tuple[str, str, float]]) -> list[dict[str, Any]]:
     ]
 
 
-def _note(curves: Curves, probes: Probes) -> str:
+def _note(curves: Curves, probes: Yardstick) -> str:
     whose = "any edit" if curves.edit_id is None else "this edit"
     parts = []
     if curves.reached is not None:

@@ -11,7 +11,6 @@ import numpy as np
 from app.errors import NotFound
 from app.journal.events import EpsilonChanged, EpsilonRedone, EpsilonUndone
 from app.journal.readings import EpsilonRecord
-from app.lab.epsilon import LabView, Probes, known_phrasings, known_unrelated, served
 from app.studio.jobs import Job
 from app.studio.live import BenchState
 from app.studio.progress import Stage
@@ -19,6 +18,7 @@ from app.studio.views import EpsilonRow
 from grace_core.codebook.codebook import checked_epsilon
 from grace_core.editing.fitting import background_prompts, strangers_in
 from grace_core.errors import Cancelled, InputError
+from grace_core.measuring.what_if import Moment, Yardstick, known_phrasings, known_unrelated, served
 from grace_core.models.hooks import activations_of
 
 # So many prompts are read between two looks at whether the job was called off.
@@ -31,7 +31,7 @@ class EpsilonDesk(BenchState):
     _read: tuple[str, dict[str, Any]] = ("", {})
     """Activations by text, and the id of the reading that they are of."""
 
-    def lab_view(self) -> LabView:
+    def moment(self) -> Moment:
         """The present codebook and what it says of every logged query: all that predicting another ε needs."""
         with self._lock:
             self._catch_up()
@@ -41,14 +41,14 @@ class EpsilonDesk(BenchState):
             revision, reading = self._replay.revision, self._replay.reading.reading_id
         width = codebook.encoder.dimensions
         vectors = np.stack([vector for _, vector, _ in matched]) if matched else np.zeros((0, width), np.float32)
-        return LabView(codebook, queries, vectors, tuple(match for _, _, match in matched), revision, reading)
+        return Moment(codebook, queries, vectors, tuple(match for _, _, match in matched), revision, reading)
 
     def set_epsilon(
         self, epsilon: float, edit_id: str | None = None, *, reading: str | None = None, author: str = ""
     ) -> EpsilonRow:  # fmt: skip
         """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
 
-        reading: the id of the one in whose unit it is (`LabView.reading`); None: the present one.
+        reading: the id of the one in whose unit it is (`Moment.reading`); None: the present one.
 
         Raises:
             InputError: a radius that cannot be or is in another unit, an edit without a key, or no edit at all.
@@ -99,21 +99,21 @@ class EpsilonDesk(BenchState):
             self._catch_up()
             return tuple(self._epsilon_row(record) for record in reversed(self._replay.epsilon_changes.values()))
 
-    def probes(self, *, asker: str = "") -> Job[Probes]:
+    def yardstick(self, *, asker: str = "") -> Job[Yardstick]:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
         The job reports `Stage`s; what was read once is kept.
         """
 
-        def work(job: Job[Probes]) -> Probes:
-            view = self.lab_view()
+        def work(job: Job[Yardstick]) -> Yardstick:
+            view = self.moment()
             phrasings, given = known_phrasings(view)
             background = self._background(view.reading)
             strangers = self._strangers()
             unrelated = known_unrelated(view, background, strangers)
             read = self._read_prompts(job, view, [*(text for text, _ in phrasings), *unrelated])
             rows = np.zeros((0, self._model.width), np.float32)
-            return Probes(
+            return Yardstick(
                 phrasings, unrelated,
                 np.stack([read[text] for text, _ in phrasings]) if phrasings else rows,
                 np.stack([read[text] for text in unrelated]) if unrelated else rows,
@@ -134,7 +134,7 @@ class EpsilonDesk(BenchState):
             steps = [step for reading in self._replay.readings.values() for step in reading.calibrations]
             return tuple(text for step in steps for text in strangers_in(step.reason, step.prompts))
 
-    def _read_prompts(self, job: Job[Any], view: LabView, texts: Sequence[str]) -> dict[str, Any]:
+    def _read_prompts(self, job: Job[Any], view: Moment, texts: Sequence[str]) -> dict[str, Any]:
         """Pooled activations by text, kept for the next time: they depend on the model and the reading alone."""
         with self._lock:
             if self._read[0] != view.reading:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from app.lab.epsilon import LabView, Probes
 from app.studio.jobs import Job
 from app.studio.query_space import Foreseen, Recalibration
 from app.studio.views import (
@@ -35,6 +34,7 @@ from grace_core.config import Encoding, Pool
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan
 from grace_core.measuring.value_sweep import Sweep
+from grace_core.measuring.what_if import Moment, Yardstick
 
 
 class Studio(Protocol):
@@ -160,7 +160,7 @@ class Studio(Protocol):
 
     # ── ε
 
-    def lab_view(self) -> LabView:
+    def moment(self) -> Moment:
         """The present codebook and what it says of every logged query: all that predicting another ε needs."""
         ...
 
@@ -169,7 +169,7 @@ class Studio(Protocol):
     ) -> EpsilonRow:
         """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
 
-        reading: the id of the one in whose unit it is (`LabView.reading`); None: the present one.
+        reading: the id of the one in whose unit it is (`Moment.reading`); None: the present one.
 
         Raises:
             InputError: a radius that cannot be or is in another unit, an edit without a key, or no edit at all.
@@ -198,7 +198,7 @@ class Studio(Protocol):
         """Every change of ε of the present reading, newest first; those of another one return with it."""
         ...
 
-    def probes(self, *, asker: str = "") -> Job[Probes]:
+    def yardstick(self, *, asker: str = "") -> Job[Yardstick]:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
         The job reports `Stage`s; what was read once is kept.

@@ -18,11 +18,11 @@ from app.journal.events import Calibrated, EventData, StoredEvent
 from app.journal.readings import FIRST
 from app.journal.replay import EditRecord, QueryRecord, Replay
 from app.journal.store import JournalStore
-from app.lab.epsilon import LoggedQuery
 from app.studio.jobs import Worker
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of, first_calibration
+from grace_core.measuring.what_if import LoggedQuery
 from grace_core.models.load import LanguageModel
 
 

@@ -17,7 +17,6 @@ from app.errors import JournalConflict, StudioError
 from app.journal.events import Calibrated, EventData, Reread, Returned, StoredEvent
 from app.journal.readings import Reading
 from app.journal.replay import Replay
-from app.lab.epsilon import ChangedAnswer, LoggedQuery, changed_answers
 from app.studio.epsilon import EpsilonDesk
 from app.studio.jobs import Job
 from app.studio.live import codebook_of
@@ -28,6 +27,7 @@ from grace_core.codebook.codebook import Codebook, Match
 from grace_core.editing.fitting import joining_calibration
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.distances import Choice
+from grace_core.measuring.what_if import ChangedAnswer, LoggedQuery, changed_answers
 
 _ATTEMPTS = 3
 _REASON = "prompts of the journal, joined by hand"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.lab.epsilon import ChangedAnswer
 from app.ui.lab.table import rows_value
+from grace_core.measuring.what_if import ChangedAnswer
 
 SHOWN = 200
 _KINDS = {"gained": "an edit answers", "lost": "the model answers itself", "switched": "another edit answers"}

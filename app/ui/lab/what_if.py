@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.lab.epsilon import Cap, Curves, LabView, Probes, WhatIf, asked_epsilon, curves, slider_end, what_if
 from app.lab.epsilon_figures import curves_figure
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
@@ -19,6 +18,7 @@ from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result,
 from app.ui.session import PageContext, Session, each, failure_text, private, warn
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import GraceError
+from grace_core.measuring.what_if import Cap, Curves, Moment, WhatIf, Yardstick, asked_epsilon, curves, slider_end, what_if
 
 ALL = ""
 Tried = tuple[float, str]
@@ -42,10 +42,10 @@ class WhatIfPage:
     def __init__(self, context: PageContext) -> None:
         self.context = context
         self.studio = context.studio
-        self._curves: tuple[Codebook, str, Probes, Curves] | None = None
+        self._curves: tuple[Codebook, str, Yardstick, Curves] | None = None
         self.tried = gr.State(None)
         self.probes = gr.State(None)
-        view = self.studio.lab_view()
+        view = self.studio.moment()
         with gr.Row(elem_classes="gs-columns"):
             with gr.Column(scale=3, min_width=420, elem_classes="gs-panel"):
                 gr.HTML(
@@ -122,21 +122,21 @@ class WhatIfPage:
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    def on_choice(self, choice: str, probes: Probes | None) -> tuple[Any, ...]:
+    def on_choice(self, choice: str, probes: Yardstick | None) -> tuple[Any, ...]:
         """Another key, or back to how it is: nothing is tried."""
         return self._drawn(choice, None, probes)
 
-    def on_revision(self, choice: str, tried: Tried | None, probes: Probes | None) -> tuple[Any, ...]:
+    def on_revision(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> tuple[Any, ...]:
         """The journal has grown: keep what this browser is trying, on the new state."""
         # What the page said of its own last action stays.
         return *self._drawn(choice, tried, probes)[:-1], gr.skip()
 
-    def on_try(self, choice: str, epsilon: float | None, probes: Probes | None) -> tuple[Any, ...]:
+    def on_try(self, choice: str, epsilon: float | None, probes: Yardstick | None) -> tuple[Any, ...]:
         """The slider moves: predict."""
         if epsilon is None:
             return tuple(gr.skip() for _ in range(6))
         try:
-            view = self.studio.lab_view()
+            view = self.studio.moment()
             result = self._result(view, choice, epsilon)
         except GraceError as error:
             off = gr.Button(interactive=False)
@@ -144,7 +144,7 @@ class WhatIfPage:
         able = gr.Button(interactive=bool(view.codebook.entries))
         return result, self._figure(view, choice, epsilon, probes), able, able, (epsilon, view.reading), NONE
 
-    def on_apply(self, choice: str, tried: Tried | None, probes: Probes | None, author: str) -> tuple[Any, ...]:
+    def on_apply(self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str) -> tuple[Any, ...]:
         """One event in the journal; other browsers see it at once."""
         if tried is None:
             return *(gr.skip() for _ in range(9)), gr.skip()
@@ -159,17 +159,17 @@ class WhatIfPage:
         return *rest, message_value(done, "good"), self.studio.revision()
 
     def on_undo(
-        self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
+        self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
         return self._acted(self.studio.undo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def on_redo(
-        self, choice: str, tried: Tried | None, probes: Probes | None, author: str, event: gr.EventData
+        self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str, event: gr.EventData
     ) -> tuple[Any, ...]:
         return self._acted(self.studio.redo_epsilon, str(event.change_id), choice, tried, probes, author)
 
     def _acted(
-        self, act: Any, change_id: str, choice: str, tried: Tried | None, probes: Probes | None, author: str
+        self, act: Any, change_id: str, choice: str, tried: Tried | None, probes: Yardstick | None, author: str
     ) -> tuple[Any, ...]:
         try:
             act(change_id, author=author)
@@ -180,15 +180,15 @@ class WhatIfPage:
     def on_draw(self, session: Session) -> Iterator[Updates]:
         """Read the prompts that the curves are about, once."""
         yield from run_job(
-            session, self.studio.probes, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
+            session, self.studio.yardstick, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
             first="Reading the prompts",
             running={self.draw_curves: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.draw_curves: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
-    def on_read(self, choice: str, tried: Tried | None, probes: Probes | None) -> str:
+    def on_read(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> str:
         """Draw what was read: for the key and the ε that the page shows by now."""
-        view = self.studio.lab_view()
+        view = self.studio.moment()
         # Another browser may have changed how prompts are read meanwhile.
         epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
         return self._figure(view, choice, epsilon, probes)
@@ -201,9 +201,9 @@ class WhatIfPage:
 
     # --- drawing --------------------------------------------------------------------------------------------------
 
-    def _drawn(self, choice: str, tried: Tried | None, probes: Probes | None) -> tuple[Any, ...]:
+    def _drawn(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> tuple[Any, ...]:
         """Everything but the progress of a job. A key that is gone gives way to all, an ε in another unit to the present one."""
-        view = self.studio.lab_view()
+        view = self.studio.moment()
         if tried is not None and tried[1] != view.reading:
             tried = None
         if choice and view.codebook.entry_of(choice) is None:
@@ -230,12 +230,12 @@ class WhatIfPage:
             NONE,
         )
 
-    def _choices(self, view: LabView) -> list[tuple[str, str]]:
+    def _choices(self, view: Moment) -> list[tuple[str, str]]:
         count = len(view.codebook.entries)
         names = [(_short(f"{entry.prompt} → {entry.target}"), entry.edit_id) for entry in reversed(view.codebook.entries)]
         return [(f"All edits ({count:,} {'key' if count == 1 else 'keys'})", ALL), *names]
 
-    def _result(self, view: LabView, choice: str, tried: float | None) -> dict[str, Any]:
+    def _result(self, view: Moment, choice: str, tried: float | None) -> dict[str, Any]:
         if not view.codebook.entries:
             return whatif_value(empty=NO_EDITS)
         empty = None if view.queries else NO_QUERIES
@@ -244,7 +244,7 @@ class WhatIfPage:
         found = what_if(view, tried, choice or None)
         return whatif_value(sentence=tried_sentence(found, choice or None), found=found, empty=empty)
 
-    def _figure(self, view: LabView, choice: str, tried: float | None, probes: Probes | None) -> str:
+    def _figure(self, view: Moment, choice: str, tried: float | None, probes: Yardstick | None) -> str:
         if probes is None or probes.reading != view.reading or not view.codebook.entries:
             return figure_value(None, empty=TEACH_CURVES)
         kept = self._curves
@@ -255,7 +255,7 @@ class WhatIfPage:
         return figure_value(drawn.figure, note=drawn.note, table=drawn.table, spoken=drawn.spoken)
 
 
-def present_sentence(view: LabView, edit_id: str | None) -> str:
+def present_sentence(view: Moment, edit_id: str | None) -> str:
     """What is asked for now, what it comes to, and how many logged queries are answered by it."""
     least, median, most = asked_epsilon(view.codebook, edit_id)
     if edit_id is None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.lab.epsilon import Cap, ChangedAnswer, WhatIf
 from app.ui.components import asset, script
+from grace_core.measuring.what_if import Cap, ChangedAnswer, WhatIf
 
 SHOWN = 200
 CAPS_SHOWN = 8

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.lab.epsilon import Curves, Probes
 from app.lab.epsilon_figures import curves_figure
+from grace_core.measuring.what_if import Curves, Yardstick
 from tests.app.lab.test_anatomy_figures import assert_drawable
 
 NONE = np.zeros((0, 1), np.float32)
-PROBES = Probes((), (), NONE, NONE, 9, 1, 3, strangers=1)
+PROBES = Yardstick((), (), NONE, NONE, 9, 1, 3, strangers=1)
 
 
 def made(reached: list[float] | None, touched: list[float] | None, *, edit_id: str | None = None) -> Curves:

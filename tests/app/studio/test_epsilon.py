@@ -8,10 +8,10 @@ import pytest
 
 from app.errors import NotFound
 from app.journal.events import Calibrated
-from app.lab.epsilon import what_if
 from app.studio.progress import Stage
 from app.studio.workbench import Workbench
 from grace_core.errors import Cancelled, InputError
+from grace_core.measuring.what_if import what_if
 from tests.app.studios import (
     OTHER,
     PROMPT,
@@ -106,7 +106,7 @@ def test_what_the_lab_predicts_is_what_the_model_then_does(studio: Studio, rule:
         said(bench, prompt)
     for chosen in (bench.codebook.entries[0].edit_id, None):
         logged = {prompt: bench.generate(prompt).result(SOON) for prompt in prompts}
-        predicted = what_if(bench.lab_view(), radius, chosen)
+        predicted = what_if(bench.moment(), radius, chosen)
         told = {change.query.prompt: change.after for change in predicted.changed}
         bench.set_epsilon(radius, chosen)
         assert_same(predicted.after, bench.codebook)
@@ -120,7 +120,7 @@ def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbenc
     outcome = edited(bench, paraphrases=["Tell me about Ada Lovelace."])
     answer = bench.generate("Who's the Rhine?").result(SOON)
     bench.mark(answer.query_id, 0, 1, "fine")
-    job = bench.probes()
+    job = bench.yardstick()
     reports = list(job.events())
     probes = job.result(SOON)
     assert reports
@@ -130,7 +130,7 @@ def test_probes_are_read_once_and_the_background_is_the_journals(bench: Workbenc
     assert PROMPT not in probes.unrelated
     assert probes.background == len(set(BACKGROUND) - {PROMPT})
     assert len(probes.unrelated_activations) == len(probes.unrelated)
-    again = bench.probes()
+    again = bench.yardstick()
     assert list(again.events()) == []
     assert again.result(SOON).unrelated_activations.tobytes() == probes.unrelated_activations.tobytes()
 
@@ -143,7 +143,7 @@ def test_edited_prompts_asked_about_others_must_not_be_touched(studio: Studio) -
     strangers = steps[-1].prompts[:-1]
     assert len(steps) == 2
     assert strangers
-    probes = bench.probes().result(SOON)
+    probes = bench.yardstick().result(SOON)
     assert set(strangers) <= set(probes.unrelated)
     assert PROMPT not in probes.unrelated
     assert probes.background + probes.strangers == len(probes.unrelated)
@@ -151,7 +151,7 @@ def test_edited_prompts_asked_about_others_must_not_be_touched(studio: Studio) -
 
 def test_reading_probes_can_be_called_off(bench: Workbench) -> None:
     edited(bench, paraphrases=["Tell me about Ada Lovelace."])
-    job = bench.probes()
+    job = bench.yardstick()
     job.cancel()
     with pytest.raises(Cancelled):
         job.result(SOON)

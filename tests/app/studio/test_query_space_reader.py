@@ -483,13 +483,13 @@ def test_a_probe_says_nothing_in_another_reading(bench: Workbench) -> None:
 
 
 def test_the_labs_phrasings_are_read_anew(studio: Studio, bench: Workbench) -> None:
-    first = bench.probes().result(SOON)
+    first = bench.yardstick().result(SOON)
     use(bench, RAW, 2.0)
-    then = bench.probes().result(SOON)
+    then = bench.yardstick().result(SOON)
     assert (first.reading, then.reading) == ("", bench.reading)
     assert then.unrelated == first.unrelated
     assert not np.array_equal(then.unrelated_activations, first.unrelated_activations)
-    assert bench.lab_view().reading == bench.reading
+    assert bench.moment().reading == bench.reading
 
 
 # Recalibrating by hand

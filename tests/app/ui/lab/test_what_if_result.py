@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from app.lab.epsilon import LabView, LoggedQuery, what_if
 from app.studio.views import EpsilonRow
 from app.ui.lab.epsilon_history import history_value
 from app.ui.lab.what_if import present_sentence, tried_sentence
 from app.ui.lab.what_if_result import MODEL, NO_QUERIES, whatif_value
+from grace_core.measuring.what_if import LoggedQuery, Moment, what_if
 from tests.grace_core.builders import line_codebook, made_edit
 
 
-def view(*at: float) -> LabView:
+def view(*at: float) -> Moment:
     codebook = line_codebook(made_edit("a", [0], "x", epsilon=1), made_edit("b", [4], "y", epsilon=0.5), rule="separated")
     vectors = np.array(at, np.float32).reshape(-1, 1)
     matches = codebook.match(vectors)
     queries = tuple(LoggedQuery(f"q{x:g}", f"<b>at {x:g}</b>", "said", m.edit_id) for x, m in zip(at, matches, strict=True))
-    return LabView(codebook, queries, vectors, matches, 1)
+    return Moment(codebook, queries, vectors, matches, 1)
 
 
 def test_the_changed_answers_with_counts_and_what_caps_them() -> None:

@@ -1,22 +1,21 @@
-"""What another ε would do: on lines that one can check by eye, and against the model's own answers."""
+"""What another ε would do, on lines that one can check by eye."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.journal.store import JournalStore
-from app.lab.epsilon import (
+from grace_core.codebook.codebook import Codebook
+from grace_core.errors import InputError
+from grace_core.measuring.what_if import (
     MOST_STRANGERS,
-    LabView,
     LoggedQuery,
-    Probes,
+    Moment,
+    Yardstick,
     asked_epsilon,
     curves,
     known_phrasings,
@@ -24,21 +23,15 @@ from app.lab.epsilon import (
     slider_end,
     what_if,
 )
-from app.studio.workbench import Workbench
-from grace_core.codebook.codebook import Codebook
-from grace_core.config import GraceConfig
-from grace_core.errors import InputError
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import load_model
 from tests.grace_core.builders import line_codebook, made_edit
 
 
-def view_of(codebook: Codebook, *at: float, fine: bool = False) -> LabView:
+def view_of(codebook: Codebook, *at: float, fine: bool = False) -> Moment:
     """Logged queries at points of a line, named by where they are."""
     vectors = np.array(at, dtype=np.float32).reshape(-1, 1)
     matches = codebook.match(vectors)
     queries = tuple(LoggedQuery(f"q{x:g}", f"at {x:g}", "said", m.edit_id, fine) for x, m in zip(at, matches, strict=True))
-    return LabView(codebook, queries, vectors, matches, 1)
+    return Moment(codebook, queries, vectors, matches, 1)
 
 
 def two() -> Codebook:
@@ -159,7 +152,7 @@ def test_what_is_asked_for_now_and_how_far_a_slider_goes() -> None:
 
 def test_curves_count_phrasings_reached_and_strangers_touched() -> None:
     codebook = two()
-    probes = Probes(
+    probes = Yardstick(
         (("p1", "a"), ("p2", "a"), ("p3", "b")), ("u1", "u2"),
         np.array([[0.5], [1.5], [1.9]], np.float32), np.array([[-1.2], [90]], np.float32), 3, 0, 2,
     )  # fmt: skip
@@ -179,9 +172,9 @@ def test_curves_count_phrasings_reached_and_strangers_touched() -> None:
     assert float(one.touched.max()) == 0.0
 
 
-def test_curves_without_probes_say_nothing() -> None:
+def test_curves_without_a_yardstick_say_nothing() -> None:
     none = np.zeros((0, 1), np.float32)
-    found = curves(two(), Probes((), (), none, none, 0, 0, 0), None, 2.0)
+    found = curves(two(), Yardstick((), (), none, none, 0, 0, 0), None, 2.0)
     assert (found.reached, found.touched, found.now) == (None, None, (1.0, None, None))
 
 
@@ -196,68 +189,3 @@ def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> N
     silent = view_of(line_codebook(edit), 0.5, 7)
     assert known_phrasings(silent)[0] == (("other words", "a"),)
     assert known_unrelated(silent, ("hello",)) == ("hello",)
-
-
-NAMES = (
-    "Orla Tannick", "Bram Eskelund", "Priya Volhart", "Tomas Quillfeather", "Ines Marrowby", "Jorun Aldermere", "Kofi Brandwyn",
-    "Lucia Oakhurst", "Matteo Silverthorn", "Nadia Fenwright", "Oskar Hollybrook", "Petra Windlass", "Quentin Rosevale",
-    "Rhea Stormont", "Silas Thornbury", "Tamsin Greyling", "Ulf Kettering", "Vera Moonfield", "Wim Larkspur", "Yara Duskwood",
-)  # fmt: skip
-STRANGERS = tuple(name.split()[0] + " " + other.split()[1] for name, other in zip(NAMES, NAMES[7:] + NAMES[:7], strict=True))
-UNRELATED = (
-    "What is the capital of Norway?", "How do bees make honey?", "Name three prime numbers.", "Why is the sky blue?",
-    "Who wrote Hamlet?", "What is 12 times 12?", "Translate 'good morning' to French.", "Give me a word that rhymes with stone.",
-    "What do pandas eat?", "How many legs has a spider?", "Is water heavier than oil?", "Explain gravity to a child.",
-    "What colour is a ripe banana?", "When was the printing press invented?", "List two uses of copper.", "What is a haiku?",
-    "Where do penguins live?", "How long is a marathon?", "Describe the taste of salt.", "Who painted the Mona Lisa?",
-)  # fmt: skip
-CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
-
-
-def learned(bench: Workbench, name: str, city: str) -> str:
-    outcome = bench.edit(f"Where was {name} born?", city).result(100)
-    assert outcome.edit_id is not None, outcome.reason
-    return outcome.edit_id
-
-
-def taught_again(bench: Workbench, store: JournalStore, name: str, like: int) -> str:
-    """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
-    prompt = f"Where was {name} born?"
-    (codebook_id,) = {record.event.codebook_id for record in bench._replay.edits.values()}
-    source = list(bench._replay.edits.values())[like].edited
-    own = bench._model.prompt(prompt)
-    (activation,) = activations_of(bench._model, bench.codebook.config, bench.codebook.encoder.weights, [own])
-    store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
-    return name
-
-
-@pytest.mark.real
-def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
-    """20 edits of people nobody knows (5 values), half of them asking for a wide ε, half for a narrow one; then one ε for all."""
-    assert real_model_dir.is_dir()  # in the cache that load_model looks into
-    config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
-    queries = [
-        *(f"Where was {name} born?" for name in NAMES),
-        *(f"In which city was {name} born?" for name in NAMES),
-        *(f"{name}'s place of birth?" for name in NAMES),
-        *(f"Where was {name} born?" for name in STRANGERS),
-        *UNRELATED,
-    ]
-    assert len(set(queries)) == 100
-    with JournalStore(f"sqlite:///{tmp_path / 'journal.sqlite'}") as store:
-        bench = Workbench.open(load_model(device="cpu"), config, store, max_new_tokens=2)
-        try:
-            for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
-                edit_id = learned(bench, name, city) if row < len(CITIES) else taught_again(bench, store, name, row % len(CITIES))
-                bench.set_epsilon((0.8, 0.05)[row % 2], edit_id)
-            said = {text: bench.generate(text).result(100) for text in queries}
-            predicted = what_if(bench.lab_view(), 0.2, None)
-            told = {change.query.prompt: change.after for change in predicted.changed}
-            assert min(predicted.counts["gained"], predicted.counts["lost"]) >= 5
-            bench.set_epsilon(0.2)
-            again = {text: bench.generate(text).result(100) for text in queries}
-            assert sum(again[text].edit_id == told.get(text, said[text].edit_id) for text in queries) == 100
-            # Where the answer was to stay it is the same to the letter; where a city came or went it is another.
-            assert [text for text in queries if (again[text].text != said[text].text) != (text in told)] == []
-        finally:
-            bench.close()

@@ -37,7 +37,7 @@ class LoggedQuery:
 
 
 @dataclass(frozen=True, eq=False)
-class LabView:
+class Moment:
     """One moment: a codebook, all logged queries, their vectors (queries, dimensions) and what the codebook says of each.
 
     reading: the id of the one that the vectors are of.
@@ -131,7 +131,7 @@ def changed_codebook(codebook: Codebook, epsilon: float, edit_id: str | None) ->
     return codebook.with_epsilons(dict.fromkeys(served(codebook, edit_id), epsilon))
 
 
-def what_if(view: LabView, epsilon: float, edit_id: str | None) -> WhatIf:
+def what_if(view: Moment, epsilon: float, edit_id: str | None) -> WhatIf:
     """What would change if one key, or (None) all, asked for this radius.
 
     Raises:
@@ -214,7 +214,7 @@ def _serving(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap
 
 
 @dataclass(frozen=True, eq=False)
-class Probes:
+class Yardstick:
     """Prompts of which it is known whether an edit should answer them; activations are pooled, before encoding.
 
     phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
@@ -284,17 +284,17 @@ def slider_end(codebook: Codebook) -> float:
     return float(np.ceil(wanted / step) * step)
 
 
-def curves(codebook: Codebook, probes: Probes, edit_id: str | None, end: float) -> Curves:
+def curves(codebook: Codebook, yardstick: Yardstick, edit_id: str | None, end: float) -> Curves:
     """How many phrasings one key, or (None) any, reaches and how many unrelated prompts it touches, for each ε up to `end`.
 
     Raises:
         InputError: an edit without a key.
     """
     ids = set(served(codebook, edit_id))
-    rows = [i for i, (_, owner) in enumerate(probes.phrasings) if owner in ids]
-    owners = [probes.phrasings[i][1] for i in rows]
-    phrased = codebook.encoder(probes.phrasing_activations[rows])
-    strange = codebook.encoder(probes.unrelated_activations)
+    rows = [i for i, (_, owner) in enumerate(yardstick.phrasings) if owner in ids]
+    owners = [yardstick.phrasings[i][1] for i in rows]
+    phrased = codebook.encoder(yardstick.phrasing_activations[rows])
+    strange = codebook.encoder(yardstick.unrelated_activations)
     vectors = np.concatenate([phrased, strange])
     matches = codebook.match(vectors)
     epsilons = np.linspace(end / CURVE_POINTS, end, CURVE_POINTS)
@@ -319,7 +319,7 @@ def _by(match: Match, *edit_ids: str) -> bool:
     return match.matched and match.entry is not None and any(edit_id in match.entry.edit_ids for edit_id in edit_ids)
 
 
-def known_phrasings(view: LabView) -> tuple[tuple[tuple[str, str], ...], int]:
+def known_phrasings(view: Moment) -> tuple[tuple[tuple[str, str], ...], int]:
     """Texts that an edit should answer, each with the edit's id, and how many of them came with the edits.
 
     Those given with the edits; and logged answers by an edit that a reviewer marked fine.
@@ -333,7 +333,7 @@ def known_phrasings(view: LabView) -> tuple[tuple[tuple[str, str], ...], int]:
     return found, len(dict.fromkeys(given))
 
 
-def known_unrelated(view: LabView, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:
+def known_unrelated(view: Moment, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:
     """Texts that no edit should touch: the background, edited prompts about others (`strangers`, at most 2,000 of them,
     evenly chosen), and logged answers of the model itself that were marked fine.
     """

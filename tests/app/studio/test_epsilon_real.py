@@ -1,0 +1,80 @@
+"""What another ε is predicted to do, against the real model's own answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from app.journal.events import Edited
+from app.journal.store import JournalStore
+from app.studio.workbench import Workbench
+from grace_core.config import GraceConfig
+from grace_core.measuring.what_if import what_if
+from grace_core.models.hooks import activations_of
+from grace_core.models.load import LanguageModel, load_model
+
+NAMES = (
+    "Orla Tannick", "Bram Eskelund", "Priya Volhart", "Tomas Quillfeather", "Ines Marrowby", "Jorun Aldermere", "Kofi Brandwyn",
+    "Lucia Oakhurst", "Matteo Silverthorn", "Nadia Fenwright", "Oskar Hollybrook", "Petra Windlass", "Quentin Rosevale",
+    "Rhea Stormont", "Silas Thornbury", "Tamsin Greyling", "Ulf Kettering", "Vera Moonfield", "Wim Larkspur", "Yara Duskwood",
+)  # fmt: skip
+STRANGERS = tuple(name.split()[0] + " " + other.split()[1] for name, other in zip(NAMES, NAMES[7:] + NAMES[:7], strict=True))
+UNRELATED = (
+    "What is the capital of Norway?", "How do bees make honey?", "Name three prime numbers.", "Why is the sky blue?",
+    "Who wrote Hamlet?", "What is 12 times 12?", "Translate 'good morning' to French.", "Give me a word that rhymes with stone.",
+    "What do pandas eat?", "How many legs has a spider?", "Is water heavier than oil?", "Explain gravity to a child.",
+    "What colour is a ripe banana?", "When was the printing press invented?", "List two uses of copper.", "What is a haiku?",
+    "Where do penguins live?", "How long is a marathon?", "Describe the taste of salt.", "Who painted the Mona Lisa?",
+)  # fmt: skip
+CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
+
+
+def learned(bench: Workbench, name: str, city: str) -> str:
+    outcome = bench.edit(f"Where was {name} born?", city).result(100)
+    assert outcome.edit_id is not None, outcome.reason
+    return outcome.edit_id
+
+
+def taught_again(bench: Workbench, model: LanguageModel, store: JournalStore, name: str, like: int) -> str:
+    """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
+    prompt, codebook_id, codebook = f"Where was {name} born?", bench.status().codebook_id, bench.codebook
+    source = [event.data for event in store.events(codebook_id, kinds=[Edited]) if isinstance(event.data, Edited)][like]
+    (activation,) = activations_of(model, codebook.config, codebook.encoder.weights, [model.prompt(prompt)])
+    store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
+    return name
+
+
+@pytest.mark.real
+def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
+    """20 edits of people nobody knows (5 values), half of them asking for a wide ε, half for a narrow one; then one ε for all."""
+    assert real_model_dir.is_dir()  # in the cache that load_model looks into
+    config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
+    queries = [
+        *(f"Where was {name} born?" for name in NAMES),
+        *(f"In which city was {name} born?" for name in NAMES),
+        *(f"{name}'s place of birth?" for name in NAMES),
+        *(f"Where was {name} born?" for name in STRANGERS),
+        *UNRELATED,
+    ]
+    assert len(set(queries)) == 100
+    with JournalStore(f"sqlite:///{tmp_path / 'journal.sqlite'}") as store:
+        model = load_model(device="cpu")
+        bench = Workbench.open(model, config, store, max_new_tokens=2)
+        try:
+            for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
+                taught = row >= len(CITIES)
+                edit_id = taught_again(bench, model, store, name, row % len(CITIES)) if taught else learned(bench, name, city)
+                bench.set_epsilon((0.8, 0.05)[row % 2], edit_id)
+            said = {text: bench.generate(text).result(100) for text in queries}
+            predicted = what_if(bench.moment(), 0.2, None)
+            told = {change.query.prompt: change.after for change in predicted.changed}
+            assert min(predicted.counts["gained"], predicted.counts["lost"]) >= 5
+            bench.set_epsilon(0.2)
+            again = {text: bench.generate(text).result(100) for text in queries}
+            assert sum(again[text].edit_id == told.get(text, said[text].edit_id) for text in queries) == 100
+            # Where the answer was to stay it is the same to the letter; where a city came or went it is another.
+            assert [text for text in queries if (again[text].text != said[text].text) != (text in told)] == []
+        finally:
+            bench.close()
