@@ -1,7 +1,7 @@
 """Where the journal is kept: any database that SQLAlchemy speaks to; SQLite unless told otherwise.
 
 Append-only: there is no update and no delete. What `append` returned for is on the disk; what failed to be written did
-not happen. Nothing here knows what events mean: that is replay.py.
+not happen. Nothing here knows what events mean: that is app.journal.events.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from app.journal.events.answers import VERDICTS as VERDICTS
+from app.journal.events.answers import Verdict as Verdict
+from app.journal.state.answers import Mark as Mark
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.measuring.distances import Choice
-
-Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
-VERDICTS: tuple[Verdict, ...] = ("fabricated", "wrong", "incoherent", "outdated", "fine")
 
 _CUTS_SHOWN = 3
 
@@ -72,20 +72,6 @@ class PartialAnswer:
     """An answer while it is being generated: all text so far."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A reviewer's verdict on text[start:end] (code points) of one answer."""
-
-    mark_id: str
-    query_id: str
-    start: int
-    end: int
-    text: str
-    verdict: Verdict
-    author: str
-    at: datetime
 
 
 @dataclass(frozen=True)

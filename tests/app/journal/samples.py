@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from app.journal.events import (
+    VERDICTS,
     Calibrated,
     Edited,
     EpsilonChanged,
@@ -24,7 +25,6 @@ from app.journal.events import (
     Undone,
     Unmarked,
 )
-from app.studio.views import VERDICTS
 from grace_core.config import Encoding
 
 WIDTH = 8

@@ -20,7 +20,7 @@ from sqlalchemy import event, text
 
 from app.errors import JournalError
 from app.journal.events import Edited, Generated
-from app.journal.replay import Replay
+from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
 from tests.app.journal.samples import edited, generated, vector
 
@@ -95,7 +95,7 @@ def test_a_kill_in_the_middle_of_appends_loses_nothing_confirmed(tmp_path: Path,
             expected.append(edited(f"ea-{index}", value=vector(index, 4096)[None]))
         assert [item.data for item in read] == expected  # whole transactions only, arrays included
         assert len(read) >= 2 * len(names)  # all that append() returned for
-        assert set(Replay.of(read).edits) >= {"e" + name for name in names}
+        assert set(JournalState.of(read).edits) >= {"e" + name for name in names}
         store.append(codebook_id, generated("after"))
     with sqlite3.connect(path) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -115,7 +115,7 @@ def test_processes_that_write_at_once_corrupt_nothing(tmp_path: Path) -> None:
         read = list(store.events(_codebook(store)))
     assert [item.seq for item in read] == list(range(1, 151))
     assert sorted(seq for own in seqs for seq in own) == [item.seq for item in read][1::2]
-    assert len(Replay.of(read).edits) == 75
+    assert len(JournalState.of(read).edits) == 75
 
 
 def test_a_number_never_comes_back(tmp_path: Path) -> None:

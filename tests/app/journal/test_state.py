@@ -27,9 +27,9 @@ from app.journal.events import (
     Undone,
     Unmarked,
 )
-from app.journal.readings import Reading
-from app.journal.replay import Replay
-from app.studio.views import Mark
+from app.journal.state.answers import Mark
+from app.journal.state.journal_state import JournalState
+from app.journal.state.query_space import QuerySpace
 from grace_core.config import GraceConfig
 from tests.app.journal.samples import WIDTH, edited, generated, histories, one_of_each, reread, vector
 
@@ -44,61 +44,61 @@ def stored(history: Sequence[EventData], *, start: int = 1) -> list[StoredEvent]
     ]
 
 
-def summary(replay: Replay) -> tuple[object, ...]:
-    """All of a replay's state in a form that can be compared."""
+def summary(state: JournalState) -> tuple[object, ...]:
+    """All of a state's state in a form that can be compared."""
     return (
-        [(key, record.edited, record.event, record.undone) for key, record in replay.edits.items()],
-        [(key, record.generated, record.event) for key, record in replay.queries.items()],
-        {key: replay.marks(key) for key in replay.queries},
-        [(key, record.activation.tobytes()) for key, record in replay.queries.items()],
-        [(edit.edit_id, edit.activation.tobytes()) for edit in replay.active_edits()],
-        [reading_summary(reading) for reading in replay.readings.values()],
-        replay.reading.reading_id,
-        replay.next_version,
-        replay.folded,
-        replay.calibrations,
-        [(key, change.changed, change.event, change.undone) for key, change in replay.epsilon_changes.items()],
-        [(edit.edit_id, edit.epsilon) for edit in replay.active_edits()],
-        replay.revision,
-        replay.codebook_id,
-        [edit.edit_id for edit in replay.active_edits()],
+        [(key, record.edited, record.event, record.undone) for key, record in state.edits.items()],
+        [(key, record.generated, record.event) for key, record in state.queries.items()],
+        {key: state.marks(key) for key in state.queries},
+        [(key, record.activation.tobytes()) for key, record in state.queries.items()],
+        [(edit.edit_id, edit.activation.tobytes()) for edit in state.active_edits()],
+        [reading_summary(reading) for reading in state.query_spaces.values()],
+        state.query_space.reading_id,
+        state.next_version,
+        state.folded,
+        state.calibrations,
+        [(key, change.changed, change.event, change.undone) for key, change in state.epsilon_changes.items()],
+        [(edit.edit_id, edit.epsilon) for edit in state.active_edits()],
+        state.revision,
+        state.codebook_id,
+        [edit.edit_id for edit in state.active_edits()],
     )
 
 
-def reading_summary(reading: Reading) -> tuple[object, ...]:
+def reading_summary(space: QuerySpace) -> tuple[object, ...]:
     return (
-        reading.reading_id,
-        reading.reread,
-        [(edit.edit_id, edit.epsilon, edit.activation.tobytes()) for edit in reading.edits.values()],
-        [(query_id, activation.tobytes()) for query_id, activation in reading.queries.items()],
-        reading.calibrations,
-        [(key, change.changed, change.undone) for key, change in reading.epsilon_changes.items()],
+        space.reading_id,
+        space.reread,
+        [(edit.edit_id, edit.epsilon, edit.activation.tobytes()) for edit in space.edits.values()],
+        [(query_id, activation.tobytes()) for query_id, activation in space.queries.items()],
+        space.calibrations,
+        [(key, change.changed, change.undone) for key, change in space.epsilon_changes.items()],
     )
 
 
 def test_a_new_replay_is_empty() -> None:
-    replay = Replay()
-    assert replay.active_edits() == ()
-    assert replay.marks("q1") == ()
-    assert (replay.edits, replay.queries, replay.calibrations, replay.revision) == ({}, {}, [], 0)
+    state = JournalState()
+    assert state.active_edits() == ()
+    assert state.marks("q1") == ()
+    assert (state.edits, state.queries, state.calibrations, state.revision) == ({}, {}, [], 0)
 
 
 def test_one_of_each() -> None:
     events = stored(one_of_each())
-    replay = Replay.of(events)
-    assert list(replay.queries) == ["q1"]
-    assert replay.queries["q1"].generated == generated("q1")
-    assert replay.queries["q1"].event is events[0]
-    assert replay.marks("q1") == ()
-    assert list(replay.edits) == ["e1"]
-    assert replay.edits["e1"].event is events[2]
-    assert [calibrated.version for calibrated in replay.calibrations] == [1]
-    assert replay.revision == events[-1].seq
+    state = JournalState.of(events)
+    assert list(state.queries) == ["q1"]
+    assert state.queries["q1"].generated == generated("q1")
+    assert state.queries["q1"].event is events[0]
+    assert state.marks("q1") == ()
+    assert list(state.edits) == ["e1"]
+    assert state.edits["e1"].event is events[2]
+    assert [calibrated.version for calibrated in state.calibrations] == [1]
+    assert state.revision == events[-1].seq
 
 
 def test_an_edit_is_what_was_learned() -> None:
-    replay = Replay.of(stored([edited("e1")]))
-    (edit,) = replay.active_edits()
+    state = JournalState.of(stored([edited("e1")]))
+    (edit,) = state.active_edits()
     source = edited("e1")
     assert (edit.edit_id, edit.prompt, edit.target) == (source.edit_id, source.prompt, source.target)
     assert (edit.target_ids, edit.paraphrases) == (source.target_ids, source.paraphrases)
@@ -109,22 +109,22 @@ def test_an_edit_is_what_was_learned() -> None:
 
 def test_a_mark_says_by_whom_and_when() -> None:
     events = stored([generated("q1"), Marked("m1", "q1", 0, 3, "Ada", "wrong"), Marked("m2", "q1", 4, 6, "is", "fine")])
-    replay = Replay.of(events)
-    assert replay.marks("q1") == (
+    state = JournalState.of(events)
+    assert state.marks("q1") == (
         Mark("m1", "q1", 0, 3, "Ada", "wrong", "author 1", events[1].at),
         Mark("m2", "q1", 4, 6, "is", "fine", "author 2", events[2].at),
     )
-    replay.apply(StoredEvent(99, "c", START, "", Unmarked("m1")))
-    assert [mark.mark_id for mark in replay.marks("q1")] == ["m2"]
-    assert replay.mark("m1") is None
+    state.apply(StoredEvent(99, "c", START, "", Unmarked("m1")))
+    assert [mark.mark_id for mark in state.marks("q1")] == ["m2"]
+    assert state.mark("m1") is None
 
 
 def test_a_redo_returns_to_its_old_place() -> None:
     history: list[EventData] = [edited("a"), edited("b"), edited("c"), Undone("b")]
-    replay = Replay.of(stored(history))
-    assert [edit.edit_id for edit in replay.active_edits()] == ["a", "c"]
-    replay.apply(StoredEvent(99, "c", START, "", Redone("b")))
-    assert [edit.edit_id for edit in replay.active_edits()] == ["a", "b", "c"]
+    state = JournalState.of(stored(history))
+    assert [edit.edit_id for edit in state.active_edits()] == ["a", "c"]
+    state.apply(StoredEvent(99, "c", START, "", Redone("b")))
+    assert [edit.edit_id for edit in state.active_edits()] == ["a", "b", "c"]
 
 
 def naive_reading(past: Sequence[EventData]) -> str:
@@ -155,14 +155,14 @@ def naive_epsilon(past: Sequence[EventData], edited: Edited) -> float:
 @given(histories(max_size=40))
 def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> None:
     """After every event: the edits so far, less those whose last word is an undo."""
-    replay = Replay()
+    state = JournalState()
     for length, event in enumerate(stored(history), start=1):
-        replay.apply(event)
+        state.apply(event)
         past = history[:length]
         made = [data for data in past if isinstance(data, Edited)]
         words = {data.edit_id: type(data) for data in past if isinstance(data, Edited | Undone | Redone)}
         expected = [data for data in made if words[data.edit_id] is not Undone]
-        active = replay.active_edits()
+        active = state.active_edits()
         assert [edit.edit_id for edit in active] == [data.edit_id for data in expected]
         for edit, data in zip(active, expected, strict=True):
             assert edit.activation.tobytes() == naive_came(past, data, naive_reading(past))[0]
@@ -170,64 +170,64 @@ def test_active_edits_are_those_of_the_naive_model(history: list[EventData]) -> 
             assert (edit.prompt, edit.target, edit.epsilon) == (data.prompt, data.target, naive_epsilon(past, data))
         removed = {data.mark_id for data in past if isinstance(data, Unmarked)}
         kept = [data.mark_id for data in past if isinstance(data, Marked) and data.mark_id not in removed]
-        assert sorted(mark.mark_id for query_id in replay.queries for mark in replay.marks(query_id)) == sorted(kept)
+        assert sorted(mark.mark_id for query_id in state.queries for mark in state.marks(query_id)) == sorted(kept)
         asked = [data for data in past if isinstance(data, Generated)]
-        assert list(replay.queries) == [data.query_id for data in asked]
-        for record, query in zip(replay.queries.values(), asked, strict=True):
+        assert list(state.queries) == [data.query_id for data in asked]
+        for record, query in zip(state.queries.values(), asked, strict=True):
             assert record.activation.tobytes() == naive_came(past, query, naive_reading(past))[0]
         calibrated = [data for data in past if isinstance(data, Calibrated) and data.reading == naive_reading(past)]
-        assert replay.calibrations[len(replay.calibrations) - len(calibrated) :] == calibrated
-        assert replay.revision == event.seq
+        assert state.calibrations[len(state.calibrations) - len(calibrated) :] == calibrated
+        assert state.revision == event.seq
 
 
 @given(histories(), st.data())
 def test_it_does_not_matter_where_the_first_load_ended(history: list[EventData], data: st.DataObject) -> None:
     events = stored(history)
     middle = data.draw(st.integers(0, len(events)))
-    replay = Replay.of(events[:middle])
+    state = JournalState.of(events[:middle])
     for event in events[middle:]:
-        replay.apply(event)
-    assert summary(replay) == summary(Replay.of(events))
+        state.apply(event)
+    assert summary(state) == summary(JournalState.of(events))
 
 
 @given(histories(max_size=30), st.data())
 def test_a_reading_that_is_left_and_returned_to_is_as_it_was_left(history: list[EventData], data: st.DataObject) -> None:
     """Bit for bit, whatever was made in between: more edits and queries, undos, other calibrations and radii."""
-    replay = Replay.of(stored(history))
-    own = replay.reading.reading_id
-    left = reading_summary(replay.reading)
-    edits = {edit_id: (record.edit.epsilon, record.edit.activation.tobytes()) for edit_id, record in replay.edits.items()}
-    queries = {query_id: record.activation.tobytes() for query_id, record in replay.queries.items()}
+    state = JournalState.of(stored(history))
+    own = state.query_space.reading_id
+    left = reading_summary(state.query_space)
+    edits = {edit_id: (record.edit.epsilon, record.edit.activation.tobytes()) for edit_id, record in state.edits.items()}
+    queries = {query_id: record.activation.tobytes() for query_id, record in state.queries.items()}
 
     def add(event: EventData) -> None:
-        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", event))
+        state.apply(StoredEvent(state.revision + 1, "c", START, "", event))
 
     def texts() -> tuple[str, ...]:
-        return tuple(sorted(replay.unread(None)))
+        return tuple(sorted(state.unread(None)))
 
-    add(reread("elsewhere", texts(), version=replay.next_version))
+    add(reread("elsewhere", texts(), version=state.next_version))
     add(edited("new", reading="elsewhere", requested_epsilon=0.7))
     add(generated("new", reading="elsewhere"))
     add(EpsilonChanged("new", None, data.draw(st.floats(0.1, 2)), "elsewhere"))
-    add(Calibrated(replay.next_version, "new", ("x",), vector(9)[None], "elsewhere"))
-    lacking = tuple(sorted(replay.unread(replay.readings[own])))
+    add(Calibrated(state.next_version, "new", ("x",), vector(9)[None], "elsewhere"))
+    lacking = tuple(sorted(state.unread(state.query_spaces[own])))
     assert lacking == ("Who was Ada Lovelace?",)
     add(Returned(own, 0.125, lacking, vector(10)[None]))
     assert {
         edit_id: (record.edit.epsilon, record.edit.activation.tobytes())
-        for edit_id, record in replay.edits.items()
+        for edit_id, record in state.edits.items()
         if edit_id != "new"
     } == edits
-    assert {key: record.activation.tobytes() for key, record in replay.queries.items() if key != "new"} == queries
-    now = reading_summary(replay.reading)
+    assert {key: record.activation.tobytes() for key, record in state.queries.items() if key != "new"} == queries
+    now = reading_summary(state.query_space)
     assert (now[0], now[1], now[4], now[5]) == (left[0], left[1], left[4], left[5])
-    new = replay.edits["new"].edit
+    new = state.edits["new"].edit
     assert (new.epsilon, new.activation.tobytes()) == (0.125, vector(10).tobytes())
-    assert replay.queries["new"].activation.tobytes() == vector(10).tobytes()
+    assert state.queries["new"].activation.tobytes() == vector(10).tobytes()
     # Further on: the other reading is there as well, as it was left.
     add(Returned("elsewhere", 0.9, (), np.zeros((0, WIDTH), np.float32)))
-    assert replay.edits["new"].edit.epsilon == replay.epsilon_changes["new"].changed.epsilon
-    assert [step.reason for step in replay.calibrations] == ["reread", "new"]
+    assert state.edits["new"].edit.epsilon == state.epsilon_changes["new"].changed.epsilon
+    assert [step.reason for step in state.calibrations] == ["reread", "new"]
 
 
 @given(histories(max_size=30), st.data())
@@ -239,40 +239,40 @@ def test_an_undone_edit_leaves_no_trace_in_whichever_reading(history: list[Event
     without = [one for one in without if not isinstance(one, EpsilonChanged) or gone not in (one.edit_ids or ())]
     kept = {one.change_id for one in without if isinstance(one, EpsilonChanged)}
     without = [one for one in without if not isinstance(one, EpsilonUndone | EpsilonRedone) or one.change_id in kept]
-    replay, never = Replay.of(stored(history)), Replay.of(stored(without))
-    if gone in replay.edits and not replay.edits[gone].undone:
-        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", Undone(gone)))
-    shared = {key for key in replay.epsilon_changes if key not in never.epsilon_changes}
+    state, never = JournalState.of(stored(history)), JournalState.of(stored(without))
+    if gone in state.edits and not state.edits[gone].undone:
+        state.apply(StoredEvent(state.revision + 1, "c", START, "", Undone(gone)))
+    shared = {key for key in state.epsilon_changes if key not in never.epsilon_changes}
     if shared:  # a change that names it and others is another change without it
         return
-    assert [(e.edit_id, e.epsilon, e.activation.tobytes()) for e in replay.active_edits()] == [
+    assert [(e.edit_id, e.epsilon, e.activation.tobytes()) for e in state.active_edits()] == [
         (e.edit_id, e.epsilon, e.activation.tobytes()) for e in never.active_edits()
     ]
-    assert replay.calibrations == never.calibrations
-    assert replay.reading.reading_id == never.reading.reading_id
+    assert state.calibrations == never.calibrations
+    assert state.query_space.reading_id == never.reading.reading_id
 
 
 @given(histories(max_size=20), st.data())
 def test_a_copy_is_apart(history: list[EventData], data: st.DataObject) -> None:
-    replay = Replay.of(stored(history))
-    before = summary(replay)
-    copy = replay.copied()
+    state = JournalState.of(stored(history))
+    before = summary(state)
+    copy = state.copied()
     assert summary(copy) == before
     later: list[EventData] = [
-        reread("elsewhere", tuple(sorted(replay.unread(None))), version=replay.next_version),
+        reread("elsewhere", tuple(sorted(state.unread(None))), version=state.next_version),
         edited("new", reading="elsewhere"),
         EpsilonChanged("new", None, 0.3, "elsewhere"),
     ]
     for event in later[: data.draw(st.integers(1, 3))]:
         copy.apply(StoredEvent(copy.revision + 1, "c", START, "", event))
-    assert summary(replay) == before
+    assert summary(state) == before
     assert summary(copy) != before
 
 
 def test_a_reading_has_its_own_radii_and_calibrations() -> None:
     """A change of ε counts where it was made, and waits there; so does a calibration. Versions rise over all readings."""
     text = "Who was Ada Lovelace?"
-    replay = Replay.of(
+    state = JournalState.of(
         stored(
             [
                 Calibrated(1, "background", ("x", "y"), np.stack([vector(1), vector(2)])),
@@ -284,67 +284,67 @@ def test_a_reading_has_its_own_radii_and_calibrations() -> None:
             ]
         )
     )
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.8, 0.9]
-    assert (list(replay.epsilon_changes), replay.reading.version, replay.next_version) == (["c2"], 2, 3)
-    assert replay.reading.weighed == ("a", "b")
-    assert replay.reading.background == ("a", "b", "c")
-    replay.apply(StoredEvent(50, "c", START, "", EpsilonUndone("c2")))
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.25, 0.9]
-    replay.apply(StoredEvent(51, "c", START, "", Returned("", 0.3, (text,), vector(7)[None])))
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.4, 0.3]
-    assert (list(replay.epsilon_changes), replay.reading.version, replay.next_version) == (["c1"], 1, 3)
-    assert replay.reading.weighed == ("x", "y")
-    replay.apply(StoredEvent(52, "c", START, "", EpsilonUndone("c1")))
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.9, 0.3]
+    assert [edit.epsilon for edit in state.active_edits()] == [0.8, 0.9]
+    assert (list(state.epsilon_changes), state.query_space.version, state.next_version) == (["c2"], 2, 3)
+    assert state.query_space.weighed == ("a", "b")
+    assert state.query_space.background == ("a", "b", "c")
+    state.apply(StoredEvent(50, "c", START, "", EpsilonUndone("c2")))
+    assert [edit.epsilon for edit in state.active_edits()] == [0.25, 0.9]
+    state.apply(StoredEvent(51, "c", START, "", Returned("", 0.3, (text,), vector(7)[None])))
+    assert [edit.epsilon for edit in state.active_edits()] == [0.4, 0.3]
+    assert (list(state.epsilon_changes), state.query_space.version, state.next_version) == (["c1"], 1, 3)
+    assert state.query_space.weighed == ("x", "y")
+    state.apply(StoredEvent(52, "c", START, "", EpsilonUndone("c1")))
+    assert [edit.epsilon for edit in state.active_edits()] == [0.9, 0.3]
 
 
 def test_a_reading_changes_the_configuration_and_nothing_else_of_it() -> None:
     base = GraceConfig.robust(key_layer=1, value_layer=5)
-    replay = Replay.of(stored([reread("r1")]))
+    state = JournalState.of(stored([reread("r1")]))
     expected = GraceConfig.robust(key_layer=2, value_layer=5, pool="last", epsilon=0.25)
-    assert (replay.reading.config(base), replay.readings[""].config(base)) == (expected, base)
+    assert (state.query_space.config(base), state.query_spaces[""].config(base)) == (expected, base)
 
 
 @given(histories(max_size=30), st.data())
 def test_undoing_all_changes_of_epsilon_in_any_order_leaves_what_was_asked_for_and_redoing_restores_all(
     history: list[EventData], data: st.DataObject
 ) -> None:
-    replay = Replay.of(stored(history))
-    before = {edit_id: record.edit.epsilon for edit_id, record in replay.edits.items()}
-    order = data.draw(st.permutations([change_id for change_id, one in replay.epsilon_changes.items() if not one.undone]))
+    state = JournalState.of(stored(history))
+    before = {edit_id: record.edit.epsilon for edit_id, record in state.edits.items()}
+    order = data.draw(st.permutations([change_id for change_id, one in state.epsilon_changes.items() if not one.undone]))
     for change_id in order:
-        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonUndone(change_id)))
-    for record in replay.edits.values():
+        state.apply(StoredEvent(state.revision + 1, "c", START, "", EpsilonUndone(change_id)))
+    for record in state.edits.values():
         assert record.edit.epsilon == naive_came(history, record.edited, naive_reading(history))[1]
     for change_id in data.draw(st.permutations(order)):
-        replay.apply(StoredEvent(replay.revision + 1, "c", START, "", EpsilonRedone(change_id)))
-    assert {edit_id: record.edit.epsilon for edit_id, record in replay.edits.items()} == before
+        state.apply(StoredEvent(state.revision + 1, "c", START, "", EpsilonRedone(change_id)))
+    assert {edit_id: record.edit.epsilon for edit_id, record in state.edits.items()} == before
 
 
 def test_a_change_for_all_is_about_the_edits_of_its_time_and_survives_their_undo() -> None:
     first: list[EventData] = [edited("a"), edited("b"), Undone("b"), EpsilonChanged("all", None, 0.2), edited("c"), Redone("b")]
-    replay = Replay.of(stored(first))
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.2, 0.2, 0.9]
-    assert replay.epsilon_changes["all"].edit_ids == {"a", "b"}
+    state = JournalState.of(stored(first))
+    assert [edit.epsilon for edit in state.active_edits()] == [0.2, 0.2, 0.9]
+    assert state.epsilon_changes["all"].edit_ids == {"a", "b"}
     later: list[EventData] = [EpsilonChanged("one", ("a",), 0.4), EpsilonUndone("all")]
     for seq, data in enumerate(later, start=50):
-        replay.apply(StoredEvent(seq, "c", START, "", data))
-    assert [edit.epsilon for edit in replay.active_edits()] == [0.4, 0.9, 0.9]
+        state.apply(StoredEvent(seq, "c", START, "", data))
+    assert [edit.epsilon for edit in state.active_edits()] == [0.4, 0.9, 0.9]
 
 
 @given(histories(), st.data())
 def test_undoing_everything_in_any_order_leaves_no_edit_and_redoing_restores_all(
     history: list[EventData], data: st.DataObject
 ) -> None:
-    replay = Replay.of(stored(history))
-    before = [edit.edit_id for edit in replay.active_edits()]
+    state = JournalState.of(stored(history))
+    before = [edit.edit_id for edit in state.active_edits()]
     order = data.draw(st.permutations(before))
     for edit_id in order:
-        replay.apply(StoredEvent(replay.revision + 1, replay.codebook_id or "c", START, "", Undone(edit_id)))
-    assert replay.active_edits() == ()
+        state.apply(StoredEvent(state.revision + 1, state.codebook_id or "c", START, "", Undone(edit_id)))
+    assert state.active_edits() == ()
     for edit_id in data.draw(st.permutations(before)):
-        replay.apply(StoredEvent(replay.revision + 1, replay.codebook_id or "c", START, "", Redone(edit_id)))
-    assert [edit.edit_id for edit in replay.active_edits()] == before
+        state.apply(StoredEvent(state.revision + 1, state.codebook_id or "c", START, "", Redone(edit_id)))
+    assert [edit.edit_id for edit in state.active_edits()] == before
 
 
 TEXT = "Who was Ada Lovelace?"
@@ -405,33 +405,33 @@ def test_an_impossible_history_is_refused_and_changes_nothing(data: EventData, m
         EpsilonChanged("c2", ("e1",), 0.3, "r0"),
         EpsilonUndone("c2"),
     ]
-    replay = Replay.of(stored(history))
-    before = summary(replay)
+    state = JournalState.of(stored(history))
+    before = summary(state)
     with pytest.raises(JournalError, match=f"This cannot be recorded: {message}"):
-        replay.check(data)
+        state.check(data)
     with pytest.raises(JournalError, match=rf"impossible at event 99 \({data.KIND}\): {message}.* from a backup"):
-        replay.apply(StoredEvent(99, "c", START, "", data))
-    assert summary(replay) == before
+        state.apply(StoredEvent(99, "c", START, "", data))
+    assert summary(state) == before
 
 
 @given(histories())
 def test_check_lets_all_pass_that_can_follow(history: list[EventData]) -> None:
-    replay = Replay()
+    state = JournalState()
     for event in stored(history):
-        replay.check(event.data)
-        replay.apply(event)
+        state.check(event.data)
+        state.apply(event)
 
 
 def test_events_out_of_order_or_of_another_codebook_are_refused() -> None:
-    replay = Replay.of(stored([generated("q1")], start=5))
+    state = JournalState.of(stored([generated("q1")], start=5))
     with pytest.raises(JournalError, match=r"impossible at event 5 .*: it comes after event 5"):
-        replay.apply(StoredEvent(5, "c", START, "", generated("q2")))
+        state.apply(StoredEvent(5, "c", START, "", generated("q2")))
     with pytest.raises(JournalError, match="it belongs to the codebook 'd', the others to 'c'"):
-        replay.apply(StoredEvent(6, "d", START, "", generated("q2")))
-    assert replay.revision == 5
+        state.apply(StoredEvent(6, "d", START, "", generated("q2")))
+    assert state.revision == 5
 
 
 def test_a_dangling_reference_that_changes_no_state_is_no_contradiction() -> None:
     """The edit named by an answer may be withdrawn meanwhile; the query of an edit is only for the reader."""
-    replay = Replay.of(stored([generated("q1", edit_id="nope"), edited("e1", query_id="nope")]))
-    assert replay.revision == 3
+    state = JournalState.of(stored([generated("q1", edit_id="nope"), edited("e1", query_id="nope")]))
+    assert state.revision == 3
