@@ -58,7 +58,7 @@ def build_app(studio: Studio) -> gr.Blocks:
             with gr.Tab("Review", id="review", elem_id="gs-tab-review"):
                 build_review(context)
             with gr.Tab("Map", id="map", elem_id="gs-tab-map") as map_tab:
-                build_map(studio, selected_edit, revision, picked_edits=picked_edits, author=author).on_open(map_tab.select)
+                build_map(context).on_open(map_tab.select)
             with gr.Tab("Edits", id="edits", elem_id="gs-tab-edits"):
                 build_edits(context)
             with gr.Tab("Lab", id="lab", elem_id="gs-tab-lab"):

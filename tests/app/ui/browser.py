@@ -1,0 +1,83 @@
+"""A browser session without a browser: it fires the events of an app and keeps what the page then shows.
+
+Gradio itself reads inputs, calls the handler and writes outputs (`Blocks.process_api`), as for a request of a real page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+
+
+class Browser:
+    """One session. What it shows is read with `value` and `props`; `toasts` are the warnings that popped up."""
+
+    def __init__(self, app: gr.Blocks) -> None:
+        self.app = app
+        self.toasts: list[str] = []
+        self._state = SessionState(app)
+        self._values: dict[int, Any] = {}
+        self._props: dict[int, dict[str, Any]] = {}
+
+    def value(self, component: Any) -> Any:
+        """The value of a component or a state, as this session has it."""
+        if isinstance(component, gr.State):
+            return self._state[component._id]
+        return self._values.get(component._id, component.value)
+
+    def props(self, component: Any) -> dict[str, Any]:
+        """What the handlers have set of a component besides its value: visible, interactive, selected."""
+        return self._props.get(component._id, {})
+
+    def type(self, component: Any, value: Any) -> None:
+        """As if the person had typed it. No event."""
+        self._values[component._id] = value
+
+    def fire(self, component: Any, event: str, **data: Any) -> None:
+        """An event with its data, and all that follows from it, to the end."""
+        asyncio.run(self.fired(component, event, **data))
+
+    async def fired(self, component: Any, event: str, **data: Any) -> None:
+        """`fire` on an event loop that runs already."""
+        functions = [fn for fn in self.app.fns.values() if (component._id, event) in fn.targets and fn.fn is not None]
+        assert functions, f"nothing is bound to {event} of {component}"
+        for fn in functions:
+            async for _ in self.run(fn, data):
+                pass
+
+    async def run(self, fn: BlockFunction, data: dict[str, Any]) -> AsyncIterator[None]:
+        """One handler; each of its updates is shown when it comes."""
+        iterator, changed, generating = None, set[int](), True
+        while generating:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UserWarning)
+                result = await self.app.process_api(
+                    fn, [None if one.stateful else self.value(one) for one in fn.inputs], self._state,
+                    iterator=iterator, event_data=gr.EventData(None, data),
+                )  # fmt: skip
+            self.toasts += [str(one.message) for one in caught if one.category is UserWarning]
+            ended = iterator is not None and not result["is_generating"]  # a generator's end brings no update
+            iterator, generating = result["iterator"], result["is_generating"]
+            changed |= set(result["changed_state_ids"])
+            for component, value in zip(fn.outputs, [] if ended else result["data"], strict=not ended):
+                self._show(component, value)
+            yield
+        for state in [self.app.blocks[one] for one in sorted(changed)]:
+            if any((state._id, "change") in other.targets for other in self.app.fns.values()):
+                await self.fired(state, "change")
+
+    def _show(self, component: Any, value: Any) -> None:
+        if component.stateful:
+            return
+        if isinstance(value, dict) and value.get("__type__") == "update":
+            self._props.setdefault(component._id, {}).update({key: one for key, one in value.items() if key != "value"})
+            if "value" not in value:
+                return
+            value = value["value"]
+        self._values[component._id] = value

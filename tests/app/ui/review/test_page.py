@@ -1,0 +1,163 @@
+"""The Review page, driven as a browser drives it, over a real studio with a tiny model."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app.studio.jobs import Job
+from app.studio.workbench import Workbench
+from app.ui.review.page import ReviewPage, build_review
+from app.ui.session import PageContext, Session
+from tests.app.studios import PROMPT, edited, id_of, other_than, said
+from tests.app.ui.browser import Browser
+
+
+class Pages:
+    """The page over its studio."""
+
+    def __init__(self, studio: Workbench) -> None:
+        self.studio = studio
+        with gr.Blocks() as self.app:
+            author, tabs, revision = gr.Textbox("Mira"), gr.Tabs(), gr.State(-1)
+            context = PageContext(studio, gr.State(Session()), author, gr.State(None), gr.State(None), revision, tabs)
+            self.page: ReviewPage = build_review(context)
+
+    def browser(self) -> Browser:
+        return Browser(self.app)
+
+    def send(self, browser: Browser, prompt: str = PROMPT) -> dict[str, Any]:
+        """Ask; the answer that is then shown."""
+        browser.type(self.page.parts.prompt, prompt)
+        browser.fire(self.page.parts.send, "click")
+        shown: dict[str, Any] = browser.value(self.page.parts.marker)
+        return shown
+
+    def edit(self, browser: Browser, target: str) -> dict[str, Any]:
+        """Correct what was answered; the outcome that is then shown."""
+        browser.type(self.page.parts.target, target)
+        browser.fire(self.page.parts.edit, "click")
+        shown: dict[str, Any] = browser.value(self.page.parts.outcome)
+        return shown
+
+    def is_idle(self, browser: Browser) -> bool:
+        parts = self.page.parts
+        buttons = [browser.props(button)["interactive"] for button in (parts.send, parts.ask)]
+        stoppers = [browser.props(button)["visible"] for button in (parts.stop, parts.cancel, parts.ask_stop)]
+        return all(buttons) and not any(stoppers) and browser.value(self.page.context.session).job is None
+
+
+@pytest.fixture
+def pages(bench: Workbench) -> Pages:
+    return Pages(bench)
+
+
+def test_an_answer_is_drawn_logged_and_offered_for_correction(pages: Pages) -> None:
+    browser, parts = pages.browser(), pages.page.parts
+    shown = pages.send(browser)
+    assert (shown["phase"], shown["source"]["label"]) == ("done", "Answered by the model itself")
+    assert pages.studio.answer(shown["query_id"]).author == "Mira"
+    assert (browser.value(parts.target), browser.props(parts.target)["interactive"]) == (shown["text"], True)
+    assert pages.is_idle(browser)
+    assert browser.props(parts.edit)["interactive"]
+
+
+def test_an_empty_prompt_is_refused_in_words_and_leaves_the_page_ready(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.send(browser, "  ")
+    assert "empty" in browser.value(pages.page.parts.prompt_message)["text"]
+    assert pages.is_idle(browser)
+    assert not browser.props(pages.page.parts.edit)["interactive"]
+
+
+def test_a_correction_is_learned_tried_and_undone(pages: Pages) -> None:
+    browser, parts = pages.browser(), pages.page.parts
+    before = pages.send(browser)["text"]
+    target = other_than(before)
+    outcome = pages.edit(browser, target)
+    assert (outcome["success"], outcome["edit_id"]) == (True, pages.studio.edits().rows[0].edit_id)
+    assert browser.props(parts.try_panel)["visible"]
+    assert pages.is_idle(browser)
+
+    browser.type(parts.phrasing, PROMPT)
+    browser.fire(parts.ask, "click")
+    (tried,) = browser.value(parts.tries)
+    assert (tried["text"], tried["kind"]) == (target, "good")
+
+    browser.fire(parts.outcome, "undo", edit_id=outcome["edit_id"])
+    assert pages.studio.edits().rows[0].state == "undone"
+    assert "is undone" in browser.value(parts.outcome)["undone"]
+    assert said(pages.studio, PROMPT) == before
+
+
+def test_an_empty_correction_is_refused_in_words(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.send(browser)
+    pages.edit(browser, "  ")
+    assert "empty" in browser.value(pages.page.parts.edit_message)["text"]
+    assert pages.is_idle(browser)
+
+
+def test_stop_ends_the_request_of_this_browser_only(pages: Pages) -> None:
+    one, other = pages.browser(), pages.browser()
+    gate = threading.Event()
+
+    def hold(model: object, codebook: object, job: Job[None]) -> None:
+        gate.wait(60)
+
+    holding: Job[None] = pages.studio.run(hold)
+    for browser in (one, other):
+        browser.type(pages.page.parts.prompt, PROMPT)
+    waiting = [threading.Thread(target=browser.fire, args=(pages.page.parts.send, "click")) for browser in (one, other)]
+    for thread in waiting:
+        thread.start()
+    while any(browser.value(pages.page.context.session).job is None for browser in (one, other)):
+        holding.position  # noqa: B018 - a look gives the other threads a turn
+    one.fire(pages.page.parts.stop, "click")
+    gate.set()
+    for thread in waiting:
+        thread.join(60)
+    assert one.value(pages.page.parts.marker)["phase"] == "stopped"
+    assert other.value(pages.page.parts.marker)["phase"] == "done"
+    assert pages.studio.status().queries == 1
+
+
+def test_a_mark_is_put_replaced_and_removed(pages: Pages) -> None:
+    browser, marker = pages.browser(), pages.page.parts.marker
+    query_id = pages.send(browser)["query_id"]
+    browser.fire(marker, "mark", query_id=query_id, start=0, end=3, verdict="wrong")
+    browser.fire(marker, "mark", query_id=query_id, start=0, end=3, verdict="fabricated")
+    (mark,) = browser.value(marker)["marks"]
+    assert (mark["verdict"], mark["author"]) == ("fabricated", "Mira")
+    browser.fire(marker, "unmark", mark_id=mark["id"])
+    assert browser.value(marker)["marks"] == []
+
+
+@pytest.mark.parametrize("data", [{"query_id": "gone", "start": 0, "end": 3}, {"start": 2, "end": 2}, {"verdict": "nice"}])
+def test_a_mark_that_cannot_be_is_refused_in_words(pages: Pages, data: dict[str, Any]) -> None:
+    browser, marker = pages.browser(), pages.page.parts.marker
+    query_id = pages.send(browser)["query_id"]
+    browser.fire(marker, "mark", **({"query_id": query_id, "start": 0, "end": 3, "verdict": "wrong"} | data))
+    assert len(browser.toasts) == 1
+    assert pages.studio.marks(query_id) == ()
+
+
+def test_a_link_opens_the_map_with_its_edit(pages: Pages) -> None:
+    edit_id = id_of(edited(pages.studio))
+    browser = pages.browser()
+    assert pages.send(browser)["source"]["edit_id"] == edit_id
+    browser.fire(pages.page.parts.marker, "open_map", edit_id=edit_id)
+    assert browser.value(pages.page.context.selected_edit) == edit_id
+    assert browser.props(pages.page.context.tabs)["selected"] == "map"
+
+
+def test_two_browsers_answer_and_edit_side_by_side(pages: Pages) -> None:
+    one, other = pages.browser(), pages.browser()
+    pages.send(one)
+    shown = pages.send(other, "Describe the Moon.")
+    assert pages.edit(one, other_than(one.value(pages.page.parts.marker)["text"]))["success"]
+    assert other.value(pages.page.parts.marker) == shown
+    assert pages.send(other)["source"]["kind"] == "edit"
