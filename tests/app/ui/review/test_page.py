@@ -8,11 +8,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.studio.jobs import Job
 from app.studio.workbench import Workbench
 from app.ui.review.page import ReviewPage, build_review
 from app.ui.session import PageContext, Session
-from tests.app.studios import PROMPT, edited, id_of, other_than, said
+from tests.app.studios import HOPELESS, PROMPT, edited, id_of, other_than, said
 from tests.app.ui.browser import Browser
 
 
@@ -103,12 +102,7 @@ def test_an_empty_correction_is_refused_in_words(pages: Pages) -> None:
 
 def test_stop_ends_the_request_of_this_browser_only(pages: Pages) -> None:
     one, other = pages.browser(), pages.browser()
-    gate = threading.Event()
-
-    def hold(model: object, codebook: object, job: Job[None]) -> None:
-        gate.wait(60)
-
-    holding: Job[None] = pages.studio.run(hold)
+    holding = pages.studio.edit(PROMPT, HOPELESS)
     for browser in (one, other):
         browser.type(pages.page.parts.prompt, PROMPT)
     waiting = [threading.Thread(target=browser.fire, args=(pages.page.parts.send, "click")) for browser in (one, other)]
@@ -117,7 +111,7 @@ def test_stop_ends_the_request_of_this_browser_only(pages: Pages) -> None:
     while any(browser.value(pages.page.context.session).job is None for browser in (one, other)):
         holding.position  # noqa: B018 - a look gives the other threads a turn
     one.fire(pages.page.parts.stop, "click")
-    gate.set()
+    holding.cancel()
     for thread in waiting:
         thread.join(60)
     assert one.value(pages.page.parts.marker)["phase"] == "stopped"
