@@ -82,7 +82,7 @@ class MapDesk:
 
     def _landed(self, scene: MapScene, tries: Tries, moment: MapMoment) -> tuple[Landed, ...]:
         """Under the codebook as it is now: an edit may have come or gone since a prompt was typed."""
-        numbered = [(number, probe) for number, probe in tries.numbered if probe.reading == moment.reading]
+        numbered = [(number, probe) for number, probe in tries.numbered if probe.query_space_id == moment.query_space_id]
         if not numbered:
             return ()
         codebook = moment.codebook

@@ -44,18 +44,18 @@ class EpsilonDesk(BenchState):
         return Moment(codebook, queries, vectors, tuple(match for _, _, match in matched), revision, reading)
 
     def set_epsilon(
-        self, epsilon: float, edit_id: str | None = None, *, reading: str | None = None, author: str = ""
+        self, epsilon: float, edit_id: str | None = None, *, query_space_id: str | None = None, author: str = ""
     ) -> EpsilonRow:  # fmt: skip
         """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
 
-        reading: the id of the one in whose unit it is (`Moment.reading`); None: the present one.
+        query_space_id: of the one in whose unit it is (`Moment.query_space_id`); None: the present one.
 
         Raises:
             InputError: a radius that cannot be or is in another unit, an edit without a key, or no edit at all.
         """
         with self._lock:
             self._catch_up()
-            if reading not in (None, self._replay.reading.reading_id):
+            if query_space_id not in (None, self._replay.reading.reading_id):
                 raise InputError("Prompts are read otherwise by now, and distances are in another unit; try the ε once more.")
             checked_epsilon(epsilon, self._codebook.config)
             if edit_id is not None:
@@ -108,7 +108,7 @@ class EpsilonDesk(BenchState):
         def work(job: Job[Yardstick]) -> Yardstick:
             view = self.moment()
             phrasings, given = known_phrasings(view)
-            background = self._background(view.reading)
+            background = self._background(view.query_space_id)
             strangers = self._strangers()
             unrelated = known_unrelated(view, background, strangers)
             read = self._read_prompts(job, view, [*(text for text, _ in phrasings), *unrelated])
@@ -117,7 +117,7 @@ class EpsilonDesk(BenchState):
                 phrasings, unrelated,
                 np.stack([read[text] for text, _ in phrasings]) if phrasings else rows,
                 np.stack([read[text] for text in unrelated]) if unrelated else rows,
-                given, len(phrasings) - given, len(set(background) & set(unrelated)), view.reading,
+                given, len(phrasings) - given, len(set(background) & set(unrelated)), view.query_space_id,
                 len(set(strangers) & set(unrelated) - set(background)),
             )  # fmt: skip
 
@@ -137,10 +137,10 @@ class EpsilonDesk(BenchState):
     def _read_prompts(self, job: Job[Any], view: Moment, texts: Sequence[str]) -> dict[str, Any]:
         """Pooled activations by text, kept for the next time: they depend on the model and the reading alone."""
         with self._lock:
-            if self._read[0] != view.reading:
-                self._read = (view.reading, {})
+            if self._read[0] != view.query_space_id:
+                self._read = (view.query_space_id, {})
             read = self._read[1]
-            for step in self._replay.readings[view.reading].calibrations:
+            for step in self._replay.readings[view.query_space_id].calibrations:
                 if len(step.prompts) == len(step.activations):
                     read.update(zip(step.prompts, step.activations, strict=True))
         missing = [text for text in dict.fromkeys(texts) if text not in read]

@@ -22,10 +22,10 @@ from app.studio.views import (
     MapMoment,
     MapView,
     Mark,
-    Probe,
     QuerySpace,
-    ReadingRow,
+    QuerySpaceRow,
     Status,
+    Trial,
     UndoneKeys,
     Verdict,
 )
@@ -150,7 +150,7 @@ class Studio(Protocol):
         """The newest undone edits, at most `limit`, with the queries of their prompts under the present codebook."""
         ...
 
-    def probe(self, prompt: str, *, asker: str = "") -> Job[Probe]:
+    def try_prompt(self, prompt: str, *, asker: str = "") -> Job[Trial]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
 
         Raises:
@@ -165,11 +165,11 @@ class Studio(Protocol):
         ...
 
     def set_epsilon(
-        self, epsilon: float, edit_id: str | None = None, *, reading: str | None = None, author: str = ""
+        self, epsilon: float, edit_id: str | None = None, *, query_space_id: str | None = None, author: str = ""
     ) -> EpsilonRow:
         """Let the key of one edit, or (None) every edit made so far, ask for another radius. One event; it can be undone.
 
-        reading: the id of the one in whose unit it is (`Moment.reading`); None: the present one.
+        query_space_id: of the one in whose unit it is (`Moment.query_space_id`); None: the present one.
 
         Raises:
             InputError: a radius that cannot be or is in another unit, an edit without a key, or no edit at all.
@@ -181,7 +181,7 @@ class Studio(Protocol):
 
         Raises:
             NotFound: an unknown change.
-            InputError: it is undone already, or was made in another reading.
+            InputError: it is undone already, or was made in another query space.
         """
         ...
 
@@ -190,12 +190,12 @@ class Studio(Protocol):
 
         Raises:
             NotFound: an unknown change.
-            InputError: it is not undone, or was made in another reading.
+            InputError: it is not undone, or was made in another query space.
         """
         ...
 
     def epsilon_changes(self) -> tuple[EpsilonRow, ...]:
-        """Every change of ε of the present reading, newest first; those of another one return with it."""
+        """Every change of ε of the present query space, newest first; those of another one return with it."""
         ...
 
     def yardstick(self, *, asker: str = "") -> Job[Yardstick]:
@@ -208,26 +208,26 @@ class Studio(Protocol):
     # ── query space
 
     @property
-    def reading(self) -> str:
-        """The id of the reading in force."""
+    def query_space_id(self) -> str:
+        """The id of the query space in force."""
         ...
 
     def query_space(self) -> QuerySpace:
         """How queries are read and where values are put in at present."""
         ...
 
-    def readings(self) -> tuple[ReadingRow, ...]:
-        """All readings that this codebook has had, newest first; the last one is that which it began with."""
+    def query_spaces(self) -> tuple[QuerySpaceRow, ...]:
+        """All query spaces that this codebook has had, newest first; the last one is that which it began with."""
         ...
 
-    def foresee_reading(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
+    def foresee_query_space(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
 
-        The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
+        The job reports `Stage`s; what it reads is kept for `use_query_space`. It raises what `Rereader.reread` does.
         """
         ...
 
-    def use_reading(
+    def use_query_space(
         self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "", asker: str = ""
     ) -> Job[Foreseen]:
         """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
@@ -237,8 +237,8 @@ class Studio(Protocol):
         """
         ...
 
-    def return_to(self, reading_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
-        """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
+    def return_to(self, query_space_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
+        """Read queries as before: bit for bit the encoder, the queries and the radii that it was left with.
 
         Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
         """

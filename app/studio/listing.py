@@ -23,7 +23,7 @@ from app.studio.views import (
     MapView,
     MatchedQuery,
     Neighbor,
-    Probe,
+    Trial,
     UndoneKeys,
 )  # fmt: skip
 from grace_core.codebook.change import Change as CoreChange
@@ -137,7 +137,7 @@ class LookDesk(ReadingDesk):
             return UndoneKeys(version, len(undone), (), np.zeros((0, codebook.encoder.dimensions), np.float32))
         return UndoneKeys(version, len(undone), edits, codebook.encoder(np.stack([edit.activation for edit in edits])))
 
-    def probe(self, prompt: str, *, asker: str = "") -> Job[Probe]:
+    def try_prompt(self, prompt: str, *, asker: str = "") -> Job[Trial]:
         """Read a prompt as a query without answering or logging it: what would answer it is the codebook's to say.
 
         Raises:
@@ -145,12 +145,12 @@ class LookDesk(ReadingDesk):
         """
         read = self._model.prompt(prompt)
 
-        def work(job: Job[Probe]) -> Probe:
+        def work(job: Job[Trial]) -> Trial:
             with self._lock:
                 self._catch_up()
                 codebook, reading = self._codebook, self._replay.reading.reading_id
             (activation,) = activations_of(self._model, codebook.config, codebook.encoder.weights, [read])
-            return Probe(read.text, activation, reading)
+            return Trial(read.text, activation, reading)
 
         return self._worker.submit(work, asker)
 

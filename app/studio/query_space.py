@@ -22,7 +22,7 @@ from app.studio.jobs import Job
 from app.studio.live import codebook_of
 from app.studio.progress import Stage
 from app.studio.query_space_reader import Rereader, calibrated_on
-from app.studio.views import QuerySpace, ReadingRow
+from app.studio.views import QuerySpace, QuerySpaceRow
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.editing.fitting import joining_calibration
 from grace_core.errors import Cancelled, InputError
@@ -73,7 +73,7 @@ class ReadingDesk(EpsilonDesk):
     _kept: Rereader | None = None
 
     @property
-    def reading(self) -> str:
+    def query_space_id(self) -> str:
         """The id of the reading in force."""
         with self._lock:
             self._catch_up()
@@ -83,7 +83,7 @@ class ReadingDesk(EpsilonDesk):
         """How queries are read and where values are put in at present."""
         return QuerySpace(self.present().config, len(self._model.blocks))
 
-    def readings(self) -> tuple[ReadingRow, ...]:
+    def query_spaces(self) -> tuple[QuerySpaceRow, ...]:
         """All readings that this codebook has had, newest first; the last one is that which it began with."""
         with self._lock:
             self._catch_up()
@@ -95,10 +95,10 @@ class ReadingDesk(EpsilonDesk):
             self._catch_up()
             return calibrated_on(self._model, self._replay)
 
-    def foresee_reading(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
+    def foresee_query_space(self, choice: Choice, epsilon: float, *, asker: str = "") -> Job[Foreseen]:
         """Which logged queries another choice, with this ε for every edit, would answer otherwise. Writes nothing.
 
-        The job reports `Stage`s; what it reads is kept for `use_reading`. It raises what `Rereader.reread` does.
+        The job reports `Stage`s; what it reads is kept for `use_query_space`. It raises what `Rereader.reread` does.
         """
 
         def work(job: Job[Foreseen]) -> Foreseen:
@@ -107,7 +107,7 @@ class ReadingDesk(EpsilonDesk):
 
         return self._worker.submit(work, asker)
 
-    def use_reading(
+    def use_query_space(
         self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "", asker: str = ""
     ) -> Job[Foreseen]:
         """Read queries under another choice from now on, every edit asking for this ε. The job reports `Stage`s.
@@ -119,14 +119,14 @@ class ReadingDesk(EpsilonDesk):
             lambda job: self._switch(job, lambda state: self._reread(job, state, choice, epsilon), seen, author), asker
         )
 
-    def return_to(self, reading_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
+    def return_to(self, query_space_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Read queries as before: bit for bit the encoder, the queries and the radii that this reading was left with.
 
         Edits and queries made since are read there. The job reports `Stage`s and raises what `Rereader.returned` does.
         """
 
         def make(job: Job[Foreseen], state: Replay) -> Returned:
-            return self._rereader().returned(state, reading_id, _reporting(job), lambda: job.cancelled)
+            return self._rereader().returned(state, query_space_id, _reporting(job), lambda: job.cancelled)
 
         return self._worker.submit(lambda job: self._switch(job, lambda state: make(job, state), None, author), asker)
 
@@ -234,10 +234,10 @@ class ReadingDesk(EpsilonDesk):
             raise InputError("The encoder knows all prompts of this journal already; there is nothing to join.")
         return Calibrated(step.version, step.reason, step.prompts, step.activations, reading.reading_id)
 
-    def _reading_row(self, reading: Reading) -> ReadingRow:
+    def _reading_row(self, reading: Reading) -> QuerySpaceRow:
         config, event = reading.config(self._base), reading.event
         assert config.key_layer is not None  # resolved
-        return ReadingRow(
+        return QuerySpaceRow(
             reading.reading_id, config.key_layer, config.pool, config.encoding, config.epsilon,
             event.author if event is not None else None, event.at if event is not None else None,
             reading is self._replay.reading,

@@ -253,7 +253,7 @@ class MapView:
     """Everything a map needs; vectors are in the codebook's query space, float32.
 
     key_vectors: (keys, width); query_vectors: (queries, width). `version` changes when any of it changes.
-    reading: the id of the reading that the vectors are of; those of another one cannot be compared with them.
+    query_space_id: of the one that the vectors are in; those in another one cannot be compared with them.
     """
 
     version: str
@@ -261,15 +261,15 @@ class MapView:
     queries: tuple[MapQuery, ...]
     key_vectors: np.ndarray = field(repr=False)
     query_vectors: np.ndarray = field(repr=False)
-    reading: str = ""
+    query_space_id: str = ""
 
 
 class MapMoment(NamedTuple):
-    """A map's points with the codebook and the reading (its id) that they are of: distances of another one would mislead."""
+    """A map's points with the codebook and the query space that they are of: distances of another one would mislead."""
 
     view: MapView
     codebook: Codebook
-    reading: str
+    query_space_id: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,13 +319,13 @@ class QuerySpace:
 
 
 @dataclass(frozen=True)
-class ReadingRow:
-    """One way of reading prompts that this codebook has had. author, at: None for the one that it began with.
+class QuerySpaceRow:
+    """One query space that this codebook has had. author, at: None for the one that it began with.
 
     epsilon: what its edits were given with it. in_force: prompts are read so now.
     """
 
-    reading_id: str
+    query_space_id: str
     key_layer: int
     pool: Pool
     encoding: Encoding
@@ -336,16 +336,16 @@ class ReadingRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class Trial:
     """A prompt that was looked at, not logged: what a codebook needs to say what would answer it.
 
     activation: (width,) float32, pooled and not encoded, so that it stays true whatever is edited or recalibrated.
-    reading: the id of the one that it was read in; in another one it says nothing.
+    query_space_id: of the one that it was read in; in another one it says nothing.
     """
 
     prompt: str
     activation: np.ndarray = field(repr=False)
-    reading: str = ""
+    query_space_id: str = ""
 
 
 @dataclass
@@ -353,9 +353,9 @@ class Tries:
     """The probes that one browser looks at, numbered in the order in which they were tried; changed in place."""
 
     MOST: ClassVar[int] = 8
-    numbered: tuple[tuple[int, Probe], ...] = ()
+    numbered: tuple[tuple[int, Trial], ...] = ()
 
-    def add(self, probe: Probe) -> None:
+    def add(self, probe: Trial) -> None:
         """One more. Tried again, a prompt is the newest; of very many the oldest leaves."""
         number = self.numbered[-1][0] + 1 if self.numbered else 1
         kept = [(own, one) for own, one in self.numbered if one.prompt != probe.prompt]

@@ -40,7 +40,7 @@ class LoggedQuery:
 class Moment:
     """One moment: a codebook, all logged queries, their vectors (queries, dimensions) and what the codebook says of each.
 
-    reading: the id of the one that the vectors are of.
+    query_space_id: of the one that the vectors are of.
     """
 
     codebook: Codebook
@@ -48,7 +48,7 @@ class Moment:
     vectors: Matrix = field(repr=False)
     matches: tuple[Match, ...] = field(repr=False)
     revision: int
-    reading: str = ""
+    query_space_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Yardstick:
     phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
     given, marked: how many phrasings came with the edits, and how many are logged answers that a reviewer marked fine.
     background, strangers: how many of `unrelated` are background prompts, and how many are edited prompts about others.
-    reading: the id of the one that they were read in; in another one they say nothing.
+    query_space_id: of the one that they were read in; in another one they say nothing.
     """
 
     phrasings: tuple[tuple[str, str], ...]
@@ -230,7 +230,7 @@ class Yardstick:
     given: int
     marked: int
     background: int
-    reading: str = ""
+    query_space_id: str = ""
     strangers: int = 0
 
 

@@ -100,7 +100,7 @@ class _Points:
         parts = [part.reshape(-1, width) for part in (view.key_vectors, view.query_vectors) if len(part)]
         vectors = np.ascontiguousarray(np.concatenate(parts), dtype=np.float32) if parts else np.zeros((0, 0), np.float32)
         digests = tuple(hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in vectors)
-        return cls(ids, digests, vectors, view.reading)
+        return cls(ids, digests, vectors, view.query_space_id)
 
     @property
     def keys(self) -> int:
@@ -253,7 +253,7 @@ class Projection:
             if not len(anchors):
                 return np.zeros((len(rows), 2))
             names = tuple(str(row) for row in range(len(rows)))
-            return self._put(_Points(names, names, rows, view.reading), anchors)
+            return self._put(_Points(names, names, rows, view.query_space_id), anchors)
 
     def remembered(self, edit_ids: Iterable[str]) -> dict[str, tuple[float, float]]:
         """Where this layout has placed the keys of these edits, in force or not; those it never placed are missing."""

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.lab.query_scan import choice_words
-from app.studio.views import ReadingRow
+from app.studio.views import QuerySpaceRow
 from app.ui.components import asset, drawing_number, script
 from grace_core.measuring.distances import Choice
 
@@ -16,7 +16,7 @@ SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="How prompts were read"></section>'
 
 
-def readings_value(rows: Sequence[ReadingRow]) -> dict[str, Any]:
+def readings_value(rows: Sequence[QuerySpaceRow]) -> dict[str, Any]:
     """What readings.js draws. The first reading is always shown, so that there is a way back to it."""
     shown = [*rows[: SHOWN - 1], *rows[SHOWN - 1 :][-1:]]
     return {
@@ -24,7 +24,7 @@ def readings_value(rows: Sequence[ReadingRow]) -> dict[str, Any]:
         "more": len(rows) - len(shown),
         "rows": [
             {
-                "id": row.reading_id,
+                "id": row.query_space_id,
                 "title": reading_words(row),
                 "epsilon": f"{row.epsilon:g}",
                 "author": row.author or "",
@@ -36,7 +36,7 @@ def readings_value(rows: Sequence[ReadingRow]) -> dict[str, Any]:
     }
 
 
-def reading_words(row: ReadingRow) -> str:
+def reading_words(row: QuerySpaceRow) -> str:
     """Layer, pooling and encoding as a person reads them."""
     return choice_words(Choice(row.key_layer, row.pool, row.encoding))
 

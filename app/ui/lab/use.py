@@ -59,7 +59,7 @@ class UsePart:
             self.back_message = build_message("gs-readings-message")
             self.back_progress = build_lab_progress("gs-readings-progress", "Progress of going back")
             self.back_stop = gr.Button("Stop", visible=False, elem_id="gs-readings-stop", size="sm")
-            self.readings = build_readings(readings_value(self.studio.readings()))
+            self.readings = build_readings(readings_value(self.studio.query_spaces()))
 
     def bind(self) -> None:
         """Bind the events; after `build_readings`."""
@@ -115,7 +115,7 @@ class UsePart:
                 self.use: gr.update(interactive=True),
             }
 
-        yield from self._job(session, choice, lambda: self.studio.foresee_reading(choice, epsilon), finish)
+        yield from self._job(session, choice, lambda: self.studio.foresee_query_space(choice, epsilon), finish)
 
     def on_use(
         self, chosen: str | None, epsilon: float | None, seen: Seen | None, author: str, session: Session
@@ -138,7 +138,7 @@ class UsePart:
                 **self._now(choice),
             }
 
-        start = lambda: self.studio.use_reading(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
+        start = lambda: self.studio.use_query_space(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
         yield from self._job(session, choice, start, finish)
 
     def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> Iterator[Updates]:
@@ -146,7 +146,7 @@ class UsePart:
         reading_id = str(event.reading_id)
 
         def finish(found: Foreseen) -> Updates:
-            now = next(row for row in self.studio.readings() if row.in_force)
+            now = next(row for row in self.studio.query_spaces() if row.in_force)
             words = f"Queries are read at {reading_words(now)} again, with the keys and radii of then. {answers_words(found)}"
             return {**self.fresh(), self.back_message: message_value(words, "note"), **self._now(self._chosen(chosen))}
 
@@ -156,7 +156,7 @@ class UsePart:
             running={self.back_stop: gr.update(visible=True)},
             # Also where it was refused: drawing the list anew frees its buttons.
             ended=lambda: {
-                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.studio.readings()),
+                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.studio.query_spaces()),
             },
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ class UsePart:
         choice = self._chosen(chosen)
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
         offered = gr.skip() if choice is None or session.job is not None else self.offered(choice)
-        return {self.note: note, self.preview: offered, self.readings: readings_value(self.studio.readings())}
+        return {self.note: note, self.preview: offered, self.readings: readings_value(self.studio.query_spaces())}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class UsePart:
         return {
             self.note: note,
             self.preview: gr.skip() if choice is None else self.offered(choice),
-            self.readings: readings_value(self.studio.readings()),
+            self.readings: readings_value(self.studio.query_spaces()),
             self.context.revision: self.studio.revision(),
         }
 

@@ -142,14 +142,14 @@ class WhatIfPage:
             off = gr.Button(interactive=False)
             return gr.skip(), gr.skip(), gr.Button(interactive=True), off, None, message_value(failure_text(error))
         able = gr.Button(interactive=bool(view.codebook.entries))
-        return result, self._figure(view, choice, epsilon, probes), able, able, (epsilon, view.reading), NONE
+        return result, self._figure(view, choice, epsilon, probes), able, able, (epsilon, view.query_space_id), NONE
 
     def on_apply(self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str) -> tuple[Any, ...]:
         """One event in the journal; other browsers see it at once."""
         if tried is None:
             return *(gr.skip() for _ in range(9)), gr.skip()
         try:
-            row = self.studio.set_epsilon(tried[0], choice or None, reading=tried[1], author=author)
+            row = self.studio.set_epsilon(tried[0], choice or None, query_space_id=tried[1], author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             *rest, _ = self._drawn(choice, tried, probes)
             return *rest, message_value(failure_text(error)), gr.skip()
@@ -190,7 +190,7 @@ class WhatIfPage:
         """Draw what was read: for the key and the ε that the page shows by now."""
         view = self.studio.moment()
         # Another browser may have changed how prompts are read meanwhile.
-        epsilon = tried[0] if tried is not None and tried[1] == view.reading else None
+        epsilon = tried[0] if tried is not None and tried[1] == view.query_space_id else None
         return self._figure(view, choice, epsilon, probes)
 
     def on_stop(self, session: Session) -> None:
@@ -204,7 +204,7 @@ class WhatIfPage:
     def _drawn(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> tuple[Any, ...]:
         """Everything but the progress of a job. A key that is gone gives way to all, an ε in another unit to the present one."""
         view = self.studio.moment()
-        if tried is not None and tried[1] != view.reading:
+        if tried is not None and tried[1] != view.query_space_id:
             tried = None
         if choice and view.codebook.entry_of(choice) is None:
             choice, tried = ALL, None
@@ -245,7 +245,7 @@ class WhatIfPage:
         return whatif_value(sentence=tried_sentence(found, choice or None), found=found, empty=empty)
 
     def _figure(self, view: Moment, choice: str, tried: float | None, probes: Yardstick | None) -> str:
-        if probes is None or probes.reading != view.reading or not view.codebook.entries:
+        if probes is None or probes.query_space_id != view.query_space_id or not view.codebook.entries:
             return figure_value(None, empty=TEACH_CURVES)
         kept = self._curves
         if kept is None or kept[0] is not view.codebook or kept[1] != choice or kept[2] is not probes:

@@ -121,7 +121,7 @@ class MapPage:
     def on_try(self, text: str, tries: Tries) -> Iterator[tuple[Any, Any]]:
         """Where does this prompt land?"""
         try:
-            job = self.studio.probe(text)
+            job = self.studio.try_prompt(text)
             for waiting in follow(job):
                 words = waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else ""
                 yield gr.skip(), message_value(words, "plain")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.map.layout.layout import Layout
-from app.studio.views import MapKey, MapQuery, MapView, Probe, Tries
+from app.studio.views import MapKey, MapQuery, MapView, Trial, Tries
 
 
 def on_circle(*degrees: float) -> np.ndarray:
@@ -53,7 +53,7 @@ def large(keys: int, queries: int, width: int = 64, seed: int = 0) -> tuple[MapV
     return view, Layout(1, "umap", False, key_xy, query_xy, np.full(keys, 10.0))
 
 
-def tries(*probes: Probe) -> Tries:
+def tries(*probes: Trial) -> Tries:
     """These prompts, tried in this order."""
     made = Tries()
     for probe in probes:

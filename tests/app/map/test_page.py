@@ -37,7 +37,7 @@ def bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
 def test_a_prompt_is_tried_without_being_logged_and_follows_the_codebook(bench: Workbench) -> None:
     desk = MapDesk(bench, Projection())
     before = bench.revision()
-    probe = bench.probe(PROMPT).result(60)
+    probe = bench.try_prompt(PROMPT).result(60)
     (nowhere,) = desk.look(None, tries(probe)).landed
     assert nowhere.key is None
     assert (bench.revision(), bench.status().queries) == (before, 0)
@@ -61,7 +61,7 @@ def test_prompts_tried_together_land_where_each_does_alone(bench: Workbench) -> 
     edit_id = bench.edit(PROMPT, TARGET).result(120).edit_id
     projection = Projection()
     desk = MapDesk(bench, projection)
-    probes = [bench.probe(text).result(60) for text in (PROMPT, "Where is Paris now?", "How do I knit a scarf?")]
+    probes = [bench.try_prompt(text).result(60) for text in (PROMPT, "Where is Paris now?", "How do I knit a scarf?")]
     together = desk.look(None, tries(*probes)).landed
     assert [one.prompt for one in together] == [probe.prompt for probe in probes]
     for one, probe in zip(together, probes, strict=True):
@@ -97,7 +97,7 @@ def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None
 
 def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:
     with pytest.raises(InputError):
-        bench.probe("  ")
+        bench.try_prompt("  ")
 
 
 def test_a_layout_of_before_a_calibration_is_said_to_be_one() -> None:

@@ -132,7 +132,7 @@ def test_the_map_agrees_with_the_codebook(studio: Studio) -> None:
     assert view.key_vectors.tobytes() == codebook.keys.tobytes()
     assert view.key_vectors.shape == (2, codebook.encoder.dimensions)
     assert view.query_vectors.shape == (len(view.queries), codebook.encoder.dimensions)
-    assert view.reading == bench.reading
+    assert view.query_space_id == bench.query_space_id
     assert view.query_vectors.dtype == view.key_vectors.dtype == np.float32
     found = codebook.match(view.query_vectors)
     assert [(q.edit_id, q.distance) for q in view.queries] == [(m.edit_id, m.distance) for m in found]

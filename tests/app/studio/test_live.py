@@ -212,7 +212,8 @@ def test_after_any_sequence_the_snapshot_is_a_fresh_fold_of_the_journal(
                 if what == "edit" or (what == "elsewhere" and not active):
                     target = ANSWERS[n % 3]
                     studio.write(
-                        event_of(taught, bench.codebook, prompts[n % 6], target, f"e{next(ids)}", n % 2, bench.reading), **wide
+                        event_of(taught, bench.codebook, prompts[n % 6], target, f"e{next(ids)}", n % 2, bench.query_space_id),
+                        **wide,
                     )
                 elif what == "undo" and active:
                     bench.undo(active[n % len(active)])
@@ -231,10 +232,10 @@ def test_after_any_sequence_the_snapshot_is_a_fresh_fold_of_the_journal(
                     rows = np.random.default_rng(n).normal(size=(3, taught.width)).astype(np.float32)
                     if bench.status().encoding == "whiten":
                         version = bench._replay.next_version
-                        studio.write(Calibrated(version, "test", ("a", "b", "c"), rows, bench.reading), **wide)
+                        studio.write(Calibrated(version, "test", ("a", "b", "c"), rows, bench.query_space_id), **wide)
                 elif what == "reread" and choices[n % 4] != choice_in_force(bench):
-                    bench.use_reading(choices[n % 4], 0.4).result(SOON)
-                elif what == "return" and (others := [row.reading_id for row in bench.readings() if not row.in_force]):
+                    bench.use_query_space(choices[n % 4], 0.4).result(SOON)
+                elif what == "return" and (others := [row.query_space_id for row in bench.query_spaces() if not row.in_force]):
                     bench.return_to(others[n % len(others)]).result(SOON)
                 elif what == "generate":
                     answer = bench.generate(prompts[n % 6]).result(SOON)

@@ -68,7 +68,7 @@ def answered(bench: Workbench) -> dict[str, str | None]:
 
 
 def use(bench: Workbench, choice: Choice, epsilon: float, **options: Any) -> Foreseen:
-    return bench.use_reading(choice, epsilon, **options).result(SOON)
+    return bench.use_query_space(choice, epsilon, **options).result(SOON)
 
 
 # What is foreseen is what happens
@@ -82,7 +82,7 @@ def test_what_is_foreseen_is_what_the_codebook_then_says(
     if epsilon < 0.1:
         bench.set_epsilon(1.9)  # so that there is something to lose
     before, revision = answered(bench), bench.revision()
-    seen = bench.foresee_reading(choice, epsilon).result(SOON)
+    seen = bench.foresee_query_space(choice, epsilon).result(SOON)
     assert (bench.revision(), answered(bench), seen.queries) == (revision, before, 9)
     done = use(bench, choice, epsilon, seen=seen.seen, author="Ada")
     assert done.changed == seen.changed
@@ -109,7 +109,7 @@ def test_a_restart_gives_bitwise_the_same_codebook_in_the_same_reading(studio: S
     again = studio.open()
     assert_same(again.codebook, bench.codebook)
     assert_same_encoder(again.codebook.encoder, bench.codebook.encoder)
-    assert (again.status(), again.readings()) == (bench.status(), bench.readings())
+    assert (again.status(), again.query_spaces()) == (bench.status(), bench.query_spaces())
     assert again.map_view().query_vectors.tobytes() == bench.map_view().query_vectors.tobytes()
     # And so does a file.
     save_codebook(bench.codebook, tmp_path / "book.safetensors")
@@ -125,10 +125,10 @@ def test_the_status_line_says_how_prompts_are_read_now(bench: Workbench) -> None
     now = bench.status()
     assert (now.key_layer, now.pool, now.encoding, now.epsilon, now.reread) == (3, "last", "raw", 2.5, True)
     assert (now.value_layer, now.active_edits, now.codebook_id) == (first.value_layer, first.active_edits, first.codebook_id)
-    newest, oldest = bench.readings()
+    newest, oldest = bench.query_spaces()
     assert (newest.author, newest.in_force, newest.epsilon, newest.key_layer) == ("Ada", True, 2.5, 3)
-    assert (oldest.author, oldest.at, oldest.in_force, oldest.reading_id) == (None, None, False, "")
-    assert newest.reading_id == bench.reading
+    assert (oldest.author, oldest.at, oldest.in_force, oldest.query_space_id) == (None, None, False, "")
+    assert newest.query_space_id == bench.query_space_id
 
 
 # Going back
@@ -143,7 +143,7 @@ def test_going_back_is_exact_and_takes_in_what_came_meanwhile(studio: Studio, be
     later = bench.generate("When was Alan Turing born?").result(SOON).query_id
     bench.set_epsilon(0.7)
     bench.return_to("", author="Bo").result(SOON)
-    assert bench.reading == ""
+    assert bench.query_space_id == ""
     assert_is_the_journals(studio, bench)
     assert_same_encoder(bench.codebook.encoder, own.encoder)
     assert bench.codebook.edits[-1].edit_id == new
@@ -158,7 +158,7 @@ def test_going_back_is_exact_and_takes_in_what_came_meanwhile(studio: Studio, be
     assert_same(bench.codebook, own)
     assert {key: one for key, one in answered(bench).items() if key in before} == before
     # There and back once more: nothing is read again, and the other reading is as it was left.
-    (there,) = [row.reading_id for row in bench.readings() if row.reading_id]
+    (there,) = [row.query_space_id for row in bench.query_spaces() if row.query_space_id]
     bench.return_to(there).result(SOON)
     assert_is_the_journals(studio, bench)
     assert {edit.epsilon for edit in bench.codebook.edits} == {0.7}
@@ -174,8 +174,8 @@ def test_changes_of_epsilon_count_where_they_were_made(studio: Studio, bench: Wo
     with pytest.raises(InputError, match="read otherwise, in another unit; go back"):
         bench.undo_epsilon(change.change_id)
     with pytest.raises(InputError, match="another unit; try the ε once more"):
-        bench.set_epsilon(0.2, reading="")
-    mine = bench.set_epsilon(0.2, reading=bench.reading)
+        bench.set_epsilon(0.2, query_space_id="")
+    mine = bench.set_epsilon(0.2, query_space_id=bench.query_space_id)
     assert bench.epsilon_changes() == (mine,)
     bench.return_to("").result(SOON)
     assert [row.change_id for row in bench.epsilon_changes()] == [change.change_id]
@@ -213,7 +213,7 @@ def test_calibrations_that_edits_bring_stay_in_their_reading(studio: Studio) -> 
     edited(bench, OTHER)
     there = bench.codebook.encoder
     assert there.version == 4
-    own = bench.reading
+    own = bench.query_space_id
     bench.return_to("").result(SOON)
     assert_same_encoder(bench.codebook.encoder, first)
     outcome = edited(bench, "When was Alan Turing born?")
@@ -241,7 +241,7 @@ def test_where_only_the_encoding_changes_no_model_runs(studio: Studio, bench: Wo
 def test_each_text_is_read_once_and_what_was_read_for_a_preview_is_kept(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Stage] = list(bench.foresee_reading(RAW, 2.0).events())
+    told: list[Stage] = list(bench.foresee_query_space(RAW, 2.0).events())
     texts = len({edit.edited.prompt for edit in bench._replay.edits.values()} | set(QUERIES))
     assert {one.words.partition(" of ")[2] for one in told} == {str(texts)}
     assert told[0] == Stage(f"Reading prompts: 0 of {texts}", 0.0)
@@ -256,7 +256,7 @@ def test_a_raw_codebook_becomes_a_whitened_one_on_the_shipped_background(studio:
         try:
             outcome = edited(bench)
             background, weighed = bench.calibrated_on()
-            seen = bench.foresee_reading(Choice(1, "weighted", "whiten"), 0.3).result(SOON)
+            seen = bench.foresee_query_space(Choice(1, "weighted", "whiten"), 0.3).result(SOON)
             done = use(bench, Choice(1, "weighted", "whiten"), 0.3, seen=seen.seen)
             assert done.changed == seen.changed
             assert (bench.status().preset, bench.status().encoding) == ("paper", "whiten")
@@ -280,7 +280,7 @@ def test_what_cannot_be_is_refused_in_words(bench: Workbench) -> None:
         (RAW, 0.0, "epsilon"),
     ):
         with pytest.raises(InputError, match=message):
-            bench.foresee_reading(choice, epsilon).result(SOON)
+            bench.foresee_query_space(choice, epsilon).result(SOON)
         with pytest.raises(InputError, match=message):
             use(bench, choice, epsilon)
     with pytest.raises(InputError, match="no reading 'nope'"):
@@ -291,14 +291,14 @@ def test_what_cannot_be_is_refused_in_words(bench: Workbench) -> None:
 
 
 def test_what_was_previewed_on_another_codebook_is_not_put_in_force(bench: Workbench) -> None:
-    seen = bench.foresee_reading(LAYER, 0.3).result(SOON).seen
+    seen = bench.foresee_query_space(LAYER, 0.3).result(SOON).seen
     bench.generate("One more?").result(SOON)  # a query is read as well, and changes nobody else's answer
     bench.undo("e1")
     with pytest.raises(InputError, match="changed since you looked"):
         use(bench, LAYER, 0.3, seen=seen)
-    assert bench.reading == ""
+    assert bench.query_space_id == ""
     bench.redo("e1")
-    seen = bench.foresee_reading(LAYER, 0.3).result(SOON).seen
+    seen = bench.foresee_query_space(LAYER, 0.3).result(SOON).seen
     bench.generate("And another?").result(SOON)
     assert use(bench, LAYER, 0.3, seen=seen).queries == 11
 
@@ -318,14 +318,14 @@ def test_an_epsilon_of_the_command_line_that_does_not_hold_is_told(bench: Workbe
 
 def test_it_can_be_stopped_and_then_nothing_has_changed(bench: Workbench) -> None:
     before = bench.codebook
-    job = bench.use_reading(RAW, 2.0)
+    job = bench.use_query_space(RAW, 2.0)
     for event in (events := job.events()):
         assert isinstance(event, Stage)
         job.cancel()
         break
     with pytest.raises(Cancelled):
         list(events)
-    assert (bench.codebook is before, bench.reading) == (True, "")
+    assert (bench.codebook is before, bench.query_space_id) == (True, "")
 
 
 def test_what_another_wrote_meanwhile_is_read_before_it_is_put_in_force(studio: Studio) -> None:
@@ -371,7 +371,7 @@ def test_an_answer_given_while_another_process_changed_the_reading_is_logged_in_
     late = bench.generate("Who is late?").result(SOON)
     again = bench.generate("Who is late?").result(SOON)
     records = bench._replay.queries
-    assert records[late.query_id].generated.reading == bench.reading == beside.reading
+    assert records[late.query_id].generated.reading == bench.query_space_id == beside.query_space_id
     np.testing.assert_allclose(records[late.query_id].activation, records[again.query_id].activation, rtol=1e-4, atol=1e-5)
     assert_is_the_journals(studio, bench)
 
@@ -395,7 +395,7 @@ def test_an_answer_is_logged_though_the_reading_changes_right_before_it_is_writt
     store.others = [lambda: use(beside, RAW, 2.0), lambda: said(beside, OTHER), lambda: beside.return_to("").result(SOON)]
     late = bench.generate("Who is late?").result(SOON)
     assert not store.others
-    assert bench._replay.queries[late.query_id].generated.reading == bench.reading == ""
+    assert bench._replay.queries[late.query_id].generated.reading == bench.query_space_id == ""
     again = bench.generate("Who is late?").result(SOON)
     first, second = (bench._replay.queries[one.query_id].activation for one in (late, again))
     np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
@@ -453,11 +453,11 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: 
         studio.write(event_of(studio.model, bench.codebook, prompt, f"answer {index}", f"e{index}", index), **more)
     for text in QUERIES:
         said(bench, text)
-    probe = bench.probe(PROMPT).result(SOON)
+    probe = bench.try_prompt(PROMPT).result(SOON)
     expected = MapDesk(bench, Projection()).look("e0", tries(probe))
     projection = Slow()
     desk = MapDesk(bench, projection)
-    change = (lambda: bench.use_reading(RAW, 2.0)) if reread else bench.recalibrate
+    change = (lambda: bench.use_query_space(RAW, 2.0)) if reread else bench.recalibrate
     width = bench.codebook.encoder.dimensions
     projection.meanwhile = lambda: change().result(SOON)
     look = desk.look("e0", tries(probe))
@@ -470,14 +470,14 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(studio: 
 
 def test_a_probe_says_nothing_in_another_reading(bench: Workbench) -> None:
     desk = MapDesk(bench, Projection())
-    probe = bench.probe(PROMPT).result(SOON)
+    probe = bench.try_prompt(PROMPT).result(SOON)
     assert len(desk.look(None, tries(probe)).landed) == 1
     place = desk.look(None).scene.layout.layout_id
     use(bench, RAW, 2.0)
     look = desk.look(None, tries(probe))
     assert look.landed == ()
     assert look.scene.layout.layout_id != place
-    (fresh,) = desk.look(None, tries(probe, bench.probe(PROMPT).result(SOON))).landed
+    (fresh,) = desk.look(None, tries(probe, bench.try_prompt(PROMPT).result(SOON))).landed
     assert fresh.key is not None
     assert (fresh.key.edit_id, fresh.matched) == ("e0", True)
 
@@ -486,10 +486,10 @@ def test_the_labs_phrasings_are_read_anew(studio: Studio, bench: Workbench) -> N
     first = bench.yardstick().result(SOON)
     use(bench, RAW, 2.0)
     then = bench.yardstick().result(SOON)
-    assert (first.reading, then.reading) == ("", bench.reading)
+    assert (first.query_space_id, then.query_space_id) == ("", bench.query_space_id)
     assert then.unrelated == first.unrelated
     assert not np.array_equal(then.unrelated_activations, first.unrelated_activations)
-    assert bench.moment().reading == bench.reading
+    assert bench.moment().query_space_id == bench.query_space_id
 
 
 # Recalibrating by hand

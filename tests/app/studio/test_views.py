@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from app.studio.views import Change, Neighbor, Probe, Tries
+from app.studio.views import Change, Neighbor, Trial, Tries
 
 
 def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]:
@@ -48,8 +48,8 @@ def test_a_change_is_what_the_journal_keeps_of_it(nearest: Neighbor | None) -> N
     assert Change.of(kept | {"nearest": {"edit_id": "e2"}}) is None
 
 
-def probe(prompt: str) -> Probe:
-    return Probe(prompt, np.zeros(3, np.float32))
+def trial(prompt: str) -> Trial:
+    return Trial(prompt, np.zeros(3, np.float32))
 
 
 def numbers(tries: Tries) -> dict[int, str]:
@@ -59,7 +59,7 @@ def numbers(tries: Tries) -> dict[int, str]:
 def test_prompts_tried_keep_their_numbers_and_the_oldest_leaves() -> None:
     tries = Tries()
     for number in range(1, Tries.MOST + 3):
-        tries.add(probe(f"p{number}"))
+        tries.add(trial(f"p{number}"))
     assert numbers(tries) == {number: f"p{number}" for number in range(3, Tries.MOST + 3)}
     tries.clear(4)
     tries.clear(4)
@@ -67,13 +67,13 @@ def test_prompts_tried_keep_their_numbers_and_the_oldest_leaves() -> None:
     assert numbers(tries)[5] == "p5"
     tries.clear(None)
     assert numbers(tries) == {}
-    tries.add(probe("again"))
+    tries.add(trial("again"))
     assert numbers(tries) == {1: "again"}
 
 
 def test_a_prompt_tried_again_is_the_newest_and_there_once() -> None:
-    tries, again = Tries(), probe("a")
-    for one in (probe("a"), probe("b"), again):
+    tries, again = Tries(), trial("a")
+    for one in (trial("a"), trial("b"), again):
         tries.add(one)
     assert numbers(tries) == {2: "b", 3: "a"}
     assert tries.numbered[-1][1] is again, "its activation is the one just read"

@@ -156,7 +156,7 @@ def test_a_key_undone_before_a_calibration_returns_to_where_it_was() -> None:
 def test_another_reading_gets_a_layout_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "layout.npz"
     first = view_of(unit(5), EMPTY, "1")
-    there = replace(view_of(unit(5, seed=5, width=9), EMPTY[:, :9], "2"), reading="r2")
+    there = replace(view_of(unit(5, seed=5, width=9), EMPTY[:, :9], "2"), query_space_id="r2")
     projection = Projection(path)
     before = projection.layout(first)
     after = projection.layout(there)

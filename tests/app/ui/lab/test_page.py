@@ -147,7 +147,7 @@ def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
     for other in ((wanted, 0.4), ("1-mean-raw", 0.3)):
         assert last(use.on_use(*other, seen[use.seen], "Ada", session))[use.message]["tone"] == "error"
     assert not use.on_epsilon(wanted, 0.4)[use.use]["interactive"]
-    assert own_bench.reading == ""
+    assert own_bench.query_space_id == ""
 
     before = own_bench.codebook
     done = last(use.on_use(wanted, 0.3, seen[use.seen], "Ada", session))
@@ -240,7 +240,7 @@ def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_contex
     nothing = part.on_look()
     assert "nothing to join" in nothing[part.message]["text"]
     assert not nothing[part.go]["interactive"]
-    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     raw = part.on_revision()
     assert raw[part.note]["text"] == RAW
     assert not raw[part.look]["interactive"]
@@ -250,7 +250,7 @@ def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageC
     page = WhatIfPage(own_context)
     tried = page.on_try("", 0.2, None)[4]
     assert tried == (0.2, "")
-    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     refused = page.on_apply("", tried, None, "Ada")
     assert "another unit" in refused[8]["text"]
     assert page.on_revision("", tried, None)[7] is None
@@ -268,7 +268,7 @@ def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_
         return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
 
     assert "tried 0.20" in annotations()
-    own_bench.use_reading(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     assert "tried 0.20" not in annotations()
 
 
@@ -277,7 +277,7 @@ def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, o
     part = CalibratePart(own_context)
     before = last(part.on_measure(**MEASURED, session=Session()))[part.summary]
     for layer in (1, 2):
-        own_bench.use_reading(Choice(layer, "last", "raw"), 1.0).result(60)
+        own_bench.use_query_space(Choice(layer, "last", "raw"), 1.0).result(60)
         said = part.on_revision(part.kept.number, "recall1", list(KINDS), "1-mean-raw")
         assert said[part.summary] == part.on_view("recall1", list(KINDS), None)[part.summary] != before
         assert (f"In use now: layer {layer}, last" in said[part.summary]["text"]) != (
@@ -289,7 +289,7 @@ def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, o
 def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_context: PageContext, own_bench: Workbench) -> None:
     part = SweepPart(own_context)
     assert part.on_reading([1, 3])["value"] == [1, 3]
-    own_bench.use_reading(Choice(2, "mean", "raw"), 1.0).result(60)
+    own_bench.use_query_space(Choice(2, "mean", "raw"), 1.0).result(60)
     offered = part.on_reading([1, 3])
     assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.query_space().blocks + 1)), [3])
     assert min(part.on_reading([1])["value"]) >= 2
