@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from plotly.offline import get_plotlyjs
 
 from app.commands.datasets import read_dataset, read_prompts
+from grace_core.answering.given_values import Asked, gives_target
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.measuring.evaluate import Case
-from grace_core.models.hooks import activations_of, block_hooks, replaced
-from grace_core.models.load import LanguageModel, load_model
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.load import load_model
 
 HERE = Path(__file__).parent
 KINDS: dict[str, dict[str, Any]] = {
@@ -88,17 +89,9 @@ def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[float, 
     """Share of a case's paraphrases that decode exactly with the value learned for its prompt, and the steps that it took."""
     own, ids = model.prompt(case.prompt), model.target_ids(case.prompt, case.target)
     trained = train_values(model, config, [Task((own, *training_contexts(model, config, own)), ids)])[0]
-    right = []
-    for text in case.paraphrases:
-        other = model.prompt(text)
-        tokens = torch.tensor([[*other.ids, *ids[:-1]]])
-        assert config.value_layer is not None  # resolved
-        last = [len(other.ids) - 1]
-        put = block_hooks(model, [(config.value_layer, lambda h: replaced(h, {0: trained.value}, last))])  # noqa: B023
-        with torch.inference_mode(), put:
-            logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(other.ids) - 1 :]
-        right.append(bool((logits.argmax(-1) == torch.tensor(ids)).all()))
-    return float(np.mean(right)), trained.steps
+    assert config.value_layer is not None  # resolved
+    asked = [Asked(model.prompt(text), ids, trained.value) for text in case.paraphrases]
+    return float(np.mean(gives_target(model, config.value_layer, asked))), trained.steps
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from grace_core.editing.editor import Editor, EditResult
     from grace_core.editing.fitting import new_codebook
     from grace_core.errors import CodebookError, GraceError, InputError, ModelError
-    from grace_core.models.load import LanguageModel, load_model
+    from grace_core.models.language_model import LanguageModel
+    from grace_core.models.load import load_model
 
 _HOMES = {
     "editing.fitting": ("new_codebook",),
@@ -25,7 +26,8 @@ _HOMES = {
     "editing.editor": ("EditResult", "Editor"),
     "errors": ("CodebookError", "GraceError", "InputError", "ModelError"),
     "answering.generate": ("Generation", "generate", "generate_batch"),
-    "models.load": ("LanguageModel", "load_model"),
+    "models.language_model": ("LanguageModel",),
+    "models.load": ("load_model",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
 
 if TYPE_CHECKING:
-    from grace_core.models.load import LanguageModel
+    from grace_core.models.language_model import LanguageModel
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 

@@ -29,7 +29,7 @@ from app.studio.views import (
 from grace_core.codebook.change import Change as CoreChange
 from grace_core.codebook.codebook import Codebook, Entry
 from grace_core.codebook.geometry import pair_distances
-from grace_core.models.hooks import activations_of
+from grace_core.models.activations import activations_of
 
 NEIGHBORS_SHOWN = 5
 

@@ -23,7 +23,7 @@ from grace_core.codebook.codebook import Codebook, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of, first_calibration
 from grace_core.measuring.what_if import LoggedQuery
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 
 
 def codebook_of(model: LanguageModel, base: GraceConfig, replay: Replay) -> Codebook:

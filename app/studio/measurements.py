@@ -16,7 +16,7 @@ from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
 from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, make_sample, scan
 from grace_core.measuring.value_sweep import Sweep, default_epsilons, sweep_layers
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 
 ANSWER_TOKENS = 96
 

@@ -22,9 +22,8 @@ from grace_core.config import GraceConfig, Pool
 from grace_core.editing.fitting import background_prompts, weights_of
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice
-from grace_core.models.activations import pooled_at, stop_if
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of, pooled_at, stop_if
+from grace_core.models.language_model import LanguageModel
 
 Row = NDArray[np.float32]
 Report = Callable[[int, int], None]

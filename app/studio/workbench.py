@@ -47,8 +47,8 @@ from grace_core.editing.editor import Editor, EditResult
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.query_scan import Scan
 from grace_core.measuring.value_sweep import Sweep
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
 
 # How often an answer is offered to the journal, or read anew for it, while other processes keep writing.
 _LOG_ATTEMPTS = 6

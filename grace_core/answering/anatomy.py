@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
 
-from grace_core.answering.generate import MAX_NEW_TOKENS, forward, generate
+from grace_core.answering.attached import attached
+from grace_core.answering.generate import MAX_NEW_TOKENS, generate
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import Distance
-from grace_core.models.hooks import Batch, attached
-from grace_core.models.load import LanguageModel
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
 
 NEAREST = 5
 TOP_TOKENS = 6
@@ -176,6 +176,6 @@ def _token_text(model: LanguageModel, token: int) -> str:
 def _next_token(model: LanguageModel, codebook: Codebook, prompt: str) -> tuple[NDArray[np.float64], Match]:
     """(vocabulary,) probabilities of the token after the prompt, and what the codebook says of the prompt."""
     batch = Batch.of(model, [model.prompt(prompt)])
-    with attached(model, codebook, batch) as reading:
-        logits = forward(model, batch.ids, batch.mask, batch.positions, DynamicCache(config=model.module.config))
-    return logits[0].double().softmax(-1).cpu().numpy(), reading.matches[0]
+    with attached(model, codebook, batch) as routing:
+        logits = model.family.decoding(model, batch).start()
+    return logits[0].double().softmax(-1).cpu().numpy(), routing.matches[0]

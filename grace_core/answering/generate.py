@@ -1,25 +1,26 @@
 """Prompt to answer, greedily, with a codebook in place; knows nothing of edits in the making.
 
 The prompt passes once with the codebook attached; what follows is decoded by the bare model from the KV cache that
-this pass left, so a token costs the same with ten thousand entries as with none.
+this pass left, so a token costs the same with ten thousand entries as with none. Only where a model's cache cannot be
+trusted everything passes again at each token, the codebook attached throughout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
 
+from grace_core.answering.attached import Routing, attached
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.errors import Cancelled
-from grace_core.models.hooks import Batch, Reading, attached
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 MAX_NEW_TOKENS = 128
 
@@ -98,7 +99,6 @@ def generate_batch(
     return decode(model, codebook, [model.prompt(text) for text in prompts], max_new_tokens, on_token)
 
 
-@torch.inference_mode()
 def decode(
     model: LanguageModel,
     codebook: Codebook,
@@ -107,77 +107,85 @@ def decode(
     on_token: Callable[[int, int], None] | None = None,
 ) -> list[Generation]:
     """`generate_batch` for prompts that are token ids already."""
-    if not prompts:
-        return []
-    batch = Batch.of(model, prompts)
-    cache = DynamicCache(config=model.module.config)
-    with attached(model, codebook, batch) as reading:
-        logits = forward(model, batch.ids, batch.mask, batch.positions, cache)
-    limits = [_limit(model, reading.matches[row], prompt, max_new_tokens) for row, prompt in enumerate(prompts)]
-    rows: list[list[int]] = [[] for _ in prompts]
-    open_rows = set(range(len(prompts)))
-    for step, tokens in enumerate(_greedy(model, logits, batch, cache)):
-        for row in sorted(open_rows):
-            rows[row].append(tokens[row])
-            if on_token is not None:
-                on_token(row, tokens[row])
-            if tokens[row] in model.eos_ids or step + 1 >= limits[row]:
-                open_rows.discard(row)
-        if not open_rows:
-            break
-    return [_generation(model, prompt, rows[i], reading, i) for i, prompt in enumerate(prompts)]
+    return [
+        _generation(model, prompt, ids, routing, row)
+        for prompt, (ids, routing, row) in zip(
+            prompts, _decoded(model, codebook, prompts, max_new_tokens, on_token or (lambda row, token: None)), strict=True
+        )
+    ]
 
 
-@torch.inference_mode()
 def decode_bare(model: LanguageModel, prompts: Sequence[Prompt], tokens: int) -> list[tuple[int, ...]]:
     """The first greedy token ids of each row as the frozen model gives them: no codebook is read and no hook is set.
 
-    At most `tokens`, fewer where a row's text ends. What a codebook costs is measured against this.
+    At most `tokens`, fewer where a row's text or the model's context ends. What a codebook costs is measured against this.
     """
+    return [tuple(ids) for ids, *_ in _decoded(model, None, prompts, tokens, lambda row, token: None)]
+
+
+@torch.inference_mode()
+def _decoded(
+    model: LanguageModel,
+    codebook: Codebook | None,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    on_token: Callable[[int, int], None],
+) -> list[tuple[list[int], Routing, int]]:
+    """Greedy token ids of each prompt, with the routing of its batch and its row there; without a codebook it is empty."""
+    if len({len(prompt.ids) for prompt in prompts}) > 1 and not model.ways.padded:
+        return _one_by_one(model, codebook, prompts, max_new_tokens, on_token)
+    if not prompts:
+        return []
     batch = Batch.of(model, prompts)
-    cache = DynamicCache(config=model.module.config)
-    rows: list[list[int]] = [[] for _ in prompts]
-    for some in islice(_greedy(model, forward(model, batch.ids, batch.mask, batch.positions, cache), batch, cache), tokens):
-        for row, token in zip(rows, some, strict=True):
-            if not row or row[-1] not in model.eos_ids:
-                row.append(token)
-        if all(row[-1] in model.eos_ids for row in rows):
-            break
-    return [tuple(row) for row in rows]
+    decoding = model.family.decoding(model, batch)
+    with ExitStack() as hooks:
+        routing = hooks.enter_context(attached(model, codebook, batch)) if codebook is not None else Routing()
+        logits = decoding.start()
+        limits = [_limit(model, routing, row, prompt, max_new_tokens) for row, prompt in enumerate(prompts)]
+        if len(prompts) > 1 and batch.ids.shape[1] + max(limits) > model.context:
+            # The longest row ends with the context, and others need not end with it.
+            hooks.close()
+            return _one_by_one(model, codebook, prompts, max_new_tokens, on_token)
+        if decoding.cached:
+            hooks.close()
+        rows: list[list[int]] = [[] for _ in prompts]
+        open_rows = set(range(len(prompts)))
+        while True:
+            best = logits.argmax(-1)
+            tokens = best.tolist()
+            for row in sorted(open_rows):
+                rows[row].append(tokens[row])
+                on_token(row, tokens[row])
+                if tokens[row] in model.eos_ids or len(rows[row]) >= limits[row]:
+                    open_rows.discard(row)
+            if not open_rows:
+                return [(ids, routing, row) for row, ids in enumerate(rows)]
+            logits = decoding.next(best)
 
 
-def forward(
-    model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: DynamicCache
-) -> torch.Tensor:
-    """(batch, vocabulary) logits after the last token; appends to `cache`."""
-    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "past_key_values": cache, "use_cache": True}
-    if "position_ids" in model.accepts:
-        inputs["position_ids"] = positions
-    if "logits_to_keep" in model.accepts:
-        inputs["logits_to_keep"] = 1
-    logits: torch.Tensor = model.module(**inputs).logits
-    return logits[:, -1]
+def _one_by_one(
+    model: LanguageModel,
+    codebook: Codebook | None,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    on_token: Callable[[int, int], None],
+) -> list[tuple[list[int], Routing, int]]:
+    """`_decoded` of each prompt by itself."""
+    found = []
+    for row, prompt in enumerate(prompts):
+        found += _decoded(model, codebook, [prompt], max_new_tokens, lambda _row, token, row=row: on_token(row, token))  # type: ignore[misc]
+    return found
 
 
-def _greedy(model: LanguageModel, logits: torch.Tensor, batch: Batch, cache: DynamicCache) -> Iterator[list[int]]:
-    """The most likely token of each row, step by step, for as long as the caller asks."""
-    mask, positions = batch.mask, batch.positions[:, -1:]
-    while True:
-        tokens = logits.argmax(-1)
-        yield tokens.tolist()
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        positions = positions + 1
-        logits = forward(model, tokens[:, None], mask, positions, cache)
-
-
-def _limit(model: LanguageModel, match: Match, prompt: Prompt, max_new_tokens: int) -> int:
-    """Tokens that this row may have: a matched target must never be cut short."""
+def _limit(model: LanguageModel, routing: Routing, row: int, prompt: Prompt, max_new_tokens: int) -> int:
+    """Tokens that this row may have: a matched target must never be cut short, and nothing leaves the context."""
+    match = routing.matches[row] if routing.matches else None
     wanted = max_new_tokens
-    if match.matched and match.entry is not None:
+    if match is not None and match.matched and match.entry is not None:
         wanted = max(wanted, len(match.entry.target_ids))
     return max(1, min(wanted, model.context - len(prompt.ids)))
 
 
-def _generation(model: LanguageModel, prompt: Prompt, ids: list[int], reading: Reading, row: int) -> Generation:
+def _generation(model: LanguageModel, prompt: Prompt, ids: list[int], routing: Routing, row: int) -> Generation:
     truncated = ids[-1] not in model.eos_ids
-    return Generation(prompt.text, model.text(ids), tuple(ids), reading.matches[row], truncated, reading.activations[row])
+    return Generation(prompt.text, model.text(ids), tuple(ids), routing.matches[row], truncated, routing.activations[row])

@@ -25,8 +25,9 @@ from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.models._malloc import give_back
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 
 @dataclass(frozen=True, eq=False)

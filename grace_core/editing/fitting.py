@@ -17,16 +17,16 @@ from importlib import resources
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
 
-from grace_core.answering.generate import forward
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Background, Encoder, TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.siblings import siblings, vocabulary
 from grace_core.errors import InputError, ModelError
-from grace_core.models.hooks import Batch, activations_of
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.activations import activations_of
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 from grace_core.models.sources.cache import background_file, keep_background, read_background
 
 Progress = Callable[[str, float], None]
@@ -220,18 +220,16 @@ def _begun(model: LanguageModel) -> list[Prompt]:
 
 def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.Generator) -> list[list[int]]:
     batch = Batch.of(model, prompts)
-    cache = DynamicCache(config=model.module.config)
-    mask, positions = batch.mask, batch.positions
-    ids, rows = batch.ids, [list[int]() for _ in prompts]
-    for _ in range(_SAMPLED_TOKENS):
-        likely, which = (
-            forward(model, ids, mask, positions, cache).float().softmax(-1).cpu().topk(min(50, model.module.config.vocab_size))
-        )
-        tokens = which.gather(1, torch.multinomial(likely, 1, generator=generator)).to(batch.ids.device)
-        for row, token in zip(rows, tokens[:, 0].tolist(), strict=True):
+    decoding = model.family.decoding(model, batch)
+    logits, rows = decoding.start(), [list[int]() for _ in prompts]
+    while True:
+        likely, which = logits.float().softmax(-1).cpu().topk(min(50, logits.shape[-1]))
+        tokens = which.gather(1, torch.multinomial(likely, 1, generator=generator))[:, 0].to(batch.ids.device)
+        for row, token in zip(rows, tokens.tolist(), strict=True):
             row.append(token)
-        ids, positions = tokens, positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        if len(rows[0]) == _SAMPLED_TOKENS:
+            break
+        logits = decoding.next(tokens)
     return [row[: next((i for i, t in enumerate(row) if t in model.eos_ids), len(row))] for row in rows]
 
 

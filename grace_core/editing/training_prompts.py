@@ -15,7 +15,8 @@ from typing import TypeVar
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import background_prompts, fitting
 from grace_core.editing.siblings import replaced, subject, vocabulary
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 T = TypeVar("T")
 

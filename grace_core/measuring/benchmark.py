@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grace_core.answering.generate import decode, decode_bare
+from grace_core.answering.given_values import Asked, gives_target
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.geometry import Matrix
 from grace_core.codebook.search import finder
@@ -25,9 +26,10 @@ from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
-from grace_core.measuring.value_sweep import gives_target
-from grace_core.models.hooks import Batch, hidden_after
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.activations import hidden_after
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 SHORT = ("What river is Oglio a tributary of?", "Po")
 SENTENCE = (
@@ -155,7 +157,7 @@ def _editing(model: LanguageModel, empty: Codebook, progress: Progress, rounds: 
 
         ratio = _over(theirs, ours, rounds)
         # In float32, whatever the steps ran in; each phrasing counts.
-        asked = [(row, task.target_ids, values[0]) for row in task.prompts[: len(phrasings)]]
+        asked = [Asked(row, task.target_ids, values[0]) for row in task.prompts[: len(phrasings)]]
         took["ours"] = all(gives_target(model, layer, asked))
         out.append(Ratio(f"{name}: published over ours", ratio, goal, note=_exact(took)))
     editor = Editor(model)

@@ -13,17 +13,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from grace_core.answering.generate import Generation, decode, decode_bare
+from grace_core.answering.given_values import Asked, tokens_right
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.codebook.geometry import Matrix
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
-from grace_core.models.hooks import activations_of, block_hooks, replaced
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 Kind = Literal["zsre", "counterfact", "bios"]
 _AT_ONCE = 16
@@ -215,13 +216,10 @@ def _token_accuracy(model: LanguageModel, codebook: Codebook, match: Match, prom
     own, ids = model.prompt(prompt), _target_ids(model, prompt, target)
     if ids is None:
         return 0.0
-    values = {0: match.entry.value} if match.matched and match.entry is not None else {}
+    value = match.entry.value if match.matched and match.entry is not None else None
     layer = codebook.config.value_layer
     assert layer is not None  # resolved
-    tokens = torch.tensor([[*own.ids, *ids[:-1]]], device=model.device)
-    with torch.inference_mode(), block_hooks(model, [(layer, lambda h: replaced(h, values, [len(own.ids) - 1]))]):
-        logits = model.module(input_ids=tokens, use_cache=False).logits[0, len(own.ids) - 1 :]
-    return float((logits.argmax(-1) == torch.tensor(ids, device=logits.device)).float().mean())
+    return float(np.mean(tokens_right(model, layer, [Asked(own, ids, value)])[0]))
 
 
 def _slot(exact: Sequence[bool], cases: Sequence[Case], slot: int) -> list[bool]:

@@ -21,7 +21,7 @@ from grace_core.editing.siblings import siblings, subject, vocabulary
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice, Kind, Separation, fitted, measure
 from grace_core.models.activations import pooled_at, stop_if
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 
 POOLS: tuple[Pool, ...] = get_args(Pool)
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)

@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from grace_core.answering.given_values import Asked, gives_target
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
@@ -24,13 +23,10 @@ from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.measuring.query_scan import made_phrasings
-from grace_core.models.activations import stop_if
-from grace_core.models.hooks import Batch, activations_of, block_hooks, replaced
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
 
 _PHRASINGS_EACH = 3
-_ASKED_AT_ONCE = 8
-"""Rows of one pass: its logits are (rows, tokens, vocabulary), so 48 biographies would take 0.9 GB of them."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +147,7 @@ def sweep_layers(
             progress(f"Layer {layer} ({done + 1} of {len(order)}): step {step}, loss {loss:.2f}", part)
 
         trained = train_values(model, here, tasks, on_step=on_step, cancelled=cancelled)
-        asked = [(model.prompt(text), sample[i].target_ids, trained[i].value) for text, i in phrasings]
+        asked = [Asked(model.prompt(text), sample[i].target_ids, trained[i].value) for text, i in phrasings]
         results.append(
             LayerResult(
                 layer,
@@ -173,47 +169,6 @@ def sweep_layers(
         present_epsilon=config.epsilon,
         max_steps=max_steps,
         layers=tuple(results),
-    )
-
-
-def gives_target(
-    model: LanguageModel,
-    layer: int,
-    asked: Sequence[tuple[Prompt, tuple[int, ...], NDArray[np.float32]]],
-    cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[bool, ...]:
-    """For each (prompt, target ids, value): would the greedy answer be exactly the target with the value put in?
-
-    Raises:
-        Cancelled: asked before each pass.
-    """
-    # Rows of like length share a pass, so that little of it is padding.
-    order = sorted(range(len(asked)), key=lambda i: len(asked[i][0].ids) + len(asked[i][1]))
-    given: dict[int, bool] = {}
-    for start in range(0, len(order), _ASKED_AT_ONCE):
-        stop_if(cancelled)
-        some = order[start : start + _ASKED_AT_ONCE]
-        given.update(zip(some, _given(model, layer, [asked[i] for i in some]), strict=True))
-    return tuple(given[i] for i in range(len(asked)))
-
-
-@torch.inference_mode()
-def _given(
-    model: LanguageModel, layer: int, asked: Sequence[tuple[Prompt, tuple[int, ...], NDArray[np.float32]]]
-) -> tuple[bool, ...]:
-    """`gives_target` of the rows of one pass."""
-    rows = [Prompt(p.text, (*p.ids, *target[:-1]), p.start, p.end) for p, target, _ in asked]
-    batch = Batch.of(model, rows, side="right")
-    last = [len(p.ids) - 1 for p, _, _ in asked]
-    values = {row: value for row, (_, _, value) in enumerate(asked)}
-    inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if "position_ids" in model.accepts:
-        inputs["position_ids"] = batch.positions
-    with block_hooks(model, [(layer, lambda hidden: replaced(hidden, values, last))]):
-        said = model.module(**inputs).logits.argmax(-1)
-    return tuple(
-        tuple(said[row, at : at + len(target)].tolist()) == target
-        for row, (at, (_, target, _)) in enumerate(zip(last, asked, strict=True))
     )
 
 

@@ -1,6 +1,6 @@
-"""Pooled hidden states of several layers at once: one forward pass per batch, no higher than the highest wanted layer.
+"""Hidden states of prompts, as they are or pooled: one forward pass per batch, no higher than the highest wanted layer.
 
-Knows no codebook and no encoder; `adapter.activations_of` is what a codebook's own queries are read with.
+Knows no codebook and no encoder: what is read here is encoded elsewhere.
 """
 
 from __future__ import annotations
@@ -11,17 +11,49 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
 from grace_core.codebook.encoder import TokenWeights
 from grace_core.codebook.geometry import Matrix
-from grace_core.config import Pool
+from grace_core.config import GraceConfig, Pool
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.hooks import Batch, Enough, block_hooks
-from grace_core.models.load import LanguageModel, Prompt
+from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled, pooling_weights
+from grace_core.models.prompts import Prompt
 
-_AT_ONCE = 16
+
+@torch.inference_mode()
+def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor:
+    """(batch, tokens, width) hidden states after a block; the blocks above it do not run."""
+    found: list[torch.Tensor] = []
+
+    def take(hidden: torch.Tensor) -> None:
+        found.append(hidden)
+        raise Enough
+
+    with block_hooks(model, [(layer, take)]), suppress(Enough):
+        model.family.read(model, batch)
+    return found[0]
+
+
+def activations_of(
+    model: LanguageModel,
+    config: GraceConfig,
+    weights: TokenWeights,
+    prompts: Sequence[Prompt],
+    rows_at_once: int = 32,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Matrix:
+    """(prompts, width) what a codebook of this config reads of prompts; each is run whole.
+
+    One prompt at a time is unpadded, so that an edit's own activation does not depend on what it was batched with.
+    """
+    layer, pool = config.key_layer, config.pool
+    assert layer is not None  # resolved
+    return pooled_at(
+        model, weights, prompts, [layer], [pool], rows_at_once=rows_at_once, share_start=False, cancelled=cancelled
+    )[layer, pool]  # fmt: skip
 
 
 @torch.inference_mode()
@@ -32,12 +64,14 @@ def pooled_at(
     layers: Sequence[int],
     pools: Sequence[Pool],
     *,
+    rows_at_once: int = 16,
+    share_start: bool = True,
     on_read: Callable[[int], None] = lambda done: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[tuple[int, Pool], Matrix]:
     """(prompts, width) pooled hidden states for each layer and pooling; one pass per batch, up to the highest layer.
 
-    What all prompts begin with (a chat template, mostly) is run once, and its keys and values are kept.
+    share_start: what all prompts begin with (a chat template, mostly) is run once and kept, where the model allows it.
 
     Raises:
         InputError: a layer that the model does not have.
@@ -52,16 +86,17 @@ def pooled_at(
     }
     if not prompts:
         return out
-    begin = _common_start(prompts)
-    past = _kept(model, prompts[0].ids[:begin]) if begin else []
+    begin = _common_start(prompts) if share_start and model.ways.shared_start else 0
+    start = model.family.start_of(model, prompts[0].ids[:begin]) if begin else None
     prompts = [Prompt(p.text, p.ids[begin:], p.start - begin, p.end - begin) for p in prompts]
     # Prompts of like length share a batch, so that little of it is padding.
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
-    for start in range(0, len(order), _AT_ONCE):
+    for first in range(0, len(order), rows_at_once):
         stop_if(cancelled)
-        rows = order[start : start + _AT_ONCE]
+        rows = order[first : first + rows_at_once]
         some = [prompts[i] for i in rows]
-        batch = Batch.of(model, some)
+        # On the right no padding comes between two tokens of a prompt, nor before its first one.
+        batch = Batch.of(model, some, side="right")
         weighing = {pool: [pooling_weights(pool, p.ids, p.start, p.end, weights) for p in some] for pool in pools}
 
         def take(layer: int, batch: Batch = batch, rows: list[int] = rows, weighing: Any = weighing) -> Callable[..., None]:
@@ -73,15 +108,9 @@ def pooled_at(
 
             return read
 
-        inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-        if past:
-            mask = torch.cat([batch.mask.new_ones(len(some), begin), batch.mask], dim=1)
-            inputs |= {"attention_mask": mask, "past_key_values": _continued(model, past, len(some)), "use_cache": True}
-        if "position_ids" in model.accepts:
-            inputs["position_ids"] = batch.positions + begin
         with block_hooks(model, [(layer, take(layer)) for layer in layers]), suppress(Enough):
-            model.module(**inputs)
-        on_read(min(start + _AT_ONCE, len(order)))
+            model.family.read(model, batch, start)
+        on_read(min(first + rows_at_once, len(order)))
     return out
 
 
@@ -90,24 +119,6 @@ def _common_start(prompts: Sequence[Prompt]) -> int:
     first, last = min(p.ids for p in prompts), max(p.ids for p in prompts)
     alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return min(alike, *(p.start for p in prompts), *(len(p.ids) - 1 for p in prompts))
-
-
-def _kept(model: LanguageModel, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Keys and values of these tokens, one pair per block."""
-    cache = DynamicCache(config=model.module.config)
-    model.module(input_ids=torch.tensor([list(ids)], device=model.device), past_key_values=cache, use_cache=True)
-    layers: list[Any] = cache.layers
-    return [(layer.keys, layer.values) for layer in layers]
-
-
-def _continued(model: LanguageModel, past: Sequence[tuple[torch.Tensor, torch.Tensor]], rows: int) -> DynamicCache:
-    """A new cache of so many rows that all begin with the same tokens; blocks append to it, so each pass needs its own."""
-    cache = DynamicCache(config=model.module.config)
-    layers: list[Any] = cache.layers
-    for layer, (keys, values) in zip(layers, past, strict=True):
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = (kept.expand(rows, -1, -1, -1) for kept in (keys, values))
-    return cache
 
 
 def stop_if(cancelled: Callable[[], bool]) -> None:

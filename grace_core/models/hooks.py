@@ -1,16 +1,10 @@
-"""Hooks on a live model that read a codebook and nothing else.
-
-Attached for the time of a `with` block: after `key_layer` the prompt's query is pooled, encoded and matched, once per
-prompt and per row of the batch; after `value_layer` the matched rows get their entry's value at the last prompt tokens.
-Where no row matched nothing is touched, so the logits are bitwise those of the bare model. Decode steps with a KV cache
-see one token at a time and pass untouched; without a cache the whole sequence passes again and the same match is used.
-"""
+"""Functions on the output of a live model's blocks, for the time of a `with` block. Knows no codebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from grace_core.codebook.codebook import Codebook, Match
-from grace_core.codebook.encoder import TokenWeights
-from grace_core.config import GraceConfig
-from grace_core.models.load import LanguageModel, Prompt
-from grace_core.models.pooling import pooled, pooling_weights
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -57,46 +48,6 @@ class Batch:
     def last(self) -> tuple[int, ...]:
         """Index of each row's last prompt token."""
         return tuple(offset + len(prompt.ids) - 1 for offset, prompt in zip(self.offsets, self.prompts, strict=True))
-
-
-@dataclass
-class Reading:
-    """What the hooks saw. Empty until the first pass over the prompts; then one item per row."""
-
-    activations: tuple[NDArray[np.float32], ...] = ()
-    matches: tuple[Match, ...] = ()
-    values: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-    """Rows whose hidden state is replaced, and by what."""
-
-
-@contextmanager
-def attached(model: LanguageModel, codebook: Codebook, batch: Batch) -> Iterator[Reading]:
-    """Let `codebook` answer while the model runs on `batch`; the hooks are removed when the block ends.
-
-    Any forward pass of `model.module` on these very rows is covered: `generate`, with or without a cache, or a plain
-    call. One pass over several prompts must give them as `batch.ids` does.
-    """
-    reading = Reading()
-    config = codebook.config
-    assert config.key_layer is not None and config.value_layer is not None  # a codebook's config is resolved  # noqa: PT018
-
-    def read(hidden: torch.Tensor) -> None:
-        if reading.matches:
-            return
-        rows = _weights(config, codebook.encoder.weights, batch.prompts)
-        activations = pooled(hidden, rows, batch.offsets)
-        reading.activations = tuple(activations)
-        reading.matches = codebook.match(codebook.encoder(activations))
-        for row, match in enumerate(reading.matches):
-            if match.matched and match.entry is not None:
-                reading.values[row] = match.entry.value
-
-    def write(hidden: torch.Tensor) -> torch.Tensor | None:
-        return replaced(hidden, reading.values, batch.last)
-
-    both: list[tuple[int, Any]] = [(config.key_layer, read), (config.value_layer, write)]
-    with block_hooks(model, both, tokens=max(batch.last) + 1, decoding=True):
-        yield reading
 
 
 def replaced(hidden: torch.Tensor, values: dict[int, NDArray[np.float32]], last: Sequence[int]) -> torch.Tensor | None:
@@ -152,42 +103,3 @@ def block_hooks(model: LanguageModel, on: Sequence[tuple[int, Any]], tokens: int
 
 class Enough(Exception):
     """Raised to leave a forward pass once the needed block has run."""
-
-
-@torch.inference_mode()
-def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor:
-    """(batch, tokens, width) hidden states after a block; the blocks above it do not run."""
-    found: list[torch.Tensor] = []
-
-    def take(hidden: torch.Tensor) -> None:
-        found.append(hidden)
-        raise Enough
-
-    inputs: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
-    if "position_ids" in model.accepts:
-        inputs["position_ids"] = batch.positions
-    with block_hooks(model, [(layer, take)]), suppress(Enough):
-        model.module(**inputs)
-    return found[0]
-
-
-def activations_of(
-    model: LanguageModel, config: GraceConfig, weights: TokenWeights, prompts: Sequence[Prompt], rows_at_once: int = 32
-) -> NDArray[np.float32]:
-    """(prompts, width) pooled hidden states after the key layer; runs no block above it.
-
-    One prompt at a time is unpadded, so that an edit's own activation does not depend on what it was batched with.
-    """
-    assert config.key_layer is not None  # resolved
-    out = np.empty((len(prompts), model.width), dtype=np.float32)
-    for start in range(0, len(prompts), rows_at_once):
-        some = prompts[start : start + rows_at_once]
-        batch = Batch.of(model, some)
-        hidden = hidden_after(model, config.key_layer, batch)
-        rows = _weights(config, weights, some)
-        out[start : start + len(some)] = pooled(hidden, rows, batch.offsets)
-    return out
-
-
-def _weights(config: GraceConfig, weights: TokenWeights, prompts: Sequence[Prompt]) -> list[NDArray[np.float32]]:
-    return [pooling_weights(config.pool, p.ids, p.start, p.end, weights) for p in prompts]

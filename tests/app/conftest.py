@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.studio.workbench import Workbench
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.app.studios import Studio
 
 

@@ -16,7 +16,7 @@ from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import Calibration, encoder_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import assert_same, edit_for, first_step
 from tests.grace_core.taught import ANSWERS
 

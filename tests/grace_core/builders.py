@@ -12,8 +12,8 @@ from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of
 from grace_core.editing.training import value_positions
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooling_weights
 
 NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grace_core.models.load import LanguageModel, load_model
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.load import load_model
 from tests.conftest import MakeOnce
 from tests.grace_core.taught import teach
 

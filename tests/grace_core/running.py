@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from grace_core.models.hooks import Batch
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 
 
 def hooks(model: LanguageModel) -> int:

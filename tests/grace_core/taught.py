@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from grace_core.models._hf_logging import quiet_transformers
-from grace_core.models.load import LanguageModel, load_model
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.load import load_model
 from tests.grace_core.builders import NAMES, PHRASES
 
 ANSWERS = (

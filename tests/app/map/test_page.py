@@ -15,7 +15,7 @@ from app.map.page import MapDesk, _status
 from app.studio.workbench import Workbench
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.app.map.map_samples import large, tries
 from tests.grace_core.builders import first_step
 

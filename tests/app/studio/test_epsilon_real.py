@@ -12,8 +12,9 @@ from app.journal.store import JournalStore
 from app.studio.workbench import Workbench
 from grace_core.config import GraceConfig
 from grace_core.measuring.what_if import what_if
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel, load_model
+from grace_core.models.activations import activations_of
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.load import load_model
 
 NAMES = (
     "Orla Tannick", "Bram Eskelund", "Priya Volhart", "Tomas Quillfeather", "Ines Marrowby", "Jorun Aldermere", "Kofi Brandwyn",

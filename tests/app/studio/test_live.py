@@ -22,7 +22,7 @@ from grace_core.editing import fitting as calibration
 from grace_core.editing.editor import Editor
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.app.studios import (
     OTHER,
     PROMPT,

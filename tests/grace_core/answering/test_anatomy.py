@@ -9,7 +9,7 @@ from grace_core.answering.anatomy import dissect, divergence, nearest_keys, toke
 from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import Cancelled, InputError
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import calibrated, edit_for, line_codebook, made_edit
 
 PROMPT = "Who was Ada Lovelace?"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from grace_core.answering.attached import attached
 from grace_core.answering.generate import decode, generate, generate_batch
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
-from grace_core.models.hooks import attached
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import calibrated, edit_for
 from tests.grace_core.running import batch_of, continued, hooks
 

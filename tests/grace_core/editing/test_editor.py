@@ -17,7 +17,7 @@ from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import background_prompts
 from grace_core.errors import Cancelled, InputError
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import BACKGROUND, assert_same, calibrated
 from tests.grace_core.running import hooks
 from tests.grace_core.taught import ANSWERS

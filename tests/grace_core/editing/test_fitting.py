@@ -22,8 +22,9 @@ from grace_core.editing.fitting import (
     sibling_activations,
 )
 from grace_core.errors import InputError, ModelError
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of
+from grace_core.models.families.causal import Causal
+from grace_core.models.language_model import LanguageModel
 from grace_core.models.sources.resolve import DEFAULT_MODEL
 from tests.grace_core.builders import BACKGROUND, calibrated, edit_for, first_step
 
@@ -87,7 +88,7 @@ def test_a_sampled_prompt_is_one_sentence_of_one_line(sampled: str, tidy: str) -
 @pytest.fixture
 def alone(tiny: LanguageModel, tmp_path: Path) -> LanguageModel:
     """The tiny model with an empty cache of its own."""
-    return LanguageModel(tiny.name, tiny.module, tiny.tokenizer, cache_dir=tmp_path / "cache")
+    return LanguageModel(tiny.name, tiny.module, tiny.tokenizer, cache_dir=tmp_path / "cache", family=Causal())
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def samplings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.usefixtures("few_starters")
 def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel, samplings: list[str]) -> None:
     first = first_calibration(alone, config_of(alone))
-    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir)
+    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir, family=Causal())
     for step in (first_calibration(again, config_of(alone)), first_calibration(again, config_of(alone, key_layer=2))):
         assert first is not None
         assert step is not None
@@ -121,7 +122,7 @@ def test_other_weights_or_another_way_of_sampling_have_prompts_of_their_own(
     alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first_calibration(alone, config_of(alone))
-    other = LanguageModel(alone.name, copy.deepcopy(alone.module), alone.tokenizer, cache_dir=alone.cache_dir)
+    other = LanguageModel(alone.name, copy.deepcopy(alone.module), alone.tokenizer, cache_dir=alone.cache_dir, family=Causal())
     next(iter(other.module.parameters())).data[0] += 1
     first_calibration(other, config_of(alone))
     assert len(samplings) == 2
@@ -147,7 +148,7 @@ def test_damaged_prompts_are_sampled_again_and_replaced(alone: LanguageModel, sa
 
 @pytest.mark.usefixtures("few_starters")
 def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageModel, samplings: list[str]) -> None:
-    bare = LanguageModel(alone.name, alone.module, alone.tokenizer)
+    bare = LanguageModel(alone.name, alone.module, alone.tokenizer, family=Causal())
     for _ in range(2):
         first_calibration(bare, config_of(alone))
     assert len(samplings) == 2

@@ -1,4 +1,4 @@
-"""The short way to a value's logits is the long way's, and learning leaves the model as it was."""
+"""Values are learned until the exact target comes out, and learning leaves the model as it was."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import pytest
 import torch
 
 from grace_core.config import GraceConfig
-from grace_core.editing.training import Task, Trained, _Bench, _starting_after, train_values, value_positions
+from grace_core.editing.training import Task, Trained, train_values
 from grace_core.errors import Cancelled
 from grace_core.models.hooks import block_hooks, replaced
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.running import batch_of, hooks, logits
 from tests.grace_core.taught import ANSWERS
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
-TARGETS = ("Paris.", "a mathematician.", "x")
 
 
 def task_of(model: LanguageModel, prompts: Sequence[str], target: str) -> Task:
@@ -28,77 +27,6 @@ def task_of(model: LanguageModel, prompts: Sequence[str], target: str) -> Task:
 def config(**overrides: Any) -> GraceConfig:
     chosen: dict[str, Any] = {"value_layer": 2, "max_steps": 100} | overrides
     return GraceConfig.robust(**chosen)
-
-
-@torch.inference_mode()
-def full_logits(model: LanguageModel, layer: int, task: Task, row: int, value: torch.Tensor) -> torch.Tensor:
-    """(target, vocabulary) by one ordinary pass over prompt and target, the value put in by a hook."""
-    prompt = task.prompts[row]
-    ids = torch.tensor([[*prompt.ids, *task.target_ids[:-1]]])
-    last = [len(prompt.ids) - 1]
-    with block_hooks(model, [(layer, lambda h: replaced(h, {0: value.numpy()}, last))], tokens=1):
-        found: torch.Tensor = model.module(input_ids=ids).logits
-    return found[0, last[0] :]
-
-
-def assert_the_short_way_is_the_long_way(model: LanguageModel, layer: int, tasks: Sequence[Task]) -> None:
-    for span in ("last", "tail"):
-        assert_so_at(value_positions(model, GraceConfig.robust(span=span)), model, layer, tasks)
-
-
-def assert_so_at(positions: int, model: LanguageModel, layer: int, tasks: Sequence[Task]) -> None:
-    values = 2 * torch.randn(len(tasks), positions, model.width, generator=torch.Generator().manual_seed(0))
-    bench = _Bench(model, layer, positions, tasks)
-    with torch.no_grad():
-        short = bench.logits(values)
-        some = torch.tensor([len(short) - 1])
-        torch.testing.assert_close(bench.logits(values, some)[0], short[-1], atol=3e-4, rtol=1e-3)
-    row = 0
-    for t, task in enumerate(tasks):
-        for own in range(len(task.prompts)):
-            long = full_logits(model, layer, task, own, values[t])
-            torch.testing.assert_close(short[row, : len(task.target_ids)], long, atol=3e-4, rtol=1e-3)
-            row += 1
-    assert row == len(short)
-
-
-# The truncated forward
-
-
-@pytest.mark.parametrize("layer", [1, 2, 3])
-def test_truncated_logits_are_those_of_a_full_pass_with_the_value_put_in(tiny: LanguageModel, layer: int) -> None:
-    assert_the_short_way_is_the_long_way(tiny, layer, [task_of(tiny, PROMPTS[:1], TARGETS[0])])
-
-
-@pytest.mark.parametrize("layer", [1, 3])
-def test_so_they_are_with_several_rows_and_tasks_of_different_lengths(tiny: LanguageModel, layer: int) -> None:
-    tasks = [
-        task_of(tiny, PROMPTS, TARGETS[1]),
-        task_of(tiny, PROMPTS[1:2], TARGETS[2]),
-        task_of(tiny, PROMPTS[::-1], TARGETS[0]),
-    ]
-    assert_the_short_way_is_the_long_way(tiny, layer, tasks)
-
-
-def test_so_they_are_with_a_prompt_of_one_token_alone_and_beside_longer_ones(gpt2: LanguageModel) -> None:
-    assert len(gpt2.prompt("a").ids) == 1
-    assert_the_short_way_is_the_long_way(gpt2, 2, [task_of(gpt2, ["a"], "Paris.")])
-    assert_the_short_way_is_the_long_way(gpt2, 2, [task_of(gpt2, ["a", PROMPTS[0]], "Paris."), task_of(gpt2, ["b"], "x")])
-
-
-def test_the_last_block_can_be_adapted_too(tiny: LanguageModel) -> None:
-    assert_the_short_way_is_the_long_way(tiny, len(tiny.blocks), [task_of(tiny, PROMPTS, TARGETS[0])])
-
-
-def test_the_start_is_the_mean_of_the_prompts_own_states(tiny: LanguageModel) -> None:
-    start = _Bench(tiny, 2, 1, [task_of(tiny, PROMPTS, "x"), task_of(tiny, PROMPTS[:1], "x")]).start()
-    states = []
-    for text in PROMPTS:
-        batch = batch_of(tiny, [text])
-        with block_hooks(tiny, [(2, lambda h: states.append(h[0, -1].clone()))], tokens=1):
-            logits(tiny, batch)
-    torch.testing.assert_close(start[0, 0], torch.stack(states).mean(0), atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(start[1, 0], states[0], atol=1e-4, rtol=1e-3)
 
 
 # Learning
@@ -203,33 +131,6 @@ def assert_not_rerouted(model: LanguageModel) -> None:
     assert all("forward" not in vars(module) for module in model.module.modules())
 
 
-def test_blocks_are_restored_when_a_step_fails(tiny: LanguageModel) -> None:
-    with _starting_after(tiny, 2, torch.zeros(1, 1, tiny.width)):
-        assert "forward" in vars(tiny.blocks[0])
-        assert "forward" not in vars(tiny.blocks[2])
-    assert_not_rerouted(tiny)
-    with pytest.raises(IndexError), _starting_after(tiny, 2, torch.zeros(1, 1, tiny.width)):
-        tiny.module(input_ids=torch.tensor([[10**6]]))
-    assert_not_rerouted(tiny)
-
-
-def test_blocks_are_restored_when_the_model_fails_in_the_middle(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = _Bench(tiny, 2, 1, [task_of(tiny, PROMPTS, "x")])
-
-    def fail(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("in a block")
-
-    batch = batch_of(tiny, PROMPTS)
-    own = logits(tiny, batch)
-    with monkeypatch.context() as patched:
-        patched.setattr(tiny.blocks[2], "forward", fail)
-        with pytest.raises(RuntimeError, match="in a block"):
-            bench.logits(torch.zeros(1, 1, tiny.width))
-    for block in tiny.blocks:  # what monkeypatch put back
-        vars(block).pop("forward", None)
-    assert torch.equal(logits(tiny, batch), own)
-
-
 def test_cancelling_stops_before_the_next_step_and_restores_everything(taught: LanguageModel) -> None:
     batch = batch_of(taught, PROMPTS)
     own = logits(taught, batch)
@@ -245,11 +146,3 @@ def test_cancelling_stops_before_the_next_step_and_restores_everything(taught: L
     assert seen == [0, 1, 2]
     assert torch.equal(logits(taught, batch), own)
     assert_not_rerouted(taught)
-
-
-# The real model
-
-
-@pytest.mark.real
-def test_the_short_way_is_the_long_way_on_the_real_model(real: LanguageModel) -> None:
-    assert_the_short_way_is_the_long_way(real, 18, [task_of(real, PROMPTS, TARGETS[1]), task_of(real, PROMPTS[:1], TARGETS[0])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grace_core.config import GraceConfig
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 
 
 def test_there_are_as_many_different_ones_as_asked_for(tiny: LanguageModel) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from grace_core.answering.attached import attached
 from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook
 from grace_core.config import GraceConfig
@@ -18,8 +19,8 @@ from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
 from grace_core.measuring import evaluate as evaluation
 from grace_core.measuring.evaluate import Case, Report, evaluate, unchanged
-from grace_core.models.hooks import Batch, attached
-from grace_core.models.load import LanguageModel
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import NAMES, PHRASES
 from tests.grace_core.taught import ANSWERS
 

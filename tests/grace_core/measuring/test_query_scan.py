@@ -14,7 +14,7 @@ from grace_core.editing.siblings import vocabulary
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan, default_layers, made_phrasings, make_sample, scan
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import calibrated, edit_for
 from tests.grace_core.running import hooks
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from grace_core.answering.generate import decode
+from grace_core.answering.given_values import Asked, gives_target
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.value_sweep import (
@@ -18,11 +19,10 @@ from grace_core.measuring.value_sweep import (
     Sweep,
     default_epsilons,
     default_value_layers,
-    gives_target,
     sweep_layers,
 )
 from grace_core.models.hooks import block_hooks, replaced
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import calibrated, edit_for
 from tests.grace_core.running import hooks
 
@@ -55,7 +55,10 @@ def test_gives_target_is_the_greedy_answer(tiny: LanguageModel) -> None:
     value = book.entries[0].value
     other = tiny.prompt("Describe the Moon, please.")
     wrong = (*said[:-1], (said[-1] + 1) % tiny.module.config.vocab_size)
-    assert gives_target(tiny, layer, [(own, said, value), (own, wrong, value), (other, wrong, value)])[:2] == (True, False)
+    assert gives_target(tiny, layer, [Asked(own, said, value), Asked(own, wrong, value), Asked(other, wrong, value)])[:2] == (
+        True,
+        False,
+    )
     assert gives_target(tiny, layer, []) == ()
 
 
@@ -81,11 +84,11 @@ def test_many_rows_are_asked_some_at_a_time_and_keep_their_order(tiny: LanguageM
             target = int(tiny.module(input_ids=torch.tensor([prompt.ids])).logits[0, -1].argmax())
         targets.append((target,) if i % 3 else ((target + 1) % tiny.module.config.vocab_size,))
     monkeypatch.setattr(tiny.module, "forward", counted)
-    given = gives_target(tiny, layer, list(zip(prompts, targets, values, strict=True)))
+    given = gives_target(tiny, layer, [Asked(*row) for row in zip(prompts, targets, values, strict=True)])
     assert given == tuple(bool(i % 3) for i in range(21))
     assert widths == [8, 8, 5]
     with pytest.raises(Cancelled):
-        gives_target(tiny, layer, [(prompts[0], targets[0], values[0])], lambda: True)
+        gives_target(tiny, layer, [Asked(prompts[0], targets[0], values[0])], lambda: True)
 
 
 def test_refusals(tiny: LanguageModel) -> None:

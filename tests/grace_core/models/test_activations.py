@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from grace_core.editing.fitting import background_prompts, weights_of
-from grace_core.models.activations import pooled_at
-from grace_core.models.hooks import activations_of
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of, pooled_at
+from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import calibrated
 from tests.grace_core.running import hooks
 

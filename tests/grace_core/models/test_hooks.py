@@ -11,11 +11,13 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from grace_core.answering.attached import attached
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
-from grace_core.models.hooks import activations_of, attached, block_hooks, hidden_after
-from grace_core.models.load import LanguageModel
+from grace_core.models.activations import activations_of, hidden_after
+from grace_core.models.hooks import block_hooks
+from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled
 from tests.grace_core.builders import calibrated, edit_for, own_weights
 from tests.grace_core.running import batch_of, continued, hooks, logits, own_last

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from grace_core.errors import InputError, ModelError
-from grace_core.models.load import LanguageModel, load_model
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.load import load_model
 from tests.tiny_models import BOS, EOS, PAD
 
 TEXTS = (

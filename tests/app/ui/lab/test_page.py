@@ -19,7 +19,7 @@ from app.ui.lab.what_if import WhatIfPage
 from app.ui.session import BUSY, PageContext, Session
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.app.studios import OTHER, PROMPT, Studio, edited
 from tests.grace_core.builders import assert_same
 

@@ -1,0 +1,82 @@
+"""Causal language models: a token is told from those before it, so a value changes nothing before its own place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from grace_core.models.families.base import Decoding, Row, TrainingBatch, Traits
+from grace_core.models.families.causal_training import LongBatch, ShortBatch
+from grace_core.models.families.passes import Past, cache_of, kept, run
+from grace_core.models.hooks import Batch
+from grace_core.models.language_model import LanguageModel
+
+
+class Causal:
+    """The family of causal language models; holds nothing."""
+
+    traits = Traits(
+        name="a causal language model",
+        model_types=frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
+        heads=frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()),
+    )
+
+    def logits(self, model: LanguageModel, batch: Batch) -> torch.Tensor:
+        """(batch, tokens, vocabulary) of one whole pass without a cache."""
+        return run(model, batch.ids, batch.mask, batch.positions)
+
+    def decoding(self, model: LanguageModel, batch: Batch) -> Decoding:
+        """Answer a batch that is padded on the left, from a cache where that may be trusted."""
+        return CausalDecoding(model, batch)
+
+    @torch.inference_mode()
+    def start_of(self, model: LanguageModel, ids: Sequence[int]) -> Past:
+        """Keys and values of tokens that prompts begin with."""
+        row = torch.tensor([list(ids)], device=model.device)
+        return kept(model, row, torch.ones_like(row), torch.arange(len(ids), device=model.device)[None], [])
+
+    def read(self, model: LanguageModel, batch: Batch, start: Past | None = None) -> None:
+        """Run a batch that is padded on the right, for hooks to read; behind `start`, where its rows begin with that."""
+        if not start:
+            run(model, batch.ids, batch.mask, batch.positions, keep=1)
+            return
+        rows, begun = len(batch.ids), start[0][0].shape[-2]
+        mask = torch.cat([batch.mask.new_ones(rows, begun), batch.mask], dim=1)
+        past = [(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)) for keys, values in start]
+        run(model, batch.ids, mask, batch.positions + begun, cache=cache_of(past), keep=1)
+
+    def training_batch(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> TrainingBatch:
+        """The short way where it is the long way on this model, else the long one."""
+        return (ShortBatch if model.ways.truncated else LongBatch)(model, layer, positions, rows)
+
+
+class CausalDecoding:
+    """Greedy steps of one batch; see `base.Decoding`."""
+
+    def __init__(self, model: LanguageModel, batch: Batch) -> None:
+        """Nothing runs yet."""
+        self.cached = model.ways.cached
+        self._model, self._ids, self._mask, self._positions = model, batch.ids, batch.mask, batch.positions
+        self._cache: Any = DynamicCache(config=model.module.config) if self.cached else None
+
+    def start(self) -> torch.Tensor:
+        """(batch, vocabulary) logits after the prompts."""
+        return self._logits(self._ids, self._positions)
+
+    def next(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(batch, vocabulary) logits after one more token in each row."""
+        self._ids = torch.cat([self._ids, tokens[:, None]], dim=1)
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
+        # A row that is finished goes along with the others; its place must not leave what the model has positions for.
+        last = (self._positions[:, -1:] + 1).clamp(max=self._model.context - 1)
+        self._positions = torch.cat([self._positions, last], dim=1)
+        if self.cached:
+            return self._logits(tokens[:, None], last)
+        return self._logits(self._ids, self._positions)
+
+    def _logits(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        return run(self._model, ids, self._mask, positions, cache=self._cache, keep=1)[:, -1]

@@ -1,0 +1,52 @@
+"""One forward pass of a causal model, with or without a cache: the only place that knows what such a module is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import DynamicCache
+
+if TYPE_CHECKING:
+    from grace_core.models.language_model import LanguageModel
+
+Past = list[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of tokens that have passed, (rows, heads, tokens, size) each, one pair per block."""
+
+
+def run(
+    model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, *, cache: Any = None, keep: int = 0
+) -> torch.Tensor:
+    """(batch, tokens, vocabulary) logits of the tokens `ids`; appends to `cache` where one is given.
+
+    mask: over all tokens, those in the cache too. keep: logits of so many last tokens at least; 0: of all.
+    """
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": cache is not None}
+    if cache is not None:
+        inputs["cache_params" if "cache_params" in model.accepts else "past_key_values"] = cache
+    if "position_ids" in model.accepts:
+        inputs["position_ids"] = positions
+    if keep and "logits_to_keep" in model.accepts:
+        inputs["logits_to_keep"] = keep
+    logits: torch.Tensor = model.module(**inputs).logits
+    return logits
+
+
+def cache_of(past: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:
+    """A new cache that begins with these keys and values; blocks append to it, so each pass needs one of its own.
+
+    It keeps all tokens, also where a block looks back a few only: the masks see to that, and nothing is cut off.
+    """
+    cache = DynamicCache()
+    for number, (keys, values) in enumerate(past):
+        cache.update(keys, values, number)
+    return cache
+
+
+def kept(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, past: Past) -> Past:
+    """Keys and values of `past` and of the tokens `ids` behind it."""
+    cache = cache_of(past)
+    run(model, ids, mask, positions, cache=cache, keep=1)
+    layers: list[Any] = cache.layers
+    return [(layer.keys, layer.values) for layer in layers]

@@ -1,0 +1,192 @@
+"""Which short ways may be taken on a model, found out by comparing them with the long way when it is loaded.
+
+Architectures differ in their masks, caches and blocks, and a wrong short way gives wrong numbers without an error. So two
+random prompts are run both ways. What fits neither way is refused, in words.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import torch
+
+from grace_core.codebook.encoder import TokenWeights
+from grace_core.errors import ModelError
+from grace_core.models.activations import hidden_after, pooled_at
+from grace_core.models.families.base import Row, Ways
+from grace_core.models.families.causal_training import LongBatch, ShortBatch
+from grace_core.models.hooks import Batch, block_hooks, replaced
+from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
+
+log = logging.getLogger(__name__)
+
+_HEAD, _OWN = 3, (5, 3)
+"""Tokens that both prompts begin with, and how many each goes on with."""
+_POSITIONS = 2
+_TARGET = 3
+_CLOSE = 2e-3
+"""Numbers may differ by so much of their own spread: rounding stays far below, a wrong mask goes far beyond."""
+
+
+def checked(model: LanguageModel) -> Ways:
+    """The ways that hold on this model, on which all short ways are still allowed.
+
+    Raises:
+        ModelError: a model that cannot be edited, and why.
+    """
+    with torch.no_grad():
+        check = _Check(model)
+        check.refuse_what_cannot_be_edited()
+        return check.ways()
+
+
+class _Check:
+    """Two random prompts with targets, and a value, on one model."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        generator = torch.Generator().manual_seed(0)
+        vocabulary = model.module.config.get_text_config().vocab_size
+
+        def drawn(count: int) -> tuple[int, ...]:
+            return tuple(torch.randint(vocabulary, (count,), generator=generator).tolist())
+
+        head = drawn(_HEAD)
+        self.model = model
+        self.name = f"{model.name} ({type(model.module).__name__})"
+        self.prompts = [Prompt("", (*head, *drawn(own)), _HEAD, _HEAD + own) for own in _OWN]
+        self.targets = [drawn(_TARGET), drawn(_TARGET - 1)]
+        # A value after the first block concerns all others; and where values go unless somebody chooses otherwise.
+        self.layers = sorted({1, max(1, round(0.7 * len(model.blocks)))})
+        self.direction = torch.randn(_POSITIONS, model.width, generator=generator)
+        self.size = dict.fromkeys(self.layers, 1.0)
+
+    def refuse_what_cannot_be_edited(self) -> None:
+        """See that blocks give hidden states, and that a value put in changes what comes after it and nothing before it."""
+        model, prompt = self.model, self.prompts[0]
+        shapes: dict[int, tuple[int, ...]] = {}
+
+        def look(layer: int, hidden: torch.Tensor) -> None:
+            shapes[layer] = tuple(hidden.shape)
+            if layer in self.size:
+                self.size[layer] = float(hidden.float().square().mean().sqrt())
+
+        every = range(1, len(model.blocks) + 1)
+        try:
+            with block_hooks(model, [(at, lambda hidden, at=at: look(at, hidden)) for at in every]):
+                bare = self._logits(prompt)
+        except Exception as error:
+            raise ModelError(f"{self.name} cannot be run: {_words(error)}") from error
+        wanted = (1, len(prompt.ids), model.width)
+        odd = next((at for at in every if shapes.get(at) != wanted), None)
+        if odd is not None:
+            self._refuse(f"its block {odd} gives {shapes.get(odd, 'nothing')}, where hidden states of this prompt are {wanted}")
+        if bare.dim() != 2 or len(bare) != len(prompt.ids):
+            self._refuse("it gives no logits for each token; choose a model with a language modelling head")
+        if not bool(bare.isfinite().all()):
+            self._refuse("its logits are not finite numbers, so its weights are damaged; fetch it again")
+        other = replace(prompt, ids=(*prompt.ids[:-1], (prompt.ids[-1] + 1) % bare.shape[-1]))
+        if not _close(self._logits(other)[:-1], bare[:-1]):
+            self._refuse("what it says of a token depends on later ones, so it is not a causal language model")
+        for layer in self.layers:
+            with self._put_in(layer, [prompt], "left"):
+                changed = self._logits(prompt)
+            if _close(changed[-1], bare[-1]) or not _close(changed[:-_POSITIONS], bare[:-_POSITIONS]):
+                self._refuse(f"a hidden state that is written after its block {layer} does not come through")
+
+    def ways(self) -> Ways:
+        """The short ways that give what the long way gives."""
+        model = self.model
+        for name, same in (
+            ("cached", self._decodes_alike),
+            ("padded", self._pads_alike),
+            ("shared_start", self._reads_alike),
+            ("truncated", self._learns_alike),
+        ):
+            try:
+                found = same()
+            except Exception as error:  # noqa: BLE001 (whatever stands in the way, the long way is there)
+                log.info("%s: %s is off (%s)", self.name, name, _words(error))
+                found = False
+            if not found:
+                model.ways = replace(model.ways, **{name: False})
+        log.info("%s: %s", self.name, model.ways)
+        return model.ways
+
+    def _decodes_alike(self) -> bool:
+        """A few tokens behind a prompt with a value in it: from the cache, and all at once."""
+        layer, prompt, target = self.layers[-1], self.prompts[0], self.targets[0]
+        with self._put_in(layer, [prompt], "right"):
+            at_once = self._logits(replace(prompt, ids=(*prompt.ids, *target[:-1])))[len(prompt.ids) - 1 :]
+        return _close(self._decoded([prompt], [target])[0], at_once)
+
+    def _pads_alike(self) -> bool:
+        """Both prompts as one batch, and each by itself."""
+        together = self._decoded(self.prompts, self.targets)
+        alone = [self._decoded([p], [t])[0] for p, t in zip(self.prompts, self.targets, strict=True)]
+        return all(_close(a[: len(b)], b) for a, b in zip(together, alone, strict=True))
+
+    def _reads_alike(self) -> bool:
+        """Hidden states behind a kept start, and of whole prompts; at the highest block, where all others have taken part."""
+        top = len(self.model.blocks)
+        weights = TokenWeights({})
+        found = pooled_at(self.model, weights, self.prompts, [top], ["mean"])[top, "mean"]
+        for row, prompt in zip(found, self.prompts, strict=True):
+            alone = hidden_after(self.model, top, Batch.of(self.model, [prompt]))[0, prompt.start : prompt.end].mean(0)
+            if not _close(torch.from_numpy(row), alone.float().cpu()):
+                return False
+        return True
+
+    def _learns_alike(self) -> bool:
+        """Logits of both prompts' targets with a value put in, by the upper blocks and by the whole model."""
+        rows = [Row(p, t, task) for task, (p, t) in enumerate(zip(self.prompts, self.targets, strict=True))]
+        for layer in self.layers:
+            values = torch.stack([self._value(layer)] * 2).to(self.model.device)
+            short, long = (kind(self.model, layer, _POSITIONS, rows) for kind in (ShortBatch, LongBatch))
+            if not _close(short.start(), long.start()):
+                return False
+            for row, (a, b) in enumerate(zip(short.logits(values), long.logits(values), strict=True)):
+                if not _close(a[: len(self.targets[row])], b[: len(self.targets[row])]):
+                    return False
+        return True
+
+    def _logits(self, prompt: Prompt) -> torch.Tensor:
+        """(tokens, vocabulary) by the long way."""
+        found = self.model.family.logits(self.model, Batch.of(self.model, [prompt]))
+        return found[0].float()
+
+    def _decoded(self, prompts: Sequence[Prompt], targets: Sequence[Sequence[int]]) -> torch.Tensor:
+        """(prompts, target, vocabulary) logits at each target token, decoded step by step with a value in each prompt."""
+        batch = Batch.of(self.model, prompts)
+        decoding = self.model.family.decoding(self.model, batch)
+        longest = max(map(len, targets))
+        padded = torch.tensor([[*target, *[0] * (longest - len(target))] for target in targets], device=self.model.device)
+        with self._put_in(self.layers[-1], prompts, "left"):
+            found = [decoding.start()]
+            found += [decoding.next(padded[:, step]) for step in range(longest - 1)]
+        return torch.stack(found, dim=1).float()
+
+    def _value(self, layer: int) -> torch.Tensor:
+        return self.direction * self.size[layer]
+
+    def _put_in(self, layer: int, prompts: Sequence[Prompt], side: str) -> AbstractContextManager[None]:
+        """The value at each prompt's last tokens, in passes over whole prompts."""
+        last = Batch.of(self.model, prompts, side).last
+        values = {row: self._value(layer).numpy() for row in range(len(prompts))}
+        put = (layer, lambda hidden: replaced(hidden, values, last))
+        return block_hooks(self.model, [put], tokens=max(last) + 1, decoding=True)
+
+    def _refuse(self, why: str) -> None:
+        raise ModelError(f"{self.name} cannot be edited: {why}.")
+
+
+def _close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    spread = float(wanted.std()) if wanted.numel() > 1 else 1.0
+    return found.shape == wanted.shape and float((found - wanted).abs().max()) <= _CLOSE * spread
+
+
+def _words(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
