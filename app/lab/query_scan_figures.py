@@ -14,6 +14,8 @@ from grace_core.measuring.query_scan import Scan
 
 _NAMES_SHARE = 0.24
 _KIND_COLOURS: dict[Kind, str] = {"unrelated": "@grey", "siblings": "@key1", "edits": "@key3"}
+_SOLID = {"color": "@text", "width": 3}
+_DOTTED = {"color": "@text", "width": 1.6, "dash": "dot"}
 # From nothing to blue: one hue, on which the mode's own text can be read everywhere.
 _SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 
@@ -21,8 +23,13 @@ _SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 _TEXT_SIZES = ((10, 14), (22, 12), (30, 10))
 
 
-def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chosen: Choice | None) -> Figure:
-    """One heatmap for each encoding: layers across, poolings down, the measure written into each cell."""
+def separation_figure(
+    scan: Scan, measure: Measure, kinds: Sequence[Kind], chosen: Choice | None, tied: Sequence[Choice] = ()
+) -> Figure:
+    """One heatmap for each encoding: layers across, poolings down, the measure written into each cell.
+
+    chosen: outlined. tied: the best ones, outlined with dots.
+    """
     traces: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     titles = []
@@ -66,9 +73,10 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
                 ],
             }
         )
-        if chosen is not None and chosen.encoding == encoding and chosen.pool in scan.pools and chosen.layer in scan.layers:
-            x, y = scan.layers.index(chosen.layer), scan.pools.index(chosen.pool)
-            shapes.append(_outline(f"x{number}", f"y{number}", x, y))
+        for choice, line in [*((one, _DOTTED) for one in tied if one != chosen), *([(chosen, _SOLID)] if chosen else [])]:
+            if choice.encoding == encoding and choice.pool in scan.pools and choice.layer in scan.layers:
+                x, y = scan.layers.index(choice.layer), scan.pools.index(choice.pool)
+                shapes.append(_outline(f"x{number}", f"y{number}", x, y, line))
         low, high = column / count + (gap if column else 0), (column + 1) / count - (gap if column + 1 < count else 0)
         titles.append(words(ENCODING_LABELS[encoding], low, 1, "@text", yanchor="bottom", yshift=4))
         layout[f"xaxis{number}"] = axis(
@@ -90,7 +98,7 @@ def separation_figure(scan: Scan, measure: Measure, kinds: Sequence[Kind], chose
     return {"data": traces, "layout": base_layout(**layout)}
 
 
-def _outline(xref: str, yref: str, x: int, y: int) -> dict[str, Any]:
+def _outline(xref: str, yref: str, x: int, y: int, line: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "rect",
         "xref": xref,
@@ -99,7 +107,7 @@ def _outline(xref: str, yref: str, x: int, y: int) -> dict[str, Any]:
         "x1": x + 0.48,
         "y0": y - 0.47,
         "y1": y + 0.47,
-        "line": {"color": "@text", "width": 3},
+        "line": line,
         "fillcolor": "rgba(0,0,0,0)",
     }
 

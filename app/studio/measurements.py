@@ -69,7 +69,7 @@ class Measurements:
             counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
             return Scan(
                 *chosen, len(sample.keys), len(sample.paraphrases), sample.made, counts, len(sample.fit),
-                time.monotonic() - began, cells,
+                time.monotonic() - began, cells, sample.asked, tuple(owner for _, owner in sample.paraphrases),
             )  # fmt: skip
 
         return self._worker.submit(work, asker)

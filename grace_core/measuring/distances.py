@@ -61,14 +61,21 @@ class Separation:
         """Sorted distances of what must not match."""
         return np.sort(np.concatenate([np.zeros(0), *(self.others.get(kind, ()) for kind in kinds)]))
 
-    def auc(self, kinds: Sequence[Kind] = KINDS) -> float | None:
-        """Probability that a paraphrase is nearer to its key than another prompt is to its nearest; ties count half."""
+    def placements(self, kinds: Sequence[Kind] = KINDS) -> NDArray[np.float64] | None:
+        """Of each paraphrase, the share of the rest that is further from its nearest key than it is from its own; ties count
+        half. None where there is nothing to compare.
+        """
         rest, own = self.rest(kinds), np.array(self.paraphrases)
         if not len(rest) or not len(own):
             return None
         below = np.searchsorted(rest, own, side="left")
         upto = np.searchsorted(rest, own, side="right")
-        return float(1.0 - ((below + upto) / 2).mean() / len(rest))
+        return 1.0 - (below + upto) / (2 * len(rest))
+
+    def auc(self, kinds: Sequence[Kind] = KINDS) -> float | None:
+        """Probability that a paraphrase is nearer to its key than another prompt is to its nearest; ties count half."""
+        placements = self.placements(kinds)
+        return None if placements is None else float(placements.mean())
 
     def cut(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> float | None:
         """The distance that ε must stay below, so that at most this share of the rest matches; None without a rest."""
@@ -78,12 +85,17 @@ class Separation:
         allowed = int(np.floor(false_matches * len(rest) + 1e-9))
         return float(rest[allowed]) if allowed < len(rest) else float("inf")
 
-    def recall(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> float | None:
-        """Share of paraphrases that their own key answers at the largest ε with at most this share of false matches."""
+    def answered(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> NDArray[np.bool_] | None:
+        """Whether its own key answers each paraphrase at the largest ε with at most this share of false matches."""
         cut = self.cut(false_matches, kinds)
         if cut is None or not self.paraphrases:
             return None
-        return float((np.array(self.nearest_is_own) & (np.array(self.paraphrases) < cut)).mean())
+        return np.array(self.nearest_is_own) & (np.array(self.paraphrases) < cut)
+
+    def recall(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> float | None:
+        """Share of paraphrases that `answered` says."""
+        answered = self.answered(false_matches, kinds)
+        return None if answered is None else float(answered.mean())
 
     def epsilon(self, false_matches: float, kinds: Sequence[Kind] = KINDS) -> float | None:
         """Half way between the furthest paraphrase that is reached and the first prompt that must not be.
@@ -124,6 +136,22 @@ class Separation:
             tuple(data["nearest_is_own"]),
             {kind: tuple(distances) for kind, distances in data["others"].items()},
         )
+
+
+def told_apart(one: NDArray[Any], other: NDArray[Any], owners: Sequence[int], level: float = 0.05) -> bool:
+    """Whether one choice does better than another on these very paraphrases by more than chance explains.
+
+    one, other: what each paraphrase came to under either choice. owners: each one's key; () counts each paraphrase by
+    itself. The phrasings of one key stand or fall together, so each key has one vote: an exact, two-sided sign test.
+    """
+    from scipy.stats import binomtest  # takes a second to import
+
+    gains = one.astype(np.float64) - other
+    votes = np.sign(gains if not len(owners) else np.bincount(np.array(owners), weights=gains).round(9))
+    for_one, against = int((votes > 0).sum()), int((votes < 0).sum())
+    if not for_one + against:
+        return False
+    return for_one > against and bool(binomtest(for_one, for_one + against).pvalue < level)
 
 
 def fitted(choice: Choice, background: Matrix, weights: TokenWeights, directions: int) -> Encoder:

@@ -7,9 +7,10 @@ prompt judges itself, and what is measured is all but the encoder that one gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -31,7 +32,8 @@ and thousands of them say little more than hundreds (the suggested ε of 50 zsRE
 _STANDS_FOR = 16
 """How many prompts one may stand for: beyond that, more of them hardly change an encoder, but take time and memory."""
 _SIBLINGS_EACH = GraceConfig().siblings
-_PARAPHRASES_EACH = 2
+_PARAPHRASES_EACH = 4
+"""Of one edit at most so many are measured, so that no edit outweighs the others."""
 
 Progress = Callable[[str, float], None]
 
@@ -40,13 +42,15 @@ Progress = Callable[[str, float], None]
 class Sample:
     """The prompts of one scan.
 
-    paraphrases: text and the index of its key. made: how many of them were made here, as their edits have none.
+    paraphrases: text and the index of its key. asked: how many of them people asked, rather than gave with the edit. made: how
+    many were made here, for edits that have none.
     fit: what whitening is fitted on, besides the keys themselves. stands_for: how many prompts of the background each of
     these stands for. weighed: what token weights are counted on.
     """
 
     keys: tuple[Edit, ...] = field(repr=False)
     paraphrases: tuple[tuple[str, int], ...]
+    asked: int
     made: int
     unrelated: tuple[str, ...]
     siblings: tuple[str, ...]
@@ -67,7 +71,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Scan:
-    """A finished scan: what was measured, and each choice's distances."""
+    """A finished scan: what was measured, and each choice's distances.
+
+    paraphrases, asked, made: see `Sample`. owners: the index of each paraphrase's key; () in results of before it was kept.
+    """
 
     layers: tuple[int, ...]
     pools: tuple[Pool, ...]
@@ -79,6 +86,13 @@ class Scan:
     fit: int
     seconds: float
     cells: tuple[Separation, ...] = field(repr=False)
+    asked: int = 0
+    owners: tuple[int, ...] = field(default=(), repr=False)
+
+    @property
+    def given(self) -> int:
+        """How many paraphrases came with the edits."""
+        return self.paraphrases - self.asked - self.made
 
     def cell(self, choice: Choice) -> Separation | None:
         """The distances under a choice; None where it was not measured."""
@@ -92,7 +106,7 @@ class Scan:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Read `to_dict`'s form."""
-        lists = {name: tuple(data[name]) for name in ("layers", "pools", "encodings")}
+        lists: dict[str, Any] = {name: tuple(data[name]) for name in ("layers", "pools", "encodings", "owners") if name in data}
         return cls(**(data | lists | {"cells": tuple(Separation.from_dict(cell) for cell in data["cells"])}))
 
 
@@ -114,6 +128,7 @@ def make_sample(
     model: LanguageModel,
     edits: Sequence[Edit],
     *,
+    asked: Mapping[str, Sequence[str]] = MappingProxyType({}),
     unrelated: Sequence[str] = (),
     background: Sequence[str] = (),
     weighed: int | None = None,
@@ -122,6 +137,7 @@ def make_sample(
 ) -> Sample:
     """Choose what a scan reads: edits with phrasings of their own come first, then evenly over the rest.
 
+    asked: prompts that people asked and an edit should answer, by the edit's id; they count as its phrasings.
     unrelated: a person's own prompts that must not match; () takes some of the background's, on which nothing is fitted then.
     background: what the encoder of a choice is calibrated on where it is put in force; token weights are counted on the first
     `weighed` of it (None: on all). () takes the model's background prompts, and siblings of the edits as editing makes them.
@@ -132,17 +148,17 @@ def make_sample(
     if not edits:
         raise InputError("There are no edits to measure yet; make some on the Review page, then calibrate.")
     current = in_force(edits)
-    ordered = sorted(current, key=lambda edit: not edit.paraphrases)
-    with_own = [edit for edit in ordered if edit.paraphrases]
-    keys = _spread(with_own, max_edits)
-    keys += _spread([edit for edit in ordered if not edit.paraphrases], max_edits - len(keys))
+    own = {edit.edit_id: _own_phrasings(edit, asked.get(edit.edit_id, ())) for edit in current}
+    keys = _spread([edit for edit in current if own[edit.edit_id]], max_edits)
+    keys += _spread([edit for edit in current if not own[edit.edit_id]], max_edits - len(keys))
     names, common = vocabulary(background_prompts(model))
     paraphrases: list[tuple[str, int]] = []
-    made = 0
+    heard = made = 0
     for index, edit in enumerate(keys):
-        texts = edit.paraphrases or made_phrasings(edit.prompt, common)
-        made += 0 if edit.paraphrases else min(len(texts), _PARAPHRASES_EACH)
-        paraphrases += [(text, index) for text in texts[:_PARAPHRASES_EACH]]
+        texts = own[edit.edit_id] or made_phrasings(edit.prompt, common)
+        made += 0 if own[edit.edit_id] else len(texts)
+        heard += sum(text not in edit.paraphrases for text in own[edit.edit_id])
+        paraphrases += [(text, index) for text in texts]
     # Other names for the fit than for the measurement, so that whitening cannot learn the very strangers it is judged on.
     fit_names, measured_names = names[0::2], names[1::2]
     if background:
@@ -166,6 +182,7 @@ def make_sample(
     return Sample(
         tuple(keys),
         tuple(paraphrases),
+        heard,
         made,
         tuple(judged),
         tuple(dict.fromkeys(strangers)),
@@ -224,6 +241,11 @@ def scan(
         vectors = {"keys": keys, "paraphrases": paraphrases, "unrelated": unrelated, "siblings": strangers}
         cells.append(measure(choice, encoder, groups=groups, owners=owners, **vectors))
     return tuple(cells)
+
+
+def _own_phrasings(edit: Edit, asked: Sequence[str]) -> tuple[str, ...]:
+    """Those given with an edit, then those that people asked."""
+    return tuple(text for text in dict.fromkeys((*edit.paraphrases, *asked)) if text != edit.prompt)[:_PARAPHRASES_EACH]
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:

@@ -17,7 +17,7 @@ from app.lab.query_scan import (
     MEASURES,
     POOL_LABELS,
     Measure,
-    best_choice,
+    best_of,
     choice_id,
     choice_of,
     distances_note,
@@ -234,7 +234,9 @@ class CalibratePart:
         if measure not in get_args(Measure):
             raise InputError(f"The measure is {measure!r}; use one of {', '.join(MEASURES)}.")
         counted = tuple(kind for kind in KINDS if kind in kinds)
-        choice = choice_of(result, wanted) or best_choice(result, measure, counted) or result.cells[0].choice
+        best = best_of(result, measure, counted, self.use.present())
+        tied = best.tied if best is not None else ()
+        choice = choice_of(result, wanted) or next(iter(tied), result.cells[0].choice)
         cell = result.cell(choice)
         assert cell is not None  # it came from the result
         epsilon = cell.epsilon(FALSE_MATCHES[measure], counted)
@@ -243,8 +245,8 @@ class CalibratePart:
             self.result: gr.update(visible=True),
             self.summary: self._summary(measure, kinds),
             self.heat: figure_value(
-                separation_figure(result, measure, counted, choice),
-                note=f"{EXPLAINED[measure]} 1 is best; the outlined cell is shown below.",
+                separation_figure(result, measure, counted, choice, tied),
+                note=f"{EXPLAINED[measure]} 1 is best. Outlined: the choice shown below; dotted: not told apart from the best.",
                 table=separation_table(result, counted),
             ),
             self.choice: gr.update(choices=options, value=choice_id(choice)),

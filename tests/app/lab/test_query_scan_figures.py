@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.lab.query_scan import best_choice, measured
+from app.lab.query_scan import measured
 from app.lab.query_scan_figures import distances_figure, distances_table, separation_figure, separation_table
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
@@ -39,6 +39,12 @@ def test_each_cell_holds_its_own_measure() -> None:
     assert (outline["xref"], outline["x0"] < 0 < outline["x1"]) == ("x2", True)
 
 
+def test_the_best_ones_are_outlined_with_dots() -> None:
+    chosen, other = CELLS[0].choice, CELLS[1].choice
+    shapes = separation_figure(SCAN, "auc", KINDS, chosen, (chosen, other))["layout"]["shapes"]
+    assert [(shape["xref"], shape["line"].get("dash")) for shape in shapes] == [("x", None), ("x2", "dot")]
+
+
 @pytest.mark.parametrize(("layers", "size"), [(2, 14), (8, 12), (15, 10), (16, None)])
 def test_figures_are_written_into_cells_that_have_room_for_them(layers: int, size: int | None) -> None:
     trace = separation_figure(replace(SCAN, layers=tuple(range(1, layers + 1))), "recall0", KINDS, None)["data"][0]
@@ -50,7 +56,6 @@ def test_nothing_ticked_is_drawn_as_nothing() -> None:
     figure = separation_figure(SCAN, "auc", (), None)
     assert_drawable(figure)
     assert figure["data"][0]["z"] == [[None, None]]
-    assert best_choice(SCAN, "auc", ()) is None
     assert_drawable(distances_figure(CELLS[0], (), None))
 
 

@@ -38,6 +38,16 @@ def test_no_prompt_judges_itself(tiny: LanguageModel, edits: list[Edit]) -> None
     assert sample.read == sample.measured + len(sample.keys) + len(sample.fit)
 
 
+def test_what_people_asked_is_measured_too_and_counted(tiny: LanguageModel, edits: list[Edit]) -> None:
+    asked = {"e1": ["What is the Moon like?", PROMPTS[1]], "e0": ["Tell me who Ada Lovelace was."], "gone": ["Sing."]}
+    sample = make_sample(tiny, edits, asked=asked, max_edits=2)
+    assert [edit.edit_id for edit in sample.keys] == ["e0", "e1"]  # those that people worded otherwise come first
+    assert sample.paraphrases == (("Tell me who Ada Lovelace was.", 0), ("What is the Moon like?", 1))
+    assert (sample.asked, sample.made) == (1, 0)
+    many = make_sample(tiny, edits, asked={"e1": [f"Moon {i}?" for i in range(9)]})
+    assert sum(index == 1 for _, index in many.paraphrases) == 4
+
+
 def test_whitening_is_fitted_on_all_that_the_adopted_encoder_is_but_what_is_measured(
     tiny: LanguageModel, edits: list[Edit]
 ) -> None:
