@@ -174,4 +174,4 @@ class BenchState:
     def _logged(self, record: QueryRecord) -> LoggedQuery:
         q = record.generated
         verdicts = {mark.verdict for mark in self._replay.marks(q.query_id)}
-        return LoggedQuery(q.query_id, q.prompt, q.text, q.edit_id, fine=verdicts == {"fine"})
+        return LoggedQuery(q.query_id, q.prompt, q.text, q.edit_id, fine=verdicts == {"fine"}, faulted=bool(verdicts - {"fine"}))

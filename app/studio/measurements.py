@@ -16,6 +16,7 @@ from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
 from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, make_sample, scan
 from grace_core.measuring.value_sweep import Sweep, default_epsilons, sweep_layers
+from grace_core.measuring.what_if import Moment, asked_phrasings
 from grace_core.models.language_model import LanguageModel
 
 ANSWER_TOKENS = 96
@@ -29,10 +30,14 @@ class Measurements:
         model: LanguageModel,
         worker: Worker,
         codebook: Callable[[], Codebook],
+        moment: Callable[[], Moment],
         calibrated_on: Callable[[], tuple[tuple[str, ...], int]],
     ) -> None:
-        """codebook: the live one. calibrated_on: what the encoder of another reading would be calibrated on, see `Rereader`."""
-        self._model, self._worker, self._codebook, self._calibrated_on = model, worker, codebook, calibrated_on
+        """codebook: the live one. moment: it and the logged queries. calibrated_on: what the encoder of another query space would
+        be calibrated on, see `Rereader`.
+        """
+        self._model, self._worker, self._codebook = model, worker, codebook
+        self._moment, self._calibrated_on = moment, calibrated_on
 
     def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer. The job reports `Stage`s and raises what `dissect` does."""
@@ -54,11 +59,12 @@ class Measurements:
 
         def work(job: Job[Scan]) -> Scan:
             began = time.monotonic()
-            codebook = self._codebook()
+            moment = self._moment()
+            codebook = moment.codebook
             background, weighed = self._calibrated_on()
             sample = make_sample(
-                self._model, codebook.edits, unrelated=unrelated, background=background, weighed=weighed,
-                max_edits=max_edits, max_unrelated=max_unrelated,
+                self._model, codebook.edits, asked=asked_phrasings(moment), unrelated=unrelated, background=background,
+                weighed=weighed, max_edits=max_edits, max_unrelated=max_unrelated,
             )  # fmt: skip
             chosen = (
                 tuple(sorted(set(layers))),

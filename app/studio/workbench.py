@@ -67,7 +67,7 @@ class Workbench(LookDesk):
         self._data_dir = data_dir
         self._max_new_tokens = max_new_tokens
         self._editor = Editor(model)
-        self._measurements = Measurements(model, self._worker, self.present, self.calibrated_on)
+        self._measurements = Measurements(model, self._worker, self.present, self.moment, self.calibrated_on)
 
     @classmethod
     def open(

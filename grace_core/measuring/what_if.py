@@ -27,13 +27,17 @@ MOST_STRANGERS = 2000
 
 @dataclass(frozen=True)
 class LoggedQuery:
-    """One logged prompt. edit_id: the edit that answered then. fine: a reviewer found the answer fine, and nothing else."""
+    """One logged prompt. edit_id: the edit that answered then.
+
+    fine: a reviewer found the answer fine, and nothing else. faulted: a reviewer found fault with it.
+    """
 
     query_id: str
     prompt: str
     text: str
     edit_id: str | None
     fine: bool = False
+    faulted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +335,18 @@ def known_phrasings(view: Moment) -> tuple[tuple[tuple[str, str], ...], int]:
     marked = [(q.prompt, q.edit_id) for q in view.queries if q.fine and q.edit_id in ids and q.prompt not in own]
     found = tuple(dict.fromkeys([*given, *marked]))
     return found, len(dict.fromkeys(given))
+
+
+def asked_phrasings(view: Moment) -> dict[str, tuple[str, ...]]:
+    """Logged prompts that an edit in force answered when they were asked, by its id; those marked fine first.
+
+    Not those with whose answer a reviewer found fault: the edit should perhaps not have answered them.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for query in sorted(view.queries, key=lambda query: not query.fine):
+        if query.edit_id is not None and not query.faulted and view.codebook.entry_of(query.edit_id) is not None:
+            found.setdefault(query.edit_id, {})[query.prompt] = None
+    return {edit_id: tuple(prompts) for edit_id, prompts in found.items()}
 
 
 def known_unrelated(view: Moment, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:

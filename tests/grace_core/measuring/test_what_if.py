@@ -17,6 +17,7 @@ from grace_core.measuring.what_if import (
     Moment,
     Yardstick,
     asked_epsilon,
+    asked_phrasings,
     curves,
     known_phrasings,
     known_unrelated,
@@ -189,3 +190,13 @@ def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> N
     silent = view_of(line_codebook(edit), 0.5, 7)
     assert known_phrasings(silent)[0] == (("other words", "a"),)
     assert known_unrelated(silent, ("hello",)) == ("hello",)
+
+
+def test_what_an_edit_answered_is_a_phrasing_unless_somebody_found_fault_with_it() -> None:
+    view = view_of(two(), 0.5, 0.7, 3.5, 9)
+    first, second, *others = view.queries
+    asked = replace(view, queries=(first, replace(second, fine=True), *others))
+    assert asked_phrasings(asked) == {"a": ("at 0.7", "at 0.5"), "b": ("at 3.5",)}
+    wrong = replace(view, queries=(replace(first, faulted=True), second, *others))
+    assert asked_phrasings(wrong)["a"] == ("at 0.7",)
+    assert asked_phrasings(replace(view, codebook=two().without("a"))).keys() == {"b"}

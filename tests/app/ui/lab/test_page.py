@@ -90,8 +90,8 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     heat = json.loads(end[part.heat])
     assert len(heat["table"]["rows"]) == 8
     said = end[part.summary]["text"]
-    assert said.startswith("Best: layer ")
-    assert "2 keys, 3 paraphrases (2 made here" in said
+    assert said.startswith("Best: ")
+    assert "2 keys, 3 paraphrases (1 given with their edits; 2 made here" in said
     # Another browser, which has seen nothing yet; one that has is left alone.
     assert part.on_revision(0, "auc", ["unrelated"], None)[part.result]["visible"]
     assert set(part.on_revision(part.kept.number, "auc", list(KINDS), None)) == {part.shown, part.summary}
