@@ -27,6 +27,12 @@ def default_data_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "grace-studio"
 
 
+def space_host() -> tuple[str, ...]:
+    """The name that a Hugging Face Space goes by, where this is one."""
+    host = os.environ.get("SPACE_HOST")
+    return (host,) if host else ()
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything a person can choose when starting; see `OPTIONS` for each in words.
@@ -45,6 +51,7 @@ class Settings:
     cache_dir: Path = field(default_factory=default_cache_dir)
     host: str = "127.0.0.1"
     port: int = 7860
+    allowed_hosts: tuple[str, ...] = field(default_factory=space_host)
     share: bool = False
     max_new_tokens: int = 128
 
@@ -134,6 +141,13 @@ def _switch(text: str) -> bool:
     raise ValueError("give true or false")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if any(set(name) & set("/: ") for name in names):
+        raise ValueError("give names as in an address, without http:// and port, with commas between them")
+    return names
+
+
 def _own_words(text: str) -> str:
     return text.strip()
 
@@ -156,6 +170,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("host", "host", _own_words, "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for every network"),
     Option("port", "port", _whole, "PORT", "7860", "port to listen on"),
+    Option(
+        "allowed_host",
+        "allowed_hosts",
+        _names,
+        "NAMES",
+        "that of the Space",
+        "more names that the studio goes by, such as that of a proxy; *.example.org for all below one",
+    ),
     Option("share", "share", _switch, "", "off", "also open a public gradio.live link", is_switch=True),
     Option("max_new_tokens", "max_new_tokens", _whole, "COUNT", "128", "longest answer, in tokens"),
 )

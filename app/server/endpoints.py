@@ -1,109 +1,181 @@
-"""Named endpoints: scripts can do what the pages do. JSON in, JSON out; edits are named by id, never by position."""
+"""Two doors to the table of actions: Gradio's named endpoints, and HTTP (`POST /api/NAME`).
+
+No waiting client holds a thread, and the work of one that has gone is called off; what is written stays.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+import asyncio
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 import gradio as gr
+from fastapi import FastAPI
 from gradio.events import api
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.studio.views import EditRow
-from grace_core.errors import GraceError
+from app.server.actions import ACTIONS, Action, Caller, Refusal, listing, named, perform
+from app.studio.facade import Studio
 
-if TYPE_CHECKING:
-    from app.studio.facade import Studio
-
-log = logging.getLogger(__name__)
-
-AUTHOR = "API"  # who the journal says it was
-PAGE = 500
-
-P = ParamSpec("P")
 R = TypeVar("R")
+API_PATH = "/api"
+_STREAM = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))/?$")
 
 
-def row_json(row: EditRow) -> dict[str, Any]:
-    """One edit as JSON: its id, times in ISO 8601."""
-    return {
-        "edit_id": row.edit_id,
-        "prompt": row.prompt,
-        "target": row.target,
-        "author": row.author,
-        "at": row.at.isoformat(),
-        "epsilon": row.epsilon,
-        "matches": row.matches,
-        "state": row.state,
-        "change": row.change,
-        "paraphrases": list(row.paraphrases),
-        "source_url": row.source_url,
-    }
+def _gone() -> Refusal:
+    return Refusal("cancelled", "Nobody waits for the answer any more; the work was called off.", 409)
 
 
-def told(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a client see an error's message; what is not meant for a person is logged with its traceback too."""
+class Departures:
+    """Who listens to Gradio's queue, and what is to be called off where somebody stops to.
 
-    @wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+    A client asks by one request and listens by another, whose stream is named by its session or by the event.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
+
+    async def unless_gone(self, listener: str, work: Awaitable[R]) -> R:
+        """The result of `work`.
+
+        Raises:
+            Refusal: the listener has gone before.
+        """
+        task = asyncio.ensure_future(work)
+        self._tasks[listener].add(task)
         try:
-            return function(*args, **kwargs)
-        except GraceError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            log.exception("Unexpected error in %s", function.__name__)
-            raise gr.Error(f"Something went wrong: {error}", print_exception=False) from error
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            raise _gone() from None
+        finally:
+            self._tasks[listener].discard(task)
+            if not self._tasks[listener]:
+                del self._tasks[listener]
 
-    return wrapper
+    def gone(self, listener: str) -> None:
+        """Call off what this listener waits for."""
+        for task in tuple(self._tasks.get(listener, ())):
+            task.cancel()
+
+    def watching(self, app: ASGIApp) -> ASGIApp:
+        """ASGI middleware: a stream that ends before its last part has lost its listener."""
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            match = _STREAM.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+            if match is None:
+                await app(scope, receive, send)
+                return
+            sessions = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
+            whole = False
+
+            async def sending(message: Message) -> None:
+                nonlocal whole
+                await send(message)
+                whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+            try:
+                await app(scope, receive, sending)
+            finally:
+                if not whole:
+                    self.gone(match["event"] or sessions[0])
+
+        return watched
 
 
-def add_api(studio: Studio) -> None:
-    """Add the endpoints to the Blocks that is being built."""
+def add_endpoints(studio: Studio, departures: Departures) -> None:
+    """Add Gradio's endpoints to the Blocks that is being built, one for each action."""
+    for action in ACTIONS:
+        api(
+            _gradio_endpoint(action, studio, departures),
+            api_name=action.name,
+            api_description=action.doc,
+            concurrency_limit=None,
+        )
 
-    @told
-    def generate(prompt: str) -> dict[str, Any]:
-        """Answer a prompt; edit_id is null where the model itself answered, distance is to the nearest key, if any."""
-        answer = studio.generate(prompt, author=AUTHOR).result()
-        return {"text": answer.text, "edit_id": answer.edit_id, "distance": answer.distance}
 
-    @told
-    def edit(prompt: str, target: str, paraphrases: list[str] | str | None = None) -> dict[str, Any]:
-        """Teach the model one answer. Where success is false nothing was kept, and reason says why."""
-        # One text instead of a list goes on as it is: the workbench says what is wrong with it.
-        others = paraphrases if isinstance(paraphrases, str) else tuple(paraphrases or ())
-        outcome = studio.edit(prompt, target, paraphrases=others, author=AUTHOR).result()
-        return {
-            "edit_id": outcome.edit_id,
-            "success": outcome.success,
-            "text_before": outcome.text_before,
-            "text_after": outcome.text_after,
-            "change": outcome.change.kind if outcome.change is not None else None,
-            "change_text": outcome.change.sentence() if outcome.change is not None else "",
-            "epsilon": outcome.epsilon,
-            "seconds": outcome.seconds,
-            "reason": outcome.reason,
-        }
+def _gradio_endpoint(action: Action, studio: Studio, departures: Departures) -> Callable[..., Awaitable[Any]]:
+    """A function with the action's arguments as its own: Gradio reads the signature."""
+    fields = action.arguments.model_fields
 
-    @told
-    def undo(edit_id: str) -> dict[str, Any]:
-        """Withdraw an edit; returns its row."""
-        return row_json(studio.undo(edit_id, author=AUTHOR))
+    async def endpoint(request: gr.Request, *given: Any) -> Any:
+        listener = request.session_hash or ""
+        client = request.client.host if request.client else ""
+        caller = Caller(studio, asker=listener or client)
+        try:
+            work = perform(action, dict(zip(fields, given, strict=False)), caller)
+            return await departures.unless_gone(listener, work)
+        except Refusal as refusal:
+            raise gr.Error(refusal.message, title=refusal.code, print_exception=False) from refusal
 
-    @told
-    def redo(edit_id: str) -> dict[str, Any]:
-        """Restore an edit that was undone; returns its row."""
-        return row_json(studio.redo(edit_id, author=AUTHOR))
+    own = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+    takes = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if field.is_required() else field.default,
+            annotation=field.annotation,
+        )
+        for name, field in fields.items()
+    ]
+    endpoint.__name__ = action.name
+    endpoint.__doc__ = action.doc
+    endpoint.__annotations__ = {parameter.name: parameter.annotation for parameter in (own, *takes)} | {"return": Any}
+    vars(endpoint)["__signature__"] = inspect.Signature([own, *takes], return_annotation=dict)
+    return endpoint
 
-    @told
-    def edits() -> list[dict[str, Any]]:
-        """All edits, newest first."""
-        rows: dict[str, dict[str, Any]] = {}  # by id: an edit made meanwhile moves rows to the next page
-        offset = 0
-        while (page := studio.edits(offset=offset, limit=PAGE)).rows:
-            rows.update((row.edit_id, row_json(row)) for row in page.rows)
-            offset += len(page.rows)
-        return list(rows.values())
 
-    for function in (generate, edit, undo, redo, edits):
-        api(function, api_name=function.__name__, concurrency_limit=None)
+def add_routes(app: FastAPI, studio: Studio) -> None:
+    """`GET /api` lists the actions; `POST /api/NAME` does one, with its arguments as a JSON object."""
+
+    @app.get(API_PATH)
+    async def actions() -> JSONResponse:
+        return JSONResponse(listing())
+
+    @app.post(API_PATH + "/{name}")
+    async def act(name: str, request: Request) -> Response:
+        try:
+            action = named(name)
+            given = await _body(request)
+            caller = Caller(studio, asker=request.client.host if request.client else "")
+            return JSONResponse(await _unless_disconnected(request, perform(action, given, caller)))
+        except Refusal as refusal:
+            return JSONResponse(refusal.json(), refusal.status)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if not await request.body():
+        return {}
+    try:
+        given = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise Refusal("invalid_json", f"The body is no JSON ({error}); give an object with the arguments.", 400) from None
+    if not isinstance(given, dict):
+        raise Refusal("invalid_arguments", "The body is no JSON object; give an object with the arguments.", 422)
+    return given
+
+
+async def _unless_disconnected(request: Request, work: Awaitable[R]) -> R:
+    """The result; the work is called off where the client hangs up before."""
+    task = asyncio.ensure_future(work)
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise _gone() from None
+    finally:
+        watcher.cancel()

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, TextIO
 
 from app.errors import SettingsError
@@ -33,21 +33,16 @@ class LoadingPage:
             SettingsError: the address cannot be used; the message names the flag that chooses another.
         """
         self._stage = Stage("Starting", 0.0)
-        family = AF_INET6 if ":" in host else AF_INET
         page = PAGE.read_bytes()
 
         class Handler(_Handler):
             body = page
             stage = staticmethod(lambda: self._stage)
 
-        class Server(ThreadingHTTPServer):
-            address_family = family
-            daemon_threads = True
-
-        try:
-            self._server = Server((host, port), Handler)
-        except OSError as error:
-            raise _address_error(host, port, error) from error
+        listening = listen(host, port)
+        self._server = _Server(listening.getsockname(), Handler, bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = listening
         # A short poll: closing waits for it.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="loading-page")
         self._thread.daemon = True
@@ -70,6 +65,23 @@ class LoadingPage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def listen(host: str, port: int) -> socket:
+    """A socket that listens there.
+
+    Raises:
+        SettingsError: the address cannot be used; the message names the flag that chooses another.
+    """
+    host = host.strip("[]")
+    try:
+        return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET, backlog=128)
+    except OSError as error:
+        raise _address_error(host, port, error) from error
 
 
 def _address_error(host: str, port: int, error: OSError) -> SettingsError:

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from app.errors import StudioError
 from app.server.loading_page import ConsoleProgress, LoadingPage
 from app.server.stopping import StopSignals, give_up_after
 from app.settings import Settings, prepare_data_dir
@@ -16,6 +17,7 @@ from grace_core.config import GraceConfig
 from grace_core.models.sources.resolve import Progress, resolve_model
 
 if TYPE_CHECKING:
+    from app.server.guards import Hosts
     from app.studio.views import Status
 
 # The parts of the start, by how long they take when the model has to be fetched first.
@@ -47,7 +49,10 @@ def serve(settings: Settings) -> None:
         progress("Loading the libraries", 0.0)
         # Imported here: they take seconds, and the page should be up before.
         from app.journal.store import JournalStore
-        from app.server.shell import build_app, launch_kwargs
+        from app.server.endpoints import Departures
+        from app.server.guards import Hosts
+        from app.server.shell import build_app
+        from app.server.web import WebServer, make_web
         from app.studio.workbench import Workbench
         from grace_core.models.load import load_model
 
@@ -64,23 +69,15 @@ def serve(settings: Settings) -> None:
         )
         stack.callback(studio.close)
         progress("Building the pages", 1.0)
-        blocks = build_app(studio)
+        departures, hosts = Departures(), Hosts(settings.host, settings.allowed_hosts)
+        blocks = build_app(studio, departures)
+        web = make_web(studio, blocks, hosts, departures)
         # What stands now stays: a full collection that looks at it all would take a quarter of a second, in an undo say.
         gc.collect()
         gc.freeze()
         page.close()
-        _, _, share_url = blocks.launch(
-            **{
-                "quiet": True,
-                "ssr_mode": False,
-                **launch_kwargs(),
-                "server_name": settings.host,
-                "server_port": settings.port,
-                "share": settings.share,
-                "prevent_thread_lock": True,
-            }
-        )
-        stack.callback(blocks.close, verbose=False)
+        stack.enter_context(WebServer(web, blocks, settings.host, settings.port))
+        share_url = _public_link(settings, hosts) if settings.share else None
         console.close()
         stop.note()
         _announce(settings, share_url, time.monotonic() - started)
@@ -97,6 +94,16 @@ def fetch(settings: Settings) -> None:
     with StopSignals(), ConsoleProgress() as console:
         folder = resolve_model(settings.model, cache_dir=settings.cache_dir, progress=console.show)
     print(folder)
+
+
+def _public_link(settings: Settings, hosts: Hosts) -> str | None:
+    from app.server.web import open_public_link
+
+    try:
+        return open_public_link(settings.host, settings.port, hosts)
+    except StudioError as error:  # the studio is of use without
+        print(error, file=sys.stderr)
+        return None
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

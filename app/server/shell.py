@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.server.endpoints import add_api
+from app.server.endpoints import Departures, add_endpoints
 from app.studio.views import EditRow
 from app.ui.components.header import build_header, build_mode_switch, header_value
 from app.ui.edits.page import build_edits
@@ -15,12 +15,9 @@ from app.ui.lab.page import build_lab
 from app.ui.map.page import build_map
 from app.ui.review.page import build_review
 from app.ui.session import PageContext, Session, edits_mark, private
-from app.ui.theme import launch_kwargs
 
 if TYPE_CHECKING:
     from app.studio.facade import Studio
-
-__all__ = ["build_app", "launch_kwargs"]
 
 TABS = ("review", "map", "edits", "lab")
 POLL_SECONDS = 2.0
@@ -34,9 +31,13 @@ KEEP_AUTHOR = """(name) => {
 }"""
 
 
-def build_app(studio: Studio) -> gr.Blocks:
-    """All pages and the named endpoints over one workbench. Launch it with `launch_kwargs()`."""
-    app = gr.Blocks(title="Grace Studio", analytics_enabled=False)
+KEEP_FILES_SECONDS = 300
+"""How long a file that somebody sent may lie here; its page reads it at once."""
+
+
+def build_app(studio: Studio, departures: Departures) -> gr.Blocks:
+    """All pages and the named endpoints over one studio; `web.make_web` serves them."""
+    app = gr.Blocks(title="Grace Studio", analytics_enabled=False, delete_cache=(60, KEEP_FILES_SECONDS))
     with app:
         session = gr.State(Session())
         selected_edit = gr.State(None)
@@ -88,7 +89,7 @@ def build_app(studio: Studio) -> gr.Blocks:
         private(author.change, fn=None, js=KEEP_AUTHOR, inputs=author)
         private(gr.Timer(POLL_SECONDS).tick, poll, inputs=[revision, session, author], outputs=revision)
         private(revision.change, lambda: header_value(studio.status()), outputs=header)
-        add_api(studio)
+        add_endpoints(studio, departures)
     # Pages may wait together: the workbench's own queue is the one that counts.
     app.queue(default_concurrency_limit=None)
     return app

@@ -1,16 +1,10 @@
-"""How the app looks and what the browser may load: theme, styles, document head and response headers.
-
-Nothing may come from another host: system fonts only, and a Content-Security-Policy that says so to the browser.
-"""
+"""How the app looks: theme, styles and document head. Nothing comes from another host: system fonts only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ui.components import asset
 
@@ -27,22 +21,6 @@ STYLES = (
     "edits/edit_table.css",
 )
 
-# Gradio compiles templates and event scripts in the browser, hence 'unsafe-eval' and 'unsafe-inline'.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    )
-)
-
 # Runs before the first component is drawn, so a stored choice does not flash the other mode.
 HEAD = """
 <meta name="description" content="Review, mark and correct what a language model says.">
@@ -55,24 +33,6 @@ HEAD = """
 })();
 </script>
 """
-
-
-class SelfOnly:
-    """ASGI middleware: every response tells the browser to load nothing from another host."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
 
 
 def theme() -> gr.themes.Base:
@@ -156,8 +116,8 @@ def styles() -> str:
     return "\n".join(asset(name) for name in STYLES)
 
 
-def launch_kwargs() -> dict[str, Any]:
-    """What `Blocks.launch` must be given for this app (in Gradio 6 theme, styles and head are arguments of launch)."""
+def page_options() -> dict[str, Any]:
+    """What `gr.mount_gradio_app` must be given for this app (in Gradio 6 theme, styles and head are its arguments)."""
     return {
         "theme": theme(),
         "css": styles(),
@@ -167,5 +127,4 @@ def launch_kwargs() -> dict[str, Any]:
         "enable_monitoring": False,
         "ssr_mode": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [Middleware(SelfOnly)]},
     }

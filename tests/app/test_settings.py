@@ -29,14 +29,17 @@ def test_nothing_given_means_the_documented_defaults() -> None:
 def test_each_option_can_be_given_as_flag_and_as_variable() -> None:
     texts = {
         "model": "./m", "preset": "paper", "layer": "18", "key_layer": "3", "epsilon": "0.5", "data_dir": "/d",
-        "database_url": "postgresql://x/y", "cache": "/c", "host": "0.0.0.0", "port": "80", "share": "true",
+        "database_url": "postgresql://x/y", "cache": "/c", "host": "0.0.0.0", "port": "80", "allowed_host": "a.org, *.b.org",
+        "share": "true",
         "max_new_tokens": "7",
     }  # fmt: skip
     assert set(texts) == {option.name for option in OPTIONS}
     by_flag = make_settings(texts, {})
     by_variable = make_settings({}, {option.variable: texts[option.name] for option in OPTIONS})
     assert by_flag == by_variable
-    assert by_flag == Settings("./m", "paper", 18, 3, 0.5, Path("/d"), "postgresql://x/y", Path("/c"), "0.0.0.0", 80, True, 7)
+    assert by_flag == Settings(
+        "./m", "paper", 18, 3, 0.5, Path("/d"), "postgresql://x/y", Path("/c"), "0.0.0.0", 80, ("a.org", "*.b.org"), True, 7
+    )
     assert by_flag.config_overrides == {"value_layer": 18, "key_layer": 3, "epsilon": 0.5}
 
 
@@ -61,6 +64,7 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
         ("max_new_tokens", "0", "at least 1"),
         ("model", "  ", "hub id or a folder"),
         ("share", "maybe", "true or false"),
+        ("allowed_host", "http://a.org", "without http://"),
     ],
 )
 def test_what_makes_no_sense_is_named_with_what_to_give(name: str, text: str, advice: str) -> None:

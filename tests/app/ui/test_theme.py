@@ -6,15 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
 import app.ui
 from app.ui.components import asset
-from app.ui.theme import HEAD, SelfOnly, launch_kwargs, styles, theme
+from app.ui.theme import HEAD, page_options, styles, theme
 
 UI = Path(app.ui.__file__).parent
 ASSETS = sorted(str(path.relative_to(UI)) for path in UI.rglob("*") if path.suffix in (".js", ".css"))
@@ -82,15 +77,7 @@ def test_the_head_and_the_theme_load_nothing() -> None:
     assert theme()._stylesheets == []
 
 
-def test_every_response_forbids_other_hosts() -> None:
-    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("ok"))], middleware=[Middleware(SelfOnly)])
-    headers = TestClient(app).get("/").headers
-    assert headers["content-security-policy"].startswith("default-src 'self'")
-    assert "http:" not in headers["content-security-policy"]
-    assert headers["x-content-type-options"] == "nosniff"
-
-
 def test_nothing_a_person_types_is_kept_by_gradio() -> None:
-    settings = launch_kwargs()
+    settings = page_options()
     assert settings["run_history"] is False
     assert settings["enable_monitoring"] is False

@@ -1,0 +1,113 @@
+"""The web server: FastAPI with the pages mounted, its guards around all of it, on a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from gradio.route_utils import FnIndexInferError
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from app import __version__
+from app.errors import StudioError
+from app.server.endpoints import Departures, add_routes
+from app.server.guards import MAX_UPLOAD, Guard, Hosts, host_name, refused
+from app.server.loading_page import listen
+from app.ui.theme import page_options
+
+if TYPE_CHECKING:
+    from app.studio.facade import Studio
+
+HEALTH_PATH = "/health"
+_JOINING = ("/queue/join", "/component_server")
+_CLOSE_WITHIN = 3
+"""Seconds for what is being answered when the server ends; a stream of events never ends by itself."""
+
+
+def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Departures) -> FastAPI:
+    """Everything that is served: the pages, the endpoints behind them, `/api` and `/health`."""
+    app = FastAPI(title="Grace Studio", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get(HEALTH_PATH)
+    async def health() -> dict[str, str]:
+        """Whether the server answers; it asks neither the model nor the journal."""
+        return {"status": "ok", "version": __version__}
+
+    add_routes(app, studio)
+    gr.mount_gradio_app(
+        app, blocks, "/", max_file_size=MAX_UPLOAD, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
+    )
+    pages = next(route.app for route in app.routes if isinstance(route, Mount) and route.app is not app)
+    assert isinstance(pages, FastAPI)
+    for kind in (KeyError, IndexError, FnIndexInferError):
+        pages.add_exception_handler(kind, _unknown_endpoint)
+    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(departures.watching)
+    return app
+
+
+def _unknown_endpoint(request: Request, error: Exception) -> Response:
+    """An endpoint or a component that the pages do not have: the client's mistake, where Gradio takes it for a bug."""
+    path = request.url.path.rstrip("/")
+    if path.endswith(_JOINING) or "/call/" in path or "/run/" in path or "/gradio_api/api/" in path:
+        return refused(404, "not_found", "There is no such endpoint; GET /api lists what there is.")
+    raise error
+
+
+class WebServer:
+    """The running server. A context manager; closing ends it within seconds, whoever still listens."""
+
+    def __init__(self, app: FastAPI, blocks: gr.Blocks, host: str, port: int) -> None:
+        """Listen, and start to answer.
+
+        Raises:
+            SettingsError: the address cannot be used.
+        """
+        self._blocks = blocks
+        listening = listen(host, port)
+        self.port: int = listening.getsockname()[1]
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_CLOSE_WITHIN)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="web", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise StudioError("The web server did not start; what is above says why.")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop answering. Closing twice is harmless."""
+        self._blocks.close(verbose=False)  # ends the streams that its pages listen to
+        self._server.should_exit = True
+        self._thread.join(timeout=3 * _CLOSE_WITHIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_public_link(host: str, port: int, hosts: Hosts) -> str:
+    """A gradio.live address whose visitors reach this server, through Gradio's tunnel; ends with the process.
+
+    Raises:
+        StudioError: there is no tunnel to be had; the message says why.
+    """
+    from gradio.networking import setup_tunnel
+
+    token = secrets.token_urlsafe(32)
+    try:
+        link = setup_tunnel(host, port, token, share_server_address=None, share_server_tls_certificate=None)
+    except Exception as error:
+        raise StudioError(f"There is no public link ({error}); the studio answers at its own address only.") from error
+    hosts.add(host_name(urlsplit(link).netloc))
+    return "https" + link.removeprefix("http").removeprefix("s")
