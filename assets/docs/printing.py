@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import app.errors
 import grace_core.errors
 from app.cli import COMMANDS
+from app.server.actions import ACTIONS, REFUSALS
 from app.settings import OPTIONS
 
 
@@ -43,6 +44,26 @@ def settings() -> None:
         ("flag", "variable", "default", "meaning"),
         [(f"`{o.flag}{' ' + o.metavar if o.metavar else ''}`", f"`{o.variable}`", o.default, o.help) for o in OPTIONS],
     )
+
+
+def actions() -> None:
+    """Every action with its arguments."""
+    table(
+        ("action", "arguments", "what it does"),
+        [
+            (
+                f"`{action.name}`",
+                ", ".join(f"`{name}`" for name in action.arguments.model_fields),
+                action.doc,
+            )
+            for action in ACTIONS
+        ],
+    )
+
+
+def codes() -> None:
+    """The codes of errors that a door may answer."""
+    table(("code", "HTTP", "error"), [(f"`{code}`", str(status), f"`{kind.__name__}`") for kind, code, status in REFUSALS])
 
 
 def errors() -> None:
