@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         page.close()
-        stack.enter_context(WebServer(web, blocks, settings.host, settings.port))
+        stack.enter_context(WebServer(web, settings.host, settings.port))
         share_url = _public_link(settings, hosts) if settings.share else None
         console.close()
         stop.note()

@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from gradio.route_utils import FnIndexInferError
+from gradio.routes import App
 from starlette.responses import Response
 from starlette.routing import Mount
 
@@ -32,7 +34,16 @@ _CLOSE_WITHIN = 3
 """Seconds for what is being answered when the server ends; a stream of events never ends by itself."""
 
 
-def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Departures) -> FastAPI:
+@dataclass(frozen=True)
+class Web:
+    """The server's app, and the part of it that Gradio made for `blocks`."""
+
+    app: FastAPI
+    pages: App
+    blocks: gr.Blocks
+
+
+def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Departures) -> Web:
     """Everything that is served: the pages, the endpoints behind them, `/api` and `/health`."""
     app = FastAPI(title="Grace Studio", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -45,13 +56,12 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
     gr.mount_gradio_app(
         app, blocks, "/", max_file_size=MAX_UPLOAD, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
     )
-    pages = next(route.app for route in app.routes if isinstance(route, Mount) and route.app is not app)
-    assert isinstance(pages, FastAPI)
+    pages = next(route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, App))
     for kind in (KeyError, IndexError, FnIndexInferError):
         pages.add_exception_handler(kind, _unknown_endpoint)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(departures.watching)
-    return app
+    return Web(app, pages, blocks)
 
 
 def _unknown_endpoint(request: Request, error: Exception) -> Response:
@@ -65,16 +75,16 @@ def _unknown_endpoint(request: Request, error: Exception) -> Response:
 class WebServer:
     """The running server. A context manager; closing ends it within seconds, whoever still listens."""
 
-    def __init__(self, app: FastAPI, blocks: gr.Blocks, host: str, port: int) -> None:
+    def __init__(self, web: Web, host: str, port: int) -> None:
         """Listen, and start to answer.
 
         Raises:
             SettingsError: the address cannot be used.
         """
-        self._blocks = blocks
+        self._web = web
         listening = listen(host, port)
         self.port: int = listening.getsockname()[1]
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_CLOSE_WITHIN)
+        config = uvicorn.Config(web.app, log_config=None, log_level="warning", timeout_graceful_shutdown=_CLOSE_WITHIN)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="web", daemon=True)
         self._thread.start()
@@ -85,7 +95,8 @@ class WebServer:
 
     def close(self) -> None:
         """Stop answering. Closing twice is harmless."""
-        self._blocks.close(verbose=False)  # ends the streams that its pages listen to
+        self._web.pages.stop_event.set()  # ends the streams that its pages listen to
+        self._web.blocks.close(verbose=False)
         self._server.should_exit = True
         self._thread.join(timeout=3 * _CLOSE_WITHIN)
 

@@ -38,7 +38,7 @@ def site(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
     hosts, departures = Hosts("127.0.0.1"), Departures()
     blocks = build_app(studio, departures)
     try:
-        with WebServer(make_web(studio, blocks, hosts, departures), blocks, "127.0.0.1", 0) as server:
+        with WebServer(make_web(studio, blocks, hosts, departures), "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.port}"
             with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
                 yield Site(url, studio, hosts, http)

@@ -8,7 +8,6 @@ from pathlib import Path
 import gradio as gr
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from app import __version__
 from app.errors import SettingsError
@@ -134,7 +133,7 @@ def test_the_server_ends_though_somebody_listens(site: Site, caplog: pytest.LogC
     with gr.Blocks(analytics_enabled=False) as blocks:
         gr.Markdown("Hello")
     hosts = Hosts("127.0.0.1")
-    server = WebServer(make_web(site.studio, blocks, hosts, Departures()), blocks, "127.0.0.1", 0)
+    server = WebServer(make_web(site.studio, blocks, hosts, Departures()), "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.port}"
     with httpx.Client(base_url=url, trust_env=False) as http, http.stream("GET", "/gradio_api/heartbeat/somebody") as stream:
         assert stream.status_code == 200
@@ -145,5 +144,6 @@ def test_the_server_ends_though_somebody_listens(site: Site, caplog: pytest.LogC
 
 
 def test_a_port_that_is_taken_is_refused_in_words(site: Site) -> None:
+    web = make_web(site.studio, gr.Blocks(analytics_enabled=False), Hosts("127.0.0.1"), Departures())
     with pytest.raises(SettingsError, match="is in use"):
-        WebServer(FastAPI(), gr.Blocks(analytics_enabled=False), "127.0.0.1", int(site.url.rpartition(":")[2]))
+        WebServer(web, "127.0.0.1", int(site.url.rpartition(":")[2]))
