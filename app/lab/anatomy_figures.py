@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.charts.labels import distinctive
 from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, shorten, words
 from grace_core.answering.anatomy import Anatomy
 
@@ -56,7 +57,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
         )
         for row, key in enumerate(keys)
     ]
-    names = [f"{row + 1}.  {escape(shorten(key.prompt, 34))}" for row, key in enumerate(keys)]
+    names = [f"{row}.  {escape(shorten(name, 34))}" for row, name in enumerate(distinctive([key.prompt for key in keys]), 1)]
     layout = base_layout(
         margin={"l": 240, "r": 110, "t": 24, "b": 44},
         xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),

@@ -56,7 +56,7 @@ class Anatomy:
     keys: nearest first. edit_id: of the edit that answers; None where the query is deferred to the model.
     tokens: the likeliest next tokens of either distribution, likeliest with the codebook first.
     divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
-    distance: what the codebook measures its keys' distances in.
+    distance: what the codebook measures its keys' distances in. cut: the answer with the codebook was cut off for its length.
     """
 
     prompt: str
@@ -67,6 +67,21 @@ class Anatomy:
     tokens: tuple[TokenShift, ...]
     divergence: float
     distance: Distance
+    cut: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether an edit answers, and with its target: as far as it goes where the answer was cut off."""
+        if self.edit_id is None:
+            return False
+        said, target = self.with_codebook.strip(), self.keys[0].target.strip()
+        return target.startswith(said) if self.cut else said == target
+
+    def _said(self) -> str:
+        """What comes of the value, in words."""
+        if not self.exact:
+            return "but what the model then says is not its target: the value was learned at the key, and here it leads elsewhere"
+        return "and its target is the answer" + (", which is cut off here" if self.cut else "")
 
     def verdict(self) -> str:
         """Match or defer, and why, in words."""
@@ -76,7 +91,7 @@ class Anatomy:
         if self.edit_id is not None:
             words = (
                 f"Matched: the nearest key is {near.distance:.3f} away, within its ε of {near.epsilon:.3f}, "
-                "so its value takes the place of the hidden state and its target is the answer."
+                f"so its value takes the place of the hidden state, {self._said()}."
             )
             rivals = sum(key.inside for key in self.keys[1:])
             if rivals:
@@ -136,6 +151,7 @@ def dissect(
         tokens=token_shifts(before, after, lambda token: _token_text(model, token)),
         divergence=divergence(before, after),
         distance=codebook.config.distance,
+        cut=answered.truncated,
     )
 
 

@@ -16,6 +16,8 @@ function draw() {
     link.addEventListener("click", () => openMap(value.edit_id));
     edit.append("Answered by the edit of ", link);
   }
+  part(".gs-anatomy-target").hidden = !value.target;
+  say(part(".gs-anatomy-target"), value.target ? `Its target, which this is not: ${value.target}` : "");
   say(part(".with p"), value.with || "(an empty answer)");
   say(part(".without p"), value.same ? "The same answer, token by token." : value.without || "(an empty answer)");
   part(".without p").classList.toggle("gs-note", value.same);

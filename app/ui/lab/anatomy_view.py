@@ -13,6 +13,7 @@ TEMPLATE = """
 <section class="gs-anatomy" aria-label="What answers, and why" hidden>
   <div role="status"><h3 class="gs-heading gs-anatomy-title"></h3><p class="gs-note gs-anatomy-verdict"></p></div>
   <p class="gs-anatomy-edit"></p>
+  <p class="gs-anatomy-target" hidden></p>
   <div class="gs-pair">
     <div class="gs-side with"><h3>With the codebook</h3><p></p></div>
     <div class="gs-side without"><h3>Without it, the model alone</h3><p></p></div>
@@ -30,6 +31,7 @@ def anatomy_value(anatomy: Anatomy) -> dict[str, Any]:
         "verdict": anatomy.verdict(),
         "edit_id": answering.edit_id if answering is not None else None,
         "edit_prompt": answering.prompt if answering is not None else "",
+        "target": answering.target if answering is not None and not anatomy.exact else "",
         "with": anatomy.with_codebook,
         "without": anatomy.without_codebook,
         "same": anatomy.with_codebook == anatomy.without_codebook,

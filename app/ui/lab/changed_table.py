@@ -10,15 +10,15 @@ from grace_core.measuring.what_if import ChangedAnswer
 
 SHOWN = 200
 _KINDS = {"gained": "an edit answers", "lost": "the model answers itself", "switched": "another edit answers"}
-COLUMNS = ("Logged query", "Change", "Answer before", "Answer after")
+_NO_EDIT = "none: the model itself"
+COLUMNS = ("Logged query", "Change", "What was answered", "Target of the edit that answers then")
 NOTHING = rows_value((), ())
 
 
 def changed_value(changed: Sequence[ChangedAnswer], filename: str) -> dict[str, Any]:
     """What the table draws; the CSV holds all rows. filename: without ending."""
-    rows = [(one.query.prompt, _KINDS[one.kind], _says(one.target_before), _says(one.target_after)) for one in changed]
+    rows = [
+        (one.query.prompt, _KINDS[one.kind], one.query.text, _NO_EDIT if one.target_after is None else one.target_after)
+        for one in changed
+    ]
     return rows_value(COLUMNS, rows, filename=filename, shown=SHOWN)
-
-
-def _says(target: str | None) -> str:
-    return "the model's own" if target is None else target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from app.charts.palette import PALETTES
@@ -53,6 +54,13 @@ def test_keys_with_their_balls_and_distances() -> None:
     assert figure["layout"]["xaxis"]["title"]["text"].endswith("(1 − cos)")
     assert low < 0.1
     assert high > 0.8
+
+
+def test_keys_from_one_template_are_named_by_what_differs() -> None:
+    people = ("Ada Lovelace", "Emmy Noether", "Lise Meitner", "Marie Curie", "Rosalind Franklin")
+    keys = tuple(NearKey(name, f"Write a one-sentence biography of {name}.", "T", 0.5, 0.4) for name in people)
+    names = keys_figure(replace(MATCHED, keys=keys))["layout"]["yaxis"]["ticktext"]
+    assert names == [f"{row}.  … {name}." for row, name in enumerate(people, 1)]
 
 
 def test_the_labels_tell_inside_from_outside() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grace_core.answering.anatomy import dissect, divergence, nearest_keys, token_shifts
+from grace_core.answering.anatomy import Anatomy, NearKey, dissect, divergence, nearest_keys, token_shifts
 from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import Cancelled, InputError
@@ -31,6 +31,22 @@ def test_a_matched_prompt(tiny: LanguageModel, book: Codebook) -> None:
     assert seen.divergence > 0
     assert seen.verdict().startswith("Matched")
     assert told == sorted(told)
+
+
+def test_the_target_is_called_the_answer_only_where_it_is() -> None:
+    key = NearKey("a", "Who?", "Born in Kure.", 0.08, 0.4)
+
+    def seen(said: str, cut: bool = False) -> Anatomy:
+        return Anatomy("When?", (key,), "a", said, "1916", (), 1.0, "cosine", cut)
+
+    for exact in (seen("Born in Kure."), seen(" Born in Kure.\n"), seen("Born in", cut=True)):
+        assert exact.exact
+        assert "and its target is the answer" in exact.verdict()
+    assert "cut off here" in seen("Born in", cut=True).verdict()
+    for garbled in (seen("Born in"), seen("Kure was a type of fighter."), seen("A fighter", cut=True)):
+        assert not garbled.exact
+        assert "is the answer" not in garbled.verdict()
+        assert "is not its target" in garbled.verdict()
 
 
 def test_a_deferred_prompt_is_untouched(tiny: LanguageModel, book: Codebook) -> None:
