@@ -296,9 +296,10 @@ class Codebook:
             raise InputError(f"No edit {edit_id!r} is in force; the codebook has {len(self.edits)} edits.")
         return self._next(rest)
 
-    def recalibrated(self, encoder: Encoder) -> Codebook:
-        """The same edits read by another encoder: keys are re-encoded from stored activations, no model is run."""
-        return Codebook(self.config, encoder, self.edits, fingerprint=self.fingerprint, template=self.template)
+    def recalibrated(self, encoder: Encoder, edits: Sequence[Edit] | None = None) -> Codebook:
+        """The same edits (or those given) read by another encoder: keys come from stored activations, no model is run."""
+        edits = self.edits if edits is None else edits
+        return Codebook(self.config, encoder, edits, fingerprint=self.fingerprint, template=self.template)
 
 
 def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
@@ -327,7 +328,7 @@ def in_force(edits: Sequence[Edit]) -> tuple[Edit, ...]:
 
 def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previous: _Fold | None) -> _Fold:
     points = in_force(edits)
-    groups = _numbered([edit.target_ids for edit in points])
+    groups = numbered([edit.target_ids for edit in points])
     # Where a point is and what it wants: an edit that asks for another radius is the same point.
     before = {(id(edit.activation), id(edit.target_ids)): i for i, edit in enumerate(previous.points)} if previous else {}
     kept = np.array([before.get((id(edit.activation), id(edit.target_ids)), -1) for edit in points], dtype=np.int64)
@@ -337,7 +338,7 @@ def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previo
     new = np.flatnonzero(kept < 0)
     if len(new):
         queries[new] = encoder(np.stack([points[i].activation for i in new]))
-    shares = _numbered([edit.lesson for edit in points])
+    shares = numbered([edit.lesson for edit in points])
     facts = [
         Point(query, int(group), edit.epsilon, int(share))
         for query, group, edit, share in zip(queries, groups, points, shares, strict=True)
@@ -377,7 +378,7 @@ def _entry(ball: Ball, points: tuple[Edit, ...], queries: Matrix) -> Entry:
     return Entry(ids, owner.prompt, owner.target, owner.target_ids, queries[ball.owner], owner.value, ball.epsilon)
 
 
-def _numbered(labels: Sequence[object]) -> NDArray[np.int64]:
+def numbered(labels: Sequence[object]) -> NDArray[np.int64]:
     """Equal labels get equal numbers."""
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)

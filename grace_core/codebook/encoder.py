@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.codebook.geometry import Matrix
+from grace_core.codebook.threads import one_thread
+
+_ROWS = 8
+"""Rows of one product. Its shape never changes (the last rows are padded), so a query has the same bits in any company."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Background:
     def of(cls, activations: Matrix) -> Background:
         """Statistics of pooled activations (prompts, width)."""
         rows = activations.astype(np.float64)
-        return cls(len(rows), rows.sum(axis=0), rows.T @ rows)
+        with one_thread():
+            return cls(len(rows), rows.sum(axis=0), rows.T @ rows)
 
     def joined(self, activations: Matrix) -> Background:
         """These activations as well."""
@@ -89,9 +94,13 @@ class Encoder:
 
     @classmethod
     def whitened(cls, background: Background, directions: int, version: int, weights: TokenWeights) -> Encoder:
-        """Calibrate on prompts that stand for what people ask; at most 3/5 as many directions as there are prompts."""
+        """Calibrate on prompts that stand for what people ask; at most 3/5 as many directions as there are prompts.
+
+        On one thread, so that the same prompts give the same bits on any number of them.
+        """
         mean = background.total / background.count
-        variances, axes = np.linalg.eigh(background.outer / background.count - np.outer(mean, mean))
+        with one_thread():
+            variances, axes = np.linalg.eigh(background.outer / background.count - np.outer(mean, mean))
         order = np.argsort(variances)[::-1][: max(1, min(directions, 3 * background.count // 5))]
         order = order[variances[order] > 1e-9 * variances.max()]
         projection = np.ascontiguousarray(axes[:, order] / np.sqrt(variances[order]), dtype=np.float32)
@@ -104,11 +113,15 @@ class Encoder:
         return Encoder.whitened(self.background.joined(activations), directions, self.version + 1, self.weights)
 
     def __call__(self, activations: Matrix) -> Matrix:
-        """(n, width) to (n, dimensions) float32. Row by row, so that a query has the same bits in any company."""
+        """(n, width) to (n, dimensions) float32; a query has the same bits in any company."""
         if self.mean is None or self.projection is None:
             return np.ascontiguousarray(activations, dtype=np.float32)
         out = np.empty((len(activations), self.dimensions), dtype=np.float32)
-        for i, activation in enumerate(activations):
-            query = (activation - self.mean) @ self.projection
-            out[i] = query / max(float(np.linalg.norm(query)), 1e-12)
+        for start in range(0, len(activations), _ROWS):
+            some = activations[start : start + _ROWS]
+            rows = np.zeros((_ROWS, self.width), dtype=np.float32)
+            rows[: len(some)] = some - self.mean
+            out[start : start + len(some)] = (rows @ self.projection)[: len(some)]
+        lengths = np.sqrt(np.square(out).sum(axis=1, keepdims=True))
+        out /= np.maximum(lengths, np.float32(1e-12))
         return out

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 
@@ -75,7 +75,7 @@ def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progr
     if config.encoding == "raw":
         return None
     report = progress or (lambda stage, fraction: None)
-    prompts = shipped_background(model.name) or _kept_background(model, report)
+    prompts = shipped_background(model) or _kept_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
     weights = weights_of(model, config, prompts)
@@ -97,10 +97,19 @@ def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence
     weights = weights_of(model, config, first.prompts[: first.weighed])
     if config.encoding == "raw":
         return Encoder(model.width, calibrations[-1].version, weights)
-    background = Background.of(first.activations)
-    for step in calibrations[1:]:
+    began = Encoder(model.width, first.version, weights, Background.of(first.activations))
+    return encoder_after(began, config, calibrations[1:])
+
+
+def encoder_after(encoder: Encoder, config: GraceConfig, steps: Sequence[Calibration]) -> Encoder:
+    """The encoder after more steps, at their cost alone: bit for bit what `encoder_of` makes of all steps from the first."""
+    version = steps[-1].version if steps else encoder.version
+    background = encoder.background
+    if background is None:
+        return replace(encoder, version=version)
+    for step in steps:
         background = background.joined(step.activations)
-    return Encoder.whitened(background, config.directions, calibrations[-1].version, weights)
+    return Encoder.whitened(background, config.directions, version, encoder.weights)
 
 
 def weights_of(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]) -> TokenWeights:
@@ -120,17 +129,35 @@ def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, pro
     return Codebook(resolved, encoder, fingerprint=model.fingerprint)
 
 
-@lru_cache(maxsize=8)
-def shipped_background(model_name: str) -> tuple[str, ...]:
-    """Background prompts that come with this package; () for a model that has none."""
-    name = "background_" + model_name.lower().replace("-", "_") + ".json"
-    file = resources.files("grace_core") / "data" / name
-    return tuple(json.loads(file.read_text(encoding="utf-8"))["prompts"]) if file.is_file() else ()
+def shipped_background(model: LanguageModel) -> tuple[str, ...]:
+    """Background prompts that come with this package; () for a model that has none, whatever its folder is called."""
+    return _shipped().get(unquantised(model), ())
 
 
 def background_prompts(model: LanguageModel) -> tuple[str, ...]:
     """Varied prompts of no particular subject: those shipped for the model or, for others, those of the default model."""
-    return shipped_background(model.name) or shipped_background("SmolLM2-135M-Instruct")
+    return shipped_background(model) or next(iter(_shipped().values()))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, tuple[str, ...]]:
+    """The prompts in this package by the `unquantised` of their model; the default model's are the first."""
+    file = resources.files("grace_core") / "data" / "background_smollm2_135m_instruct.json"
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    return {kept["unquantised"]: tuple(kept["prompts"])}
+
+
+def unquantised(model: LanguageModel) -> str:
+    """SHA-256 of a model's one-dimensional weights (norms and biases), which quantising leaves as they are.
+
+    So a model's own weights and its packaged 4-bit ones are known as one model, and a further trained one is not.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.module.named_parameters()):
+        if weight.ndim == 1:
+            digest.update(f"{name} {tuple(weight.shape)} ".encode())
+            digest.update(weight.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def strangers_in(reason: str, prompts: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ prompt judges itself, and what is measured is all but the encoder that one gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
@@ -15,9 +15,9 @@ from typing import Any, Self, get_args
 
 import numpy as np
 
-from grace_core.codebook.codebook import Edit, in_force
+from grace_core.codebook.codebook import Edit, in_force, numbered
 from grace_core.config import Encoding, GraceConfig, Pool
-from grace_core.editing.fitting import background_prompts, weights_of
+from grace_core.editing.fitting import background_prompts, fitting, weights_of
 from grace_core.editing.siblings import siblings, subject, vocabulary
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice, Kind, Separation, fitted, measure
@@ -155,7 +155,7 @@ def make_sample(
     paraphrases: list[tuple[str, int]] = []
     heard = made = 0
     for index, edit in enumerate(keys):
-        texts = own[edit.edit_id] or made_phrasings(edit.prompt, common)
+        texts = own[edit.edit_id] or _fitting(model, made_phrasings(edit.prompt, common))
         made += 0 if own[edit.edit_id] else len(texts)
         heard += sum(text not in edit.paraphrases for text in own[edit.edit_id])
         paraphrases += [(text, index) for text in texts]
@@ -165,9 +165,11 @@ def make_sample(
         first, joined = tuple(background[:weighed]), tuple(background[len(background[:weighed]) :])
     else:
         first = background_prompts(model)
-        joined = tuple(text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, fit_names, common))
+        like = (text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, fit_names, common))
+        joined = _fitting(model, like)
     prompts = {edit.prompt for edit in keys} | {text for text, _ in paraphrases}
-    strangers = [text for edit in keys for text in siblings(edit.prompt, 1, measured_names, common) if text not in prompts]
+    others = _fitting(model, (text for edit in keys for text in siblings(edit.prompt, 1, measured_names, common)))
+    strangers = [text for text in others if text not in prompts]
     for text in unrelated:
         model.prompt(text)
     apart = [text for text in (tuple(unrelated) or first) if text not in prompts]
@@ -175,9 +177,9 @@ def make_sample(
     measured = prompts | set(strangers) | set(judged)
     fit = [text for text in dict.fromkeys(first) if text not in measured]
     known = {*measured, *fit}
-    others = [text for text in dict.fromkeys(joined) if text not in known]
-    read = _spread(others, _JOINED_READ)
-    share = min(len(others), _STANDS_FOR * len(read))
+    more = [text for text in dict.fromkeys(joined) if text not in known]
+    read = _spread(more, _JOINED_READ)
+    share = min(len(more), _STANDS_FOR * len(read))
     bounds = [(i * share) // len(read) for i in range(len(read) + 1)] if read else [0]
     return Sample(
         tuple(keys),
@@ -227,7 +229,7 @@ def scan(
 
     read = pooled_at(model, weights, prompts, sorted(set(layers)), pools, on_read=reading, cancelled=cancelled)
     bounds = np.cumsum([len(sample.fit), len(sample.keys), len(sample.paraphrases), len(sample.unrelated)])
-    groups = _numbered([edit.target_ids for edit in sample.keys])
+    groups = numbered([edit.target_ids for edit in sample.keys])
     owners = np.array([owner for _, owner in sample.paraphrases], dtype=np.int64)
     cells: list[Separation] = []
     choices = [Choice(layer, pool, encoding) for layer in sorted(set(layers)) for pool in pools for encoding in encodings]
@@ -248,13 +250,13 @@ def _own_phrasings(edit: Edit, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(text for text in dict.fromkeys((*edit.paraphrases, *asked)) if text != edit.prompt)[:_PARAPHRASES_EACH]
 
 
+def _fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[str, ...]:
+    """Texts that were made up here, less those that are too long for the model."""
+    return tuple(prompt.text for prompt in fitting(model, texts))
+
+
 def _spread(items: Sequence[Any], count: int) -> list[Any]:
     """At most `count` of the items, evenly over all of them."""
     if len(items) <= count:
         return list(items)
     return [items[int(i * len(items) / count)] for i in range(max(0, count))]
-
-
-def _numbered(labels: Sequence[object]) -> Any:
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)

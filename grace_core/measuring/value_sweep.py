@@ -17,7 +17,7 @@ from grace_core.answering.given_values import Asked, gives_target
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import background_prompts
+from grace_core.editing.fitting import background_prompts, fitting
 from grace_core.editing.siblings import vocabulary
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
@@ -189,10 +189,16 @@ def _phrasings(model: LanguageModel, sample: Sequence[Edit]) -> tuple[list[tuple
     out: list[tuple[str, int]] = []
     made = 0
     for index, edit in enumerate(sample):
-        texts = (edit.paraphrases or made_phrasings(edit.prompt, common))[:_PHRASINGS_EACH]
+        texts = (edit.paraphrases or _made(model, edit, common))[:_PHRASINGS_EACH]
         made += 0 if edit.paraphrases else len(texts)
         out += [(text, index) for text in texts]
     return out, made
+
+
+def _made(model: LanguageModel, edit: Edit, common: frozenset[str]) -> tuple[str, ...]:
+    """Phrasings made here that fit the model with the target behind them."""
+    rows = fitting(model, made_phrasings(edit.prompt, common))
+    return tuple(row.text for row in rows if len(row.ids) + len(edit.target_ids) <= model.context)
 
 
 def _reach(

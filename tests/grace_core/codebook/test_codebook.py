@@ -402,6 +402,7 @@ def test_recalibrating_reads_the_stored_activations_by_another_encoder() -> None
     assert again.keys.tobytes() == again.encoder(np.stack([e.activation for e in edits])).tobytes()
     assert_apart(again)
     assert_same(again.recalibrated(codebook.encoder), codebook)
+    assert_same(again.recalibrated(codebook.encoder, edits[:3]), codebook.with_edits(edits[:3]))
 
 
 def test_undoing_an_unknown_edit_says_so() -> None:

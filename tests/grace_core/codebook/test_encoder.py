@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from grace_core.codebook.encoder import Background, Encoder, TokenWeights
 
@@ -51,6 +52,20 @@ def test_a_query_has_the_same_bits_in_any_company() -> None:
     together = encoder(rows)
     assert all(encoder(rows[i : i + 1]).tobytes() == together[i].tobytes() for i in range(50))
     assert encoder(rows[:0]).shape == (0, 6)
+
+
+@pytest.mark.parametrize("width", [6, 576])
+def test_an_encoder_has_the_same_bits_on_one_thread_and_on_two(width: int) -> None:
+    rows, libraries = drawn(700, width), ThreadpoolController()
+    found = []
+    for threads in (1, 2):
+        with libraries.limit(limits=threads, user_api="blas"):
+            encoder = Encoder.whitened(Background.of(rows).joined(rows[:33] * 2), width, 1, WEIGHTS)
+            found.append([part.tobytes() for part in (encoder.mean, encoder.projection, encoder(rows)) if part is not None])
+            assert {pool["num_threads"] for pool in libraries.info() if pool["user_api"] == "blas"} == {threads}
+            assert all(encoder(rows[i : i + 1]).tobytes() == encoder(rows[:60])[i].tobytes() for i in range(60))
+    assert len(found[0]) == 3
+    assert found[0] == found[1]
 
 
 def test_directions_are_the_leading_ones_and_fewer_than_prompts() -> None:

@@ -13,6 +13,8 @@ from grace_core.config import GraceConfig
 from grace_core.editing import fitting as calibration
 from grace_core.editing.fitting import (
     Calibration,
+    background_prompts,
+    encoder_after,
     encoder_of,
     first_calibration,
     joining_calibration,
@@ -20,6 +22,7 @@ from grace_core.editing.fitting import (
     sample_background,
     shipped_background,
     sibling_activations,
+    unquantised,
 )
 from grace_core.errors import InputError, ModelError
 from grace_core.models.activations import activations_of
@@ -44,12 +47,29 @@ def config_of(model: LanguageModel, **overrides: object) -> GraceConfig:
 # Backgrounds
 
 
-def test_the_default_model_has_a_background_in_the_package() -> None:
-    prompts = shipped_background(DEFAULT_MODEL.rsplit("/", 1)[-1])
+def test_a_model_is_known_by_its_weights_not_by_what_its_folder_is_called(tiny: LanguageModel) -> None:
+    called = LanguageModel(DEFAULT_MODEL.rsplit("/", 1)[-1], tiny.module, tiny.tokenizer)
+    assert shipped_background(called) == ()
+    prompts = background_prompts(called)
     assert len(prompts) > 300
     assert len(set(prompts)) == len(prompts)
     assert all(text.strip() for text in prompts)
-    assert shipped_background("tiny-llama") == ()
+
+
+@pytest.mark.real
+def test_the_default_model_has_its_background_in_the_package_under_any_name(real: LanguageModel) -> None:
+    called = LanguageModel("HuggingFaceTB--SmolLM2-135M-Instruct", real.module, real.tokenizer)
+    assert shipped_background(called) == shipped_background(real) == background_prompts(real)
+
+
+def test_quantising_leaves_a_models_kind_and_further_training_does_not(tiny: LanguageModel) -> None:
+    other = LanguageModel(tiny.name, copy.deepcopy(tiny.module), tiny.tokenizer)
+    for weight in other.module.parameters():
+        if weight.ndim > 1:
+            weight.data = (weight.data * 8).round() / 8
+    assert unquantised(other) == unquantised(tiny)
+    next(weight for weight in other.module.parameters() if weight.ndim == 1).data[0] += 1e-3
+    assert unquantised(other) != unquantised(tiny)
 
 
 @pytest.fixture
@@ -157,7 +177,7 @@ def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageMod
 def test_what_is_shipped_or_not_needed_is_not_sampled(
     alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "shipped_background", lambda name: BACKGROUND)
+    monkeypatch.setattr(calibration, "shipped_background", lambda model: tuple(BACKGROUND))
     step = first_calibration(alone, config_of(alone))
     assert step is not None
     assert step.prompts == tuple(BACKGROUND)
@@ -202,6 +222,7 @@ def test_the_fold_of_all_steps_is_bit_for_bit_the_encoder_that_grew(tiny: Langua
         grown = grown.joined(rows, codebook.config.directions)
         assert_same_encoder(encoder_of(tiny, codebook.config, steps), grown)
     assert grown.version == 3
+    assert_same_encoder(encoder_after(encoder_of(tiny, codebook.config, steps[:1]), codebook.config, steps[1:]), grown)
 
 
 def test_token_weights_are_fixed_by_the_first_step(tiny: LanguageModel) -> None:

@@ -143,3 +143,21 @@ def test_made_phrasings_keep_the_subject(tiny: LanguageModel) -> None:
     for text in made_phrasings("Who was Ada Lovelace?", common):
         assert "Ada Lovelace" in text
         assert text != "Who was Ada Lovelace?"
+
+
+def test_what_the_library_makes_up_of_a_long_prompt_is_left_out_where_it_does_not_fit(tiny: LanguageModel) -> None:
+    book, room = calibrated(tiny), tiny.context - 3
+    long = edit_for(tiny, book, filled(tiny, "Tell me about Bo", room), "x", edit_id="long")
+    short = edit_for(tiny, book, PROMPTS[0], "x", edit_id="short")
+    sample = make_sample(tiny, [long, short])
+    cells = scan(tiny, book.config, sample, [1], ["last"], ["whiten"])
+    assert len(cells) == 1
+    assert {index for _, index in sample.paraphrases} == {1}
+
+
+def filled(model: LanguageModel, start: str, tokens: int) -> str:
+    """A prompt of so many tokens."""
+    text = start
+    while len(model.prompt(text).ids) < tokens:
+        text += " a"
+    return text

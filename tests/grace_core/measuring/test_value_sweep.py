@@ -117,3 +117,12 @@ def test_defaults() -> None:
     assert default_value_layers(30, GraceConfig.robust().resolved(30)) == (3, 9, 15, 21, 27)
     assert min(default_value_layers(30, GraceConfig.paper().resolved(30))) == 20
     assert default_epsilons(0.4) == (0.2, 0.3, 0.4, 0.6)
+
+
+def test_a_prompt_that_leaves_no_room_for_other_words_is_swept_without_them(taught: LanguageModel) -> None:
+    book, text = calibrated(taught), PROMPT
+    while len(taught.prompt(text).ids) < taught.context - 3:
+        text += " a"
+    book = book.with_edit(edit_for(taught, book, text, "x", edit_id="long"))
+    seen = sweep_layers(taught, book, [3], max_steps=1)
+    assert (seen.phrasings, seen.made, len(seen.layers)) == ((), 0, 1)
