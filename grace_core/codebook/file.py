@@ -49,8 +49,8 @@ class Model(Protocol):
         """As many as it has."""
 
     @property
-    def tail(self) -> int:
-        """How many tokens its chat template puts behind the user's text."""
+    def template(self) -> Template:
+        """How it puts a prompt before its blocks."""
 
 
 def save_codebook(codebook: Codebook, path: str | Path) -> None:
@@ -90,12 +90,12 @@ def load_codebook(path: str | Path, model: Model) -> Codebook:
             f"{path} was made for a model with the fingerprint {header.get('fingerprint', '')[:12]}…, and {model.name} has "
             f"{model.fingerprint[:12]}…. Keys and values mean nothing in another model; load the one it was made for."
         )
-    codebook = _read(path, header, tensors, blocks=len(model.blocks), tail=model.tail)
-    template: Template | None = getattr(model, "template", None)
-    if codebook.template is not None and template is not None and (differs := template.difference(codebook.template)):
+    codebook = _read(path, header, tensors, blocks=len(model.blocks), tail=len(model.template.tail))
+    if codebook.template is not None and (differs := model.template.difference(codebook.template)):
         raise CodebookError(
             f"{path} was made for {model.name} with the same weights, but the model has {differs}. The same text would give "
-            "another query; load the tokenizer that it was made with."
+            "another query; give it `model.with_template(read_codebook(path).template)`, which goes on with the template of "
+            "that time where the tokenizer is the same."
         )
     return codebook
 

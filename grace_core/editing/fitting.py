@@ -126,7 +126,7 @@ def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, pro
     resolved = (config or GraceConfig.robust()).resolved(len(model.blocks))
     first = first_calibration(model, resolved, progress)
     encoder = encoder_of(model, resolved, [first] if first is not None else [])
-    return Codebook(resolved, encoder, fingerprint=model.fingerprint)
+    return Codebook(resolved, encoder, fingerprint=model.fingerprint, template=model.template)
 
 
 def shipped_background(model: LanguageModel) -> tuple[str, ...]:

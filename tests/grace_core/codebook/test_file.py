@@ -249,7 +249,7 @@ def test_the_template_is_kept_and_another_one_is_refused(llama: LanguageModel, t
     class Other:
         """The same weights behind another template."""
 
-        name, fingerprint, blocks, tail = llama.name, llama.fingerprint, llama.blocks, llama.tail
+        name, fingerprint, blocks = llama.name, llama.fingerprint, llama.blocks
 
         def __init__(self, template: Template) -> None:
             self.template = template
@@ -262,6 +262,18 @@ def test_the_template_is_kept_and_another_one_is_refused(llama: LanguageModel, t
     ):
         with pytest.raises(CodebookError, match=said):
             load_codebook(tmp_path / "c", Other(other))
+
+
+def test_a_codebook_goes_on_with_the_template_of_its_time(llama: LanguageModel, tmp_path: Path) -> None:
+    plain = some_codebook(llama)
+    then = replace(llama.template, head=(*llama.template.head, llama.template.head[-1]))
+    codebook = Codebook(plain.config, plain.encoder, plain.edits, fingerprint=plain.fingerprint, template=then)
+    save_codebook(codebook, tmp_path / "c")
+    with pytest.raises(CodebookError, match="with_template"):
+        load_codebook(tmp_path / "c", llama)
+    kept = read_codebook(tmp_path / "c").template
+    assert kept == then
+    assert load_codebook(tmp_path / "c", llama.with_template(then)).template == then
 
 
 # Without torch

@@ -48,7 +48,7 @@ def config_of(model: LanguageModel, **overrides: object) -> GraceConfig:
 
 
 def test_a_model_is_known_by_its_weights_not_by_what_its_folder_is_called(tiny: LanguageModel) -> None:
-    called = LanguageModel(DEFAULT_MODEL.rsplit("/", 1)[-1], tiny.module, tiny.tokenizer)
+    called = LanguageModel(DEFAULT_MODEL.rsplit("/", 1)[-1], tiny.module, tiny.tokenizer, family=Causal())
     assert shipped_background(called) == ()
     prompts = background_prompts(called)
     assert len(prompts) > 300
@@ -58,12 +58,12 @@ def test_a_model_is_known_by_its_weights_not_by_what_its_folder_is_called(tiny: 
 
 @pytest.mark.real
 def test_the_default_model_has_its_background_in_the_package_under_any_name(real: LanguageModel) -> None:
-    called = LanguageModel("HuggingFaceTB--SmolLM2-135M-Instruct", real.module, real.tokenizer)
+    called = LanguageModel("HuggingFaceTB--SmolLM2-135M-Instruct", real.module, real.tokenizer, family=Causal())
     assert shipped_background(called) == shipped_background(real) == background_prompts(real)
 
 
 def test_quantising_leaves_a_models_kind_and_further_training_does_not(tiny: LanguageModel) -> None:
-    other = LanguageModel(tiny.name, copy.deepcopy(tiny.module), tiny.tokenizer)
+    other = LanguageModel(tiny.name, copy.deepcopy(tiny.module), tiny.tokenizer, family=Causal())
     for weight in other.module.parameters():
         if weight.ndim > 1:
             weight.data = (weight.data * 8).round() / 8
