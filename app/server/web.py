@@ -23,6 +23,7 @@ from app.errors import StudioError
 from app.server.endpoints import Departures, add_routes
 from app.server.guards import MAX_UPLOAD, Guard, Hosts, host_name, refused
 from app.server.loading_page import listen
+from app.ui.scripts import script_routes
 from app.ui.theme import page_options
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Web:
 
 
 def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Departures) -> Web:
-    """Everything that is served: the pages, the endpoints behind them, `/api` and `/health`."""
+    """Everything that is served: the pages with their scripts, the endpoints behind them, `/api` and `/health`."""
     app = FastAPI(title="Grace Studio", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get(HEALTH_PATH)
@@ -52,6 +53,7 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
         """Whether the server answers; it asks neither the model nor the journal."""
         return {"status": "ok", "version": __version__}
 
+    app.router.routes += script_routes()
     add_routes(app, studio)
     gr.mount_gradio_app(
         app, blocks, "/", max_file_size=MAX_UPLOAD, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.charts.palette import PALETTES
 from app.ui.components import asset
 
 STYLES = (
@@ -17,7 +18,7 @@ STYLES = (
     "review/loss_curve.css",
     "review/diff.css",
     "review/tries.css",
-    "components/charts.css",
+    "components/downloads.css",
     "edits/edit_table.css",
 )
 
@@ -112,8 +113,12 @@ def theme() -> gr.themes.Base:
 
 
 def styles() -> str:
-    """All styles of the pages as one sheet."""
-    return "\n".join(asset(name) for name in STYLES)
+    """All styles of the pages as one sheet, with the colours of the figures in both modes."""
+    chart = {
+        mode: "".join(f"--gs-chart-{token.removeprefix('@')}:{colour};" for token, colour in palette.items())
+        for mode, palette in PALETTES.items()
+    }
+    return "\n".join((f":root {{{chart['light']}}}", f".dark {{{chart['dark']}}}", *map(asset, STYLES)))
 
 
 def page_options() -> dict[str, Any]:

@@ -17,10 +17,5 @@ drawing_number = itertools.count(1).__next__
 
 @cache
 def asset(name: str) -> str:
-    """The text of a script or style; `name` is its path inside app/ui."""
+    """The text of a style; `name` is its path inside app/ui."""
     return (files("app.ui") / name).read_text(encoding="utf-8")
-
-
-def script(*names: str) -> str:
-    """A component's `js_on_load`: the shared DOM helpers, then its own scripts in this order, all in one scope."""
-    return "\n".join(map(asset, ("components/dom.js", *names)))

@@ -1,35 +1,59 @@
-// Shared by all components of these pages. Everything shown goes through textContent: no HTML is ever built from data.
+// @ts-check
+// Elements. Everything shown goes through textContent: no HTML is ever built from data.
 
-/** A new element with a class, a text and attributes. */
-function el(tag, className = "", text = null, attributes = {}) {
+/**
+ * A new element with a class, a text and attributes.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} className
+ * @param {string | null} text
+ * @param {Record<string, any>} attributes
+ */
+export function el(tag, className = "", text = null, attributes = {}) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== null) node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   return node;
 }
 
-/** The component's value; a first value may still be missing. */
-function data() {
-  const value = props.value;
-  if (!value) return null;
-  return typeof value === "string" ? JSON.parse(value) : value;
+/**
+ * The element of a template; that one is missing is a mistake of ours.
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+export function find(root, selector) {
+  const node = root.querySelector(selector);
+  if (!(node instanceof HTMLElement)) throw new Error(`The page has no ${selector}.`);
+  return node;
 }
 
-/** Set a text only where it differs, so that a live region is not announced again. */
-function say(node, text) {
+/**
+ * The button that an event is about, if any.
+ * @param {Event} event
+ * @param {string} selector
+ * @returns {HTMLButtonElement | null}
+ */
+export function pressed({ target }, selector = "button") {
+  const button = target instanceof Element ? target.closest(selector) : null;
+  return button instanceof HTMLButtonElement && !button.disabled ? button : null;
+}
+
+/**
+ * Set a text only where it differs, so that a live region is not announced again.
+ * @param {Element} node
+ * @param {string} text
+ */
+export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Keep what is on screen in the address, so that it can be copied and survives a reload. */
-function setAddress(parameters) {
-  const address = new URL(window.location.href);
-  for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
-  window.history.replaceState(null, "", address);
-}
-
-/** Ask for the map with this edit selected, and make the address a link to it. */
-function openMap(edit_id) {
-  setAddress({ edit: edit_id, tab: "map" });
-  trigger("open_map", { edit_id });
+/**
+ * A moment as this browser's person reads it.
+ * @param {string} iso
+ */
+export function moment(iso) {
+  const text = new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return el("time", "", text, { datetime: iso });
 }

@@ -15,7 +15,7 @@ import gradio as gr
 
 from app.charts.plotly import Table
 from app.ui.components import asset
-from app.ui.components.charts import HEAD, chart_script, serve_plotly
+from app.ui.scripts import script
 
 
 def figure_value(
@@ -50,7 +50,6 @@ def build_figure(
 
     Clicking a point that has `customdata` triggers `point_click` {id, x, y} with it.
     """
-    serve_plotly()
     template = (
         f'<figure class="gs-figure" data-filename="{escape(filename)}" data-label="{escape(label)}">'
         f'<div class="gs-figure-room"><div class="gs-figure-plot" role="img" style="height:{int(height)}px;'
@@ -62,8 +61,7 @@ def build_figure(
         value if value is not None else figure_value(None),
         html_template=template,
         css_template=asset("components/figure.css"),
-        js_on_load=chart_script("components/figure.js"),
-        head=HEAD,
+        js_on_load=script("components/figure.js", "point_click"),
         apply_default_css=False,
         elem_classes="gs-part",
         elem_id=elem_id,

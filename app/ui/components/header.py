@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import Status
-from app.ui.components import asset, script
+from app.ui.scripts import script
 
 HEADER_TEMPLATE = """
 <header class="gs-head"><h1 class="gs-brand">Grace Studio</h1>
@@ -47,7 +47,7 @@ def build_header(status: Status) -> gr.HTML:
 def build_mode_switch() -> gr.HTML:
     return gr.HTML(
         html_template=MODE_TEMPLATE,
-        js_on_load=asset("components/mode.js"),
+        js_on_load=script("components/mode.js"),
         apply_default_css=False,
         elem_id="gs-mode",
         elem_classes="gs-part",

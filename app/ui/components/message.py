@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.ui.components import script
+from app.ui.scripts import script
 
 Tone = Literal["error", "note", "good", "plain"]
 

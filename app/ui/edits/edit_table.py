@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import gradio as gr
 
 from app.studio.views import EditPage, EditRow, EditState
-from app.ui.components import drawing_number, script
+from app.ui.components import drawing_number
 from app.ui.components.edit_words import STATE_LABELS, is_web_address
+from app.ui.scripts import script
 
 PAGE_SIZE = 25
 
@@ -110,7 +111,7 @@ def build_table(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=TEMPLATE,
-        js_on_load=script("edits/edit_table.js"),
+        js_on_load=script("edits/edit_table.js", "view", "undo", "redo", "open_map", "review"),
         apply_default_css=False,
         elem_id="gs-edits",
         elem_classes="gs-part",

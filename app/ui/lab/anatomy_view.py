@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.components import asset, script
+from app.ui.components import asset
+from app.ui.scripts import script
 from grace_core.answering.anatomy import Anatomy
 
 TEMPLATE = """
@@ -44,7 +45,7 @@ def build_anatomy_view() -> gr.HTML:
         None,
         html_template=TEMPLATE,
         css_template=asset("lab/anatomy_view.css"),
-        js_on_load=script("lab/anatomy_view.js"),
+        js_on_load=script("lab/anatomy_view.js", "open_map"),
         apply_default_css=False,
         elem_id="gs-anatomy-view",
         elem_classes="gs-part",

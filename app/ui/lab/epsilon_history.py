@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import EpsilonRow
-from app.ui.components import asset, drawing_number, script
+from app.ui.components import asset, drawing_number
+from app.ui.scripts import script
 
 SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="Changes of ε"></section>'
@@ -40,7 +41,7 @@ def build_history(value: dict[str, Any]) -> gr.HTML:
         value,
         html_template=TEMPLATE,
         css_template=asset("lab/epsilon_history.css"),
-        js_on_load=script("lab/epsilon_history.js"),
+        js_on_load=script("lab/epsilon_history.js", "undo", "redo"),
         apply_default_css=False,
         elem_id="gs-eps-history",
         elem_classes="gs-part",

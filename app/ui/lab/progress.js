@@ -1,18 +1,19 @@
-const root = element.querySelector(".gs-progress");
-const stage = element.querySelector(".gs-stage");
-const share = element.querySelector(".gs-loss");
-const bar = element.querySelector(".gs-bar");
-const fill = element.querySelector(".gs-bar-fill");
+// @ts-check
+// How far a measurement is.
+import { follow } from "../components/component.js";
+import { find, say } from "../components/dom.js";
 
-function draw() {
-  const value = data();
-  root.hidden = !value?.stage;
-  if (root.hidden) return;
-  const percent = Math.round(100 * value.fraction);
-  say(stage, value.stage);
-  say(share, `${percent} %`);
-  bar.setAttribute("aria-valuenow", percent);
-  fill.style.width = `${percent}%`;
+/** @param {import("../components/component.js").Component} component */
+export function start(component) {
+  const root = find(component.element, ".gs-progress");
+  const bar = find(root, ".gs-bar");
+  follow(component, ({ stage, fraction }) => {
+    root.hidden = !stage;
+    if (!stage) return;
+    const percent = Math.round(100 * fraction);
+    say(find(root, ".gs-stage"), stage);
+    say(find(root, ".gs-loss"), `${percent} %`);
+    bar.setAttribute("aria-valuenow", String(percent));
+    find(bar, ".gs-bar-fill").style.width = `${percent}%`;
+  });
 }
-draw();
-watch("value", draw);

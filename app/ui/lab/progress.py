@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.progress import Stage
-from app.ui.components import script
+from app.ui.scripts import script
 
 TEMPLATE = """
 <div class="gs-progress" hidden>

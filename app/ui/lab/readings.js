@@ -1,21 +1,13 @@
-// How prompts were read over time, each reading known by its id. Built with textContent only.
-const root = element.querySelector(".gs-eps-history");
-
-root.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-id]");
-  if (!button || button.disabled) return;
-  for (const other of root.querySelectorAll("button")) other.disabled = true;
-  trigger("go_back", { reading_id: button.dataset.id });
-});
+// @ts-check
+// How prompts were read over time, each reading known by its id.
+import { follow } from "../components/component.js";
+import { el, find, moment, pressed } from "../components/dom.js";
 
 function item(row) {
   const line = el("li");
   const words = el("div", "gs-eps-words");
   const meta = el("span", "gs-eps-meta", row.author ? `${row.author} · ` : "");
-  if (row.at) {
-    const when = new Date(row.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    meta.append(el("time", "", when, { datetime: row.at }));
-  } else meta.append("as this codebook began");
+  meta.append(row.at ? moment(row.at) : "as this codebook began");
   words.append(el("strong", "", row.title), ` · ε ${row.epsilon}`, meta);
   line.append(words);
   if (row.in_force) line.append(el("span", "gs-eps-meta", "in use"));
@@ -25,13 +17,20 @@ function item(row) {
   return line;
 }
 
-function draw() {
-  const value = data();
-  if (!value) return;
-  const list = el("ol");
-  list.append(...value.rows.map(item));
-  root.replaceChildren(list, ...(value.more ? [el("p", "gs-note", `and ${value.more} older ones`)] : []));
-}
+/** @param {import("../components/component.js").Component} component */
+export function start(component) {
+  const root = find(component.element, ".gs-eps-history");
 
-draw();
-watch("value", draw);
+  root.addEventListener("click", (event) => {
+    const button = pressed(event, "button[data-id]");
+    if (!button) return;
+    for (const other of root.querySelectorAll("button")) other.disabled = true;
+    component.trigger("go_back", { reading_id: button.dataset.id });
+  });
+
+  follow(component, ({ rows, more }) => {
+    const list = el("ol");
+    list.append(...rows.map(item));
+    root.replaceChildren(list, ...(more ? [el("p", "gs-note", `and ${more} older ones`)] : []));
+  });
+}

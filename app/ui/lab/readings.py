@@ -9,7 +9,8 @@ import gradio as gr
 
 from app.lab.query_scan import choice_words
 from app.studio.views import QuerySpaceRow
-from app.ui.components import asset, drawing_number, script
+from app.ui.components import asset, drawing_number
+from app.ui.scripts import script
 from grace_core.measuring.distances import Choice
 
 SHOWN = 50
@@ -47,7 +48,7 @@ def build_readings(value: dict[str, Any]) -> gr.HTML:
         value,
         html_template=TEMPLATE,
         css_template=asset("lab/epsilon_history.css"),
-        js_on_load=script("lab/readings.js"),
+        js_on_load=script("lab/readings.js", "go_back"),
         apply_default_css=False,
         elem_id="gs-readings",
         elem_classes="gs-part",

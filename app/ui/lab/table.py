@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui.components import asset
+from app.ui.scripts import script
 
 
 def rows_value(
@@ -39,7 +40,7 @@ def build_lab_table(elem_id: str, label: str, value: dict[str, Any] | None = Non
         value,
         html_template=f'<div class="gs-lab-table" role="region" aria-label="{escape(label)}"></div>',
         css_template=asset("lab/table.css"),
-        js_on_load="\n".join(asset(name) for name in ("components/dom.js", "components/csv.js", "lab/table.js")),
+        js_on_load=script("lab/table.js"),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="gs-part",

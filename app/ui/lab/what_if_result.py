@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.ui.components import asset, script
+from app.ui.components import asset
+from app.ui.scripts import script
 from grace_core.measuring.what_if import Cap, ChangedAnswer, WhatIf
 
 SHOWN = 200
@@ -115,7 +116,7 @@ def build_whatif_result(value: dict[str, Any]) -> gr.HTML:
         value,
         html_template=TEMPLATE,
         css_template=asset("lab/what_if_result.css"),
-        js_on_load=script("components/csv.js", "lab/what_if_result.js"),
+        js_on_load=script("lab/what_if_result.js", "open_map"),
         apply_default_css=False,
         elem_id="gs-whatif",
         elem_classes="gs-part",

@@ -1,5 +1,7 @@
-// Everything about one edit, built with textContent only.
-const root = element.querySelector(".gs-detail");
+// @ts-check
+// Everything about one edit.
+import { valueOf } from "../components/component.js";
+import { el, find, moment } from "../components/dom.js";
 
 const number = (value) => value.toFixed(2);
 
@@ -10,32 +12,32 @@ function row(list, name, ...content) {
   list.append(cell);
 }
 
-function when(iso) {
-  return el("time", "", new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }), { datetime: iso });
-}
-
-/** A table with right-aligned numbers; `open` makes the first cell of a row a button. */
+/**
+ * A table with right-aligned numbers; `open` makes the first cell of a row a button.
+ * @param {string} caption
+ * @param {string[][]} heads
+ * @param {any[]} rows
+ * @param {((id: string) => void) | null} open
+ */
 function table(caption, heads, rows, open = null) {
   const node = el("table");
   node.append(el("caption", "gs-sr", caption));
   const head = node.createTHead().insertRow();
   heads.forEach(([text, kind]) => head.append(el("th", kind, text, { scope: "col" })));
   const body = node.createTBody();
-  rows.forEach((cells) => {
+  for (const { values, title, id, below = [] } of rows) {
     const line = body.insertRow();
-    cells.values.forEach((value, index) => {
+    values.forEach((value, index) => {
       const cell = line.insertCell();
       cell.className = heads[index][1];
-      if (index === 0 && open) {
-        const button = el("button", "gs-link gs-detail-text", value, { type: "button", title: cells.title });
-        button.addEventListener("click", () => open(cells.id));
+      if (index > 0) cell.append(el("span", "", value));
+      else if (open) {
+        const button = el("button", "gs-link gs-detail-text", value, { type: "button", title });
+        button.addEventListener("click", () => open(id));
         cell.append(button);
-      } else {
-        cell.append(el("span", index === 0 ? "gs-detail-text" : "", value, index === 0 ? { title: cells.title } : {}));
-        if (index === 0 && cells.below) cell.append(...cells.below);
-      }
+      } else cell.append(el("span", "gs-detail-text", value, { title }), ...below);
     });
-  });
+  }
   return node;
 }
 
@@ -59,55 +61,63 @@ function section(title, ...content) {
   return node;
 }
 
-function draw() {
-  const value = data();
-  if (!value || !value.edit) {
-    const hint = el("div", "gs-detail-none");
-    hint.append(el("h3", "gs-heading", value?.title ?? "No edit selected"), el("p", "gs-note", value?.hint ?? ""));
-    root.replaceChildren(hint);
-    return;
-  }
-  const edit = value.edit;
-  const head = el("header");
-  head.append(el("span", `gs-state gs-state-${edit.state}`, edit.state_label), permalink(edit.id));
+function facts(edit) {
   const list = el("dl");
   row(list, "Target", el("span", "gs-detail-target", edit.target));
   if (edit.paraphrases.length) row(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));
   row(list, "Radius ε now", edit.epsilon === null ? "not in force" : number(edit.epsilon));
   row(list, "What it did", edit.change);
-  row(list, "Made", when(edit.at), edit.author ? ` by ${edit.author}` : "");
+  row(list, "Made", moment(edit.at), edit.author ? ` by ${edit.author}` : "");
   if (edit.source_url) {
     row(list, "Source", edit.source_is_link
       ? el("a", "gs-link", edit.source_url, { href: edit.source_url, target: "_blank", rel: "noopener noreferrer nofollow" })
       : edit.source_url);
   }
   if (edit.text_before) row(list, "Said before", edit.text_before);
+  return list;
+}
 
-  const matched = value.matched.length
-    ? table("Queries this edit answers", [["Query", ""], ["Distance", "num"]],
-      value.matched.map((one) => ({
-        values: [one.prompt, number(one.distance)], title: one.prompt,
-        below: [answer(one), when(one.at)],
-      })))
+function matched(value) {
+  const rows = value.matched.map((one) => ({
+    values: [one.prompt, number(one.distance)], title: one.prompt, below: [answer(one), moment(one.at)],
+  }));
+  const content = rows.length
+    ? table("Queries this edit answers", [["Query", ""], ["Distance", "num"]], rows)
     : el("p", "gs-note", "None yet. Ask the edited prompt, or a rephrasing of it, on the Review page.");
-  const neighbors = value.neighbors.length
-    ? table("Nearest keys", [["Key", ""], ["Distance", "num"], ["Gap", "num"]],
-      value.neighbors.map((one) => ({
-        id: one.edit_id, values: [one.name, number(one.distance), number(one.gap)], title: `${one.prompt}\n→ ${one.target}`,
-      })), (id) => trigger("open_edit", { edit_id: id }))
-    : el("p", "gs-note", "It is the only key.");
   const more = value.matched_more ? [el("p", "gs-note", `and ${value.matched_more.toLocaleString("en")} more`)] : [];
   const then = value.matched.some((one) => one.said_then)
     ? [el("p", "gs-note", "“Said then” is what was answered when it was asked. Asked again, it gets this edit's target.")] : [];
-  root.replaceChildren(
-    head,
-    el("h3", "gs-detail-prompt", edit.prompt),
-    list,
-    section(`Queries it answers (${value.matched_total.toLocaleString("en")})`, ...then, matched, ...more),
-    section("Nearest keys", neighbors, el("p", "gs-note", value.neighbors.length
-      ? "Gap is the true distance less both radii: the room before the balls touch; below 0 they overlap." : "")),
-  );
+  return section(`Queries it answers (${value.matched_total.toLocaleString("en")})`, ...then, content, ...more);
 }
 
-draw();
-watch("value", draw);
+function nearest(neighbors, open) {
+  if (!neighbors.length) return section("Nearest keys", el("p", "gs-note", "It is the only key."));
+  const rows = neighbors.map((one) => ({
+    id: one.edit_id, values: [one.name, number(one.distance), number(one.gap)], title: `${one.prompt}\n→ ${one.target}`,
+  }));
+  return section("Nearest keys", table("Nearest keys", [["Key", ""], ["Distance", "num"], ["Gap", "num"]], rows, open),
+    el("p", "gs-note", "Gap is the true distance less both radii: the room before the balls touch; below 0 they overlap."));
+}
+
+/** @param {import("../components/component.js").Component} component */
+export function start({ element, props, trigger, watch }) {
+  const root = find(element, ".gs-detail");
+
+  function draw() {
+    const value = valueOf(props);
+    if (!value?.edit) {
+      const hint = el("div", "gs-detail-none");
+      hint.append(el("h3", "gs-heading", value?.title ?? "No edit selected"), el("p", "gs-note", value?.hint ?? ""));
+      root.replaceChildren(hint);
+      return;
+    }
+    const { edit } = value;
+    const head = el("header");
+    head.append(el("span", `gs-state gs-state-${edit.state}`, edit.state_label), permalink(edit.id));
+    root.replaceChildren(head, el("h3", "gs-detail-prompt", edit.prompt), facts(edit), matched(value),
+      nearest(value.neighbors, (edit_id) => trigger("open_edit", { edit_id })));
+  }
+
+  draw();
+  watch("value", draw);
+}

@@ -8,8 +8,9 @@ import gradio as gr
 
 from app.charts.labels import distinctive
 from app.studio.views import EditDetail
-from app.ui.components import asset, script
+from app.ui.components import asset
 from app.ui.components.edit_words import STATE_LABELS, is_web_address
+from app.ui.scripts import script
 
 # The page shows the nearest; the Edits page and the endpoints have all of them.
 SHOWN_QUERIES = 50
@@ -77,7 +78,7 @@ def build_edit_detail() -> gr.HTML:
         edit_detail_value(None),
         html_template='<div class="gs-detail" role="region" aria-label="The selected edit"></div>',
         css_template=asset("map/edit_detail.css"),
-        js_on_load=script("map/edit_detail.js"),
+        js_on_load=script("map/edit_detail.js", "open_edit"),
         apply_default_css=False,
         elem_classes="gs-part",
         elem_id="gs-edit-detail",

@@ -1,11 +1,13 @@
+// @ts-check
 // The map as a Plotly figure: pure functions of what the server sent (`value`, `at`: the points) and of what this
 // browser adds to it (`own`): {marks, ring, ghosts, selections, dragmode, plain}.
+import { rangesWith } from "./view.js";
 
 const pick = (column, rows) => rows.map((row) => column[row]);
 const typeOf = (at) => (at.webgl ? "scattergl" : "scatter");
 
 /** The rows of each group; the one without rows has all that no other has. */
-function rowsOf(groups, count) {
+export function rowsOf(groups, count) {
   const taken = new Uint8Array(count);
   groups.forEach((group) => group.rows?.forEach((row) => { taken[row] = 1; }));
   return groups.map((group) => group.rows ?? [...taken.keys()].filter((row) => !taken[row]));
@@ -102,7 +104,7 @@ function stars({ landings }, at) {
   }];
 }
 
-function mapFigure(value, at, own) {
+export function mapFigure(value, at, own) {
   const ranges = rangesWith(at.ranges, value.landings);
   const faded = (ball) => (own.marks ? { ...ball, opacity: ball.opacity * 0.4 } : ball);
   const around = own.plain ? [] : value.paint.balls.map(faded);
@@ -118,7 +120,7 @@ function mapFigure(value, at, own) {
       font: { family: "ui-sans-serif, system-ui, sans-serif", size: 12, color: "@text" },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: "@muted", activecolor: "@text" },
       newselection: { line: { color: "@text", width: 1.5, dash: "dot" } },
-      annotations: [], // The names: see key_map_names.js.
+      annotations: [], // The names: see names.js.
     },
   };
 }

@@ -15,20 +15,7 @@ from app.map.scene import MapScene
 from app.map.undone_keys import Withdrawn
 from app.studio.views import Landed
 from app.ui.components import asset
-from app.ui.components.charts import HEAD, chart_script, serve_plotly
-
-SCRIPTS = (
-    "map/figure.js",
-    "map/names.js",
-    "map/table.js",
-    "map/landings.js",
-    "map/steps.js",
-    "map/motion.js",
-    "map/tip.js",
-    "map/view.js",
-    "map/marks.js",
-    "map/key_map.js",
-)
+from app.ui.scripts import script
 
 TEMPLATE = """
 <section class="gs-map" aria-label="Map of edits">
@@ -118,6 +105,7 @@ def key_map_value(
         "status": status,
         "selected": selected,
         "selected_key": None if key is None else key.edit_id,
+        "selected_prompt": "" if key is None else key.prompt,
         "spoken": "" if key is None else f"Selected: {key.prompt}. Target: {key.target}. Epsilon {key.epsilon:.2f}.",
         "empty": None if view.keys else _TEACH,
         "landings": landings_value(landed),
@@ -176,13 +164,13 @@ def build_key_map() -> gr.HTML:
     It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `need_points`,
     `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {number} (null: all of them).
     """
-    serve_plotly()
     return gr.HTML(
         None,
         html_template=TEMPLATE,
         css_template=asset("map/key_map.css"),
-        js_on_load=chart_script(*SCRIPTS),
-        head=HEAD,
+        js_on_load=script(
+            "map/key_map.js", "select_edit", "undo_edit", "show_undone", "clear_edit", "need_points", "pick_keys", "clear_landing"
+        ),
         apply_default_css=False,
         elem_classes="gs-part",
         elem_id="gs-key-map",

@@ -1,7 +1,9 @@
-// The prompts that are tried: a line for each, the newest first, and which part of the map holds their stars.
+// @ts-check
+// The prompts that are tried: a line for each, the newest first.
+import { el } from "../components/dom.js";
 
 /** The lines, as nodes. onShow(key), onClear(number): what their buttons do; the number is null for all of them. */
-function landingLines({ number, prompt, words, key }, { onShow, onClear }) {
+export function landingLines({ number, prompt, words, key }, { onShow, onClear }) {
   const button = (kind, text, label, act) => {
     const node = el("button", "gs-link", text, { type: "button", "aria-label": label, "data-kind": kind });
     node.addEventListener("click", act);
@@ -25,24 +27,15 @@ function landingLines({ number, prompt, words, key }, { onShow, onClear }) {
 }
 
 /** Which line and kind of button has the focus in this box; null where none has. */
-function focusedLine(box) {
-  const button = box.contains(document.activeElement) ? document.activeElement : null;
-  const line = button?.closest(".gs-map-landed");
-  return line ? { at: [...box.children].indexOf(line), kind: button.dataset.kind } : null;
+export function focusedLine(box) {
+  const button = document.activeElement;
+  const line = button instanceof HTMLElement && box.contains(button) ? button.closest(".gs-map-landed") : null;
+  return button instanceof HTMLElement && line ? { at: [...box.children].indexOf(line), kind: button.dataset.kind } : null;
 }
 
 /** Puts it back: a line is mostly cleared to clear the next one. `elsewhere` gets it where no line is left. */
-function focusLine(box, { at, kind }, elsewhere) {
+export function focusLine(box, { at, kind }, elsewhere) {
   const lines = [...box.querySelectorAll(".gs-map-landed:has(.gs-map-star)")];
   const line = lines[Math.min(at, lines.length - 1)];
   (line?.querySelector(`[data-kind=${kind}]`) ?? line?.querySelector("[data-kind=clear]") ?? elsewhere).focus({ preventScroll: true });
-}
-
-/** The part of the map that holds everything, with the stars of the prompts that are tried. */
-function rangesWith(ranges, { x, y }) {
-  const held = ([low, high], places) => {
-    const edge = 0.04 * (high - low);
-    return [Math.min(low, ...places.map((place) => place - edge)), Math.max(high, ...places.map((place) => place + edge))];
-  };
-  return { x: held(ranges.x, x), y: held(ranges.y, y) };
 }

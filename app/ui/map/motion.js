@@ -1,15 +1,17 @@
+// @ts-check
 // A new layout is shown as a movement: the scenes between two layouts of the map. Pure.
+
 const TWEEN_POINTS = 3000;
 const TWEEN_FRAMES = 12;
 
 /** Whether a movement from this scene would be seen as one, and is wanted. */
-function canMove(from) {
+export function canMove(from) {
   return from.keys.id.length + from.queries.id.length <= TWEEN_POINTS
     && !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 /** The scenes on the way: points that were there before move, new ones stand where they will be. */
-function* between(from, end) {
+export function* between(from, end) {
   const mix = (a, b, t) => a + (b - a) * t;
   const places = ["keys", "queries"].map((kind) => {
     const rows = new Map(from[kind].id.map((id, row) => [id, row]));

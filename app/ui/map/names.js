@@ -1,3 +1,4 @@
+// @ts-check
 // Names beside keys, as Plotly annotations: which of them there is room for in this plot and this part of the map, and
 // where. A greedy choice among eight places around each key, in pixels, y downwards. Pure.
 
@@ -7,6 +8,7 @@ const LINE = 17;
 // A name is on one line and lies beside its key: who is farther away cannot be in its way.
 const NAME_REACH = { x: 300, y: 50 };
 // Where a name hangs relative to its key, best first: [xanchor, yanchor, dx, dy].
+/** @type {[string, string, number, number][]} */
 const PLACES = [
   ["left", "middle", 13, 0], ["center", "bottom", 0, -12], ["center", "top", 0, 12], ["right", "middle", -13, 0],
   ["left", "bottom", 9, -9], ["left", "top", 9, 9], ["right", "bottom", -9, -9], ["right", "top", -9, 9],
@@ -15,6 +17,7 @@ const PLACES = [
 const CHOSEN_ASIDE = 6;
 const STAR = 24;
 
+/** @param {number[]} place */
 const square = ([x, y], size) => ({ left: x - size / 2, right: x + size / 2, top: y - size / 2, bottom: y + size / 2 });
 const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
@@ -32,11 +35,13 @@ function nameBox(x, y, length, xanchor, yanchor) {
  * obstacles: boxes that no name may cover. avoid: points [x, y] better left visible.
  */
 function placeNames(wanted, { obstacles, avoid, width, height }) {
+  /** @type {any[]} */
   const taken = [];
   return wanted.map(({ x, y, length, needed, aside = 0 }) => {
     const near = (other, far) => Math.abs(other[0] - x) <= far.x && Math.abs(other[1] - y) <= far.y;
     const boxes = obstacles.filter((box) => near([(box.left + box.right) / 2, (box.top + box.bottom) / 2], NAME_REACH));
     const dots = avoid.filter((dot) => near(dot, NAME_REACH));
+    /** @type {any} */
     let best = null;
     PLACES.forEach(([xanchor, yanchor, plainX, plainY], preference) => {
       const [dx, dy] = [plainX, plainY].map((step) => step + aside * Math.sign(step));
@@ -45,7 +50,7 @@ function placeNames(wanted, { obstacles, avoid, width, height }) {
       const outside = box.left < 0 || box.top < 0 || box.right > width || box.bottom > height;
       if ((clashes || outside) && !needed) return;
       const covered = dots.filter(([a, b]) => a > box.left && a < box.right && b > box.top && b < box.bottom).length;
-      const cost = 1e6 * outside + 1000 * clashes + 2 * covered + 0.5 * preference;
+      const cost = (outside ? 1e6 : 0) + 1000 * clashes + 2 * covered + 0.5 * preference;
       if (!best || cost < best.cost) best = { cost, xanchor, yanchor, dx, dy, box };
     });
     if (best) taken.push(best.box);
@@ -57,12 +62,12 @@ function placeNames(wanted, { obstacles, avoid, width, height }) {
  * The names of keys in a view {x: [low, high], y: [low, high], width, height} of the map. What a lasso or a search left
  * aside is greyed out: it has no name, and may be covered.
  */
-function keyNames(value, at, marks, view) {
+export function keyNames(value, at, marks, view) {
   const { chosen } = value.paint.keys;
   const scale = Math.min(view.width / (view.x[1] - view.x[0]), view.height / (view.y[1] - view.y[0]));
   const middle = (range) => (range[0] + range[1]) / 2;
   const screen = (x, y) => [(x - middle(view.x)) * scale + view.width / 2, (middle(view.y) - y) * scale + view.height / 2];
-  const inside = ([x, y]) => x >= 0 && y >= 0 && x <= view.width && y <= view.height;
+  const inside = (/** @type {number[]} */ [x, y]) => x >= 0 && y >= 0 && x <= view.width && y <= view.height;
   const bright = (kind, row) => !marks || marks[kind].has(at[kind].id[row]) || (kind === "keys" && row === chosen);
   const seen = (kind) => at[kind].id.flatMap((_, row) => {
     const place = screen(at[kind].x[row], at[kind].y[row]);

@@ -1,10 +1,11 @@
+// @ts-check
 // Which key a person comes to with J and K: pure.
 
 /**
  * The next id of `ids` in this direction (1 or -1), around the end; null without any. from: the id that is left, or null.
  * before: the ids as they were when `from` was among them: where it is gone, its neighbour of then is next.
  */
-function steppedFrom(ids, from, step, before = []) {
+export function steppedFrom(ids, from, step, before = []) {
   if (!ids.length) return null;
   const at = ids.indexOf(from);
   if (at >= 0) return ids[(at + step + ids.length) % ids.length];

@@ -1,5 +1,8 @@
+// @ts-check
 // The map as a table, for its CSV: what is drawn, point by point. Pure.
-function mapTable(value, at) {
+import { rowsOf } from "./figure.js";
+
+export function mapTable(value, at) {
   const { keys, queries } = at;
   const undone = value.undone.keys;
   const tried = value.landings;

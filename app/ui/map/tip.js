@@ -1,8 +1,10 @@
+// @ts-check
 // The words at a point of the map, in a box of our own: Plotly's would need them in every trace, and as markup.
+import { el } from "../components/dom.js";
 
 /** What is said of a point: `kind` is keys, queries, undone or landings; `at` the points; `far` its distance to the selected key.
  *  targets: those of the keys. */
-function tipLines(kind, at, row, far, targets) {
+export function tipLines(kind, at, row, far, targets) {
   const lines = [el("strong", "", at.prompt[row])];
   if (kind === "queries") {
     // The answer is the logged one: an edit made since would answer otherwise now.
@@ -28,7 +30,7 @@ function tipLines(kind, at, row, far, targets) {
 }
 
 /** Puts the box beside a point (x, y) of the plot, inside the plot. */
-function placeTip(box, plot, x, y, lines) {
+export function placeTip(box, plot, x, y, lines) {
   const { xaxis, yaxis } = plot._fullLayout;
   const left = xaxis._offset + xaxis.d2p(x);
   const top = yaxis._offset + yaxis.d2p(y);

@@ -1,7 +1,8 @@
+// @ts-check
 // Which part of the map is shown: pure.
 
 /** The map radius of the selected key's circle as it is drawn, which is the last one; 0 where there is none. */
-function circleRadius(value, at, row) {
+export function circleRadius(value, at, row) {
   const ball = value.paint.balls.at(-1);
   return ball && value.paint.keys.chosen === row ? Math.max(...ball.x.filter((x) => x !== null)) - at.keys.x[row] : 0;
 }
@@ -14,7 +15,7 @@ const ROOM = 1.25;
  * Ranges of x and y: the part around a key that holds its circle and the nearest points on the map, in a plot of this
  * size in pixels. Never more than half of everything: else it would be no zoom.
  */
-function focusRanges(at, row, radius, width, height) {
+export function focusRanges(at, row, radius, width, height) {
   const [x, y] = [at.keys.x[row], at.keys.y[row]];
   const far = ["keys", "queries"].flatMap((kind) => at[kind].x.map((other, one) => Math.hypot(other - x, at[kind].y[one] - y)))
     .sort((a, b) => a - b);
@@ -26,10 +27,19 @@ function focusRanges(at, row, radius, width, height) {
 }
 
 /** Whether a coordinate lies within a range, and not at its very edge. */
-function inRange(value, [low, high]) {
+export function inRange(value, [low, high]) {
   const edge = 0.02 * (high - low);
   return value >= low + edge && value <= high - edge;
 }
 
 /** A range as wide, with this coordinate in its middle. */
-const centred = (value, [low, high]) => [value - (high - low) / 2, value + (high - low) / 2];
+export const centred = (value, [low, high]) => [value - (high - low) / 2, value + (high - low) / 2];
+
+/** The part of the map that holds everything, with the stars of the prompts that are tried. */
+export function rangesWith(ranges, { x, y }) {
+  const held = ([low, high], places) => {
+    const edge = 0.04 * (high - low);
+    return [Math.min(low, ...places.map((place) => place - edge)), Math.max(high, ...places.map((place) => place + edge))];
+  };
+  return { x: held(ranges.x, x), y: held(ranges.y, y) };
+}

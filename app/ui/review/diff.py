@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import EditOutcome
-from app.ui.components import script
+from app.ui.scripts import script
 
 TEMPLATE = """
 <section class="gs-outcome" aria-label="Result of the edit" hidden>
@@ -95,7 +95,7 @@ def build_diff() -> gr.HTML:
     return gr.HTML(
         HIDDEN,
         html_template=TEMPLATE,
-        js_on_load=script("review/diff.js"),
+        js_on_load=script("review/diff.js", "open_map", "undo"),
         apply_default_css=False,
         elem_id="gs-outcome",
         elem_classes="gs-part",

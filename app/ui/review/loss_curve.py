@@ -1,7 +1,4 @@
-"""A running edit: how far it is, and the loss of each step as a small SVG curve (log scale).
-
-The curve is drawn anew many times a second, which Plotly is too slow for; what is downloaded at the end is Plotly's.
-"""
+"""A running edit: how far it is, and the loss of each step as a small SVG curve (log scale)."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import EditProgress
-from app.ui.components.charts import chart_script, serve_plotly
+from app.ui.scripts import script
 
 TEMPLATE = """
 <div class="gs-progress" hidden>
@@ -38,11 +35,10 @@ def progress_value(progress: EditProgress, *, running: bool = True) -> dict[str,
 
 def build_loss_curve() -> gr.HTML:
     """The component; it triggers nothing."""
-    serve_plotly()
     return gr.HTML(
         HIDDEN,
         html_template=TEMPLATE,
-        js_on_load=chart_script("review/loss_curve.js"),
+        js_on_load=script("review/loss_curve.js"),
         apply_default_css=False,
         elem_id="gs-progress",
         elem_classes="gs-part",

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from app.studio.views import VERDICTS, Answer, Mark, Verdict
-from app.ui.components import script
+from app.ui.scripts import script
 
 Phase = Literal["empty", "waiting", "writing", "done", "stopped", "failed"]
 
@@ -125,7 +125,7 @@ def build_marker() -> gr.HTML:
     return gr.HTML(
         marker_value("empty"),
         html_template=TEMPLATE,
-        js_on_load=script("review/marker.js"),
+        js_on_load=script("review/marker.js", "mark", "unmark", "open_map"),
         apply_default_css=False,
         elem_id="gs-answer",
         elem_classes="gs-part",

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio.views import Answer
-from app.ui.components import script
+from app.ui.scripts import script
 
 KEPT = 5
 TEMPLATE = '<ul class="gs-tries" aria-live="polite" aria-label="Phrasings tried"></ul>'

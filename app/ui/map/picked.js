@@ -1,10 +1,13 @@
+// @ts-check
 // Picking out many by words, and the list of what a lasso, a box or a search has picked out.
+import { el } from "../components/dom.js";
+
 const LISTED = { keys: 40, queries: 60 };
 
 const counted = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 /** A function from words to what holds all of them: {keys, queries}, sets of ids; null for no words. */
-function finderOf(at) {
+export function finderOf(at) {
   let lowered = null; // Made with the first search.
   return (words) => {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
@@ -31,13 +34,13 @@ function markedLine(at, kind, row, chosen, onPick) {
 }
 
 /** What is picked out, in words. */
-function pickedWords({ keys, queries, why }) {
+export function pickedWords({ keys, queries, why }) {
   if (keys.size || queries.size) return `${counted(keys.size, "key", "keys")}, ${counted(queries.size, "query", "queries")}`;
   return why === "search" ? "Nothing found. Try fewer words." : "Nothing here. Try a larger lasso.";
 }
 
 /** The list, as nodes. chosen: the row of the selected key. onPick(kind, row), onClear(): what its buttons do. */
-function markedList(at, marks, { chosen, onPick, onClear }) {
+export function markedList(at, marks, { chosen, onPick, onClear }) {
   const rowsIn = (kind) => at[kind].id.flatMap((id, row) => (marks[kind].has(id) ? [row] : []));
   const rows = { keys: rowsIn("keys"), queries: rowsIn("queries") };
   const head = el("div", "gs-map-marked-head");
