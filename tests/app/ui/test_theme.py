@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import app.ui
+from app.charts.palette import PALETTES
 from app.ui.components import asset
 from app.ui.theme import HEAD, page_options, styles, theme
 
@@ -60,8 +61,15 @@ def test_every_variable_that_is_used_is_defined() -> None:
     assert used <= defined
 
 
+def test_both_modes_have_the_colours_of_the_figures() -> None:
+    for mode, palette in (("root", PALETTES["light"]), ("dark", PALETTES["dark"])):
+        block = re.search(rf"^[:.]{mode} \{{(--gs-chart-.*)\}}$", styles(), re.MULTILINE)
+        assert block is not None
+        assert dict(re.findall(r"--gs-chart-([\w-]+):([^;]+);", block[1])) == {k.removeprefix("@"): v for k, v in palette.items()}
+
+
 @pytest.mark.parametrize("name", ASSETS)
-def test_no_asset_names_another_host(name: str) -> None:
+def test_no_script_or_style_names_another_host(name: str) -> None:
     hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.\w+)", asset(name)))
     assert hosts <= {"www.w3.org"}  # the name of the SVG language, fetched by nobody
 

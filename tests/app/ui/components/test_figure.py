@@ -1,11 +1,9 @@
-"""The reusable figure: its value is data, and its scripts come with what they need."""
+"""The reusable figure: its value is data."""
 
 from __future__ import annotations
 
 import json
 
-from app.charts.palette import PALETTES
-from app.ui.components.charts import HEAD, PLOTLY, chart_script
 from app.ui.components.figure import build_figure, figure_value
 
 
@@ -23,13 +21,6 @@ def test_an_empty_figure_says_what_to_do() -> None:
     value = json.loads(figure_value(None, empty="Make an edit first."))
     assert value["figure"] is None
     assert value["empty"] == "Make an edit first."
-
-
-def test_plotly_comes_from_its_package_and_the_palettes_are_those_of_the_figures() -> None:
-    assert PLOTLY.exists()
-    assert "http" not in HEAD
-    line = next(part for part in chart_script("components/figure.js").splitlines() if part.startswith("const PALETTES"))
-    assert json.loads(line.removeprefix("const PALETTES = ").removesuffix(";")) == PALETTES
 
 
 def test_a_click_on_a_point_is_an_event() -> None:
