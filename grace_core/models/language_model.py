@@ -83,7 +83,7 @@ class LanguageModel:
         self.names_context = bool(named or said)
         self.context = int(named or said or UNNAMED_CONTEXT)
         """How many tokens fit, prompt and answer together."""
-        windows = [length for word in _WINDOW_NAMES if isinstance(length := getattr(config, word, None), int)]
+        windows = [length for word in _WINDOW_NAMES if isinstance(length := getattr(config, word, None), int) and length > 0]
         self.window = min(windows) if windows else None
         """How far back some blocks look, in tokens; None: all of them look back to the first token."""
         self.prompts = Prompts(name, tokenizer, context=self.context, end_id=self.end_id)

@@ -28,6 +28,7 @@ _HEAD, _OWN = 3, (5, 3)
 """Tokens that both prompts begin with, and how many each goes on with."""
 _POSITIONS = 2
 _TARGET = 3
+"""Two steps behind the prompt: the first can be right where it leaves a wrong cache to the second."""
 _CLOSE = 2e-3
 """Numbers may differ by so much of their own spread: rounding stays far below, a wrong mask goes far beyond."""
 
@@ -58,11 +59,12 @@ class _Check:
         self.model = model
         self.name = f"{model.name} ({type(model.module).__name__})"
         self.prompts = [Prompt("", (*head, *drawn(own)), _HEAD, _HEAD + own) for own in _OWN]
-        self.targets = [drawn(_TARGET), drawn(_TARGET - 1)]
-        # A value after the first block concerns all others; and where values go unless somebody chooses otherwise.
-        self.layers = sorted({1, max(1, round(0.7 * len(model.blocks)))})
-        self.direction = torch.randn(_POSITIONS, model.width, generator=generator)
-        self.size = dict.fromkeys(self.layers, 1.0)
+        self.targets = [drawn(_TARGET), drawn(_TARGET)]
+        # With a value after the second block one is passed by, and as many as can be take part.
+        self.layer = min(2, len(model.blocks))
+        self.value = torch.randn(_POSITIONS, model.width, generator=generator)
+        self.alone: list[torch.Tensor] = []
+        """(target, vocabulary) logits at each prompt's target, with the value in it."""
 
     def refuse_what_cannot_be_edited(self) -> None:
         """See that blocks give hidden states, and that a value put in changes what comes after it and nothing before it."""
@@ -71,8 +73,8 @@ class _Check:
 
         def look(layer: int, hidden: torch.Tensor) -> None:
             shapes[layer] = tuple(hidden.shape)
-            if layer in self.size:
-                self.size[layer] = float(hidden.float().square().mean().sqrt())
+            if layer == self.layer:
+                self.value = self.value * hidden.float().square().mean().sqrt().cpu()
 
         every = range(1, len(model.blocks) + 1)
         try:
@@ -91,11 +93,10 @@ class _Check:
         other = replace(prompt, ids=(*prompt.ids[:-1], (prompt.ids[-1] + 1) % bare.shape[-1]))
         if not _close(self._logits(other)[:-1], bare[:-1]):
             self._refuse("what it says of a token depends on later ones, so it is not a causal language model")
-        for layer in self.layers:
-            with self._put_in(layer, [prompt], "left"):
-                changed = self._logits(prompt)
-            if _close(changed[-1], bare[-1]) or not _close(changed[:-_POSITIONS], bare[:-_POSITIONS]):
-                self._refuse(f"a hidden state that is written after its block {layer} does not come through")
+        changed, last = self._with_value(prompt, self.targets[0]), len(prompt.ids) - 1
+        if _close(changed[last], bare[last]) or not _close(changed[: last + 1 - _POSITIONS], bare[: last + 1 - _POSITIONS]):
+            self._refuse(f"a hidden state that is written after its block {self.layer} does not come through")
+        self.alone = [changed[last:], self._with_value(self.prompts[1], self.targets[1])[len(self.prompts[1].ids) - 1 :]]
 
     def ways(self) -> Ways:
         """The short ways that give what the long way gives."""
@@ -118,16 +119,12 @@ class _Check:
 
     def _decodes_alike(self) -> bool:
         """A few tokens behind a prompt with a value in it: from the cache, and all at once."""
-        layer, prompt, target = self.layers[-1], self.prompts[0], self.targets[0]
-        with self._put_in(layer, [prompt], "right"):
-            at_once = self._logits(replace(prompt, ids=(*prompt.ids, *target[:-1])))[len(prompt.ids) - 1 :]
-        return _close(self._decoded([prompt], [target])[0], at_once)
+        return _close(self._decoded(self.prompts[:1], self.targets[:1])[0], self.alone[0])
 
     def _pads_alike(self) -> bool:
         """Both prompts as one batch, and each by itself."""
         together = self._decoded(self.prompts, self.targets)
-        alone = [self._decoded([p], [t])[0] for p, t in zip(self.prompts, self.targets, strict=True)]
-        return all(_close(a[: len(b)], b) for a, b in zip(together, alone, strict=True))
+        return all(_close(a, b) for a, b in zip(together, self.alone, strict=True))
 
     def _reads_alike(self) -> bool:
         """Hidden states behind a kept start, and of whole prompts; at the highest block, where all others have taken part."""
@@ -143,15 +140,10 @@ class _Check:
     def _learns_alike(self) -> bool:
         """Logits of both prompts' targets with a value put in, by the upper blocks and by the whole model."""
         rows = [Row(p, t, task) for task, (p, t) in enumerate(zip(self.prompts, self.targets, strict=True))]
-        for layer in self.layers:
-            values = torch.stack([self._value(layer)] * 2).to(self.model.device)
-            short, long = (kind(self.model, layer, _POSITIONS, rows) for kind in (ShortBatch, LongBatch))
-            if not _close(short.start(), long.start()):
-                return False
-            for row, (a, b) in enumerate(zip(short.logits(values), long.logits(values), strict=True)):
-                if not _close(a[: len(self.targets[row])], b[: len(self.targets[row])]):
-                    return False
-        return True
+        short, long = (kind(self.model, self.layer, _POSITIONS, rows) for kind in (ShortBatch, LongBatch))
+        found = short.logits(torch.stack([self.value] * 2).to(self.model.device))
+        logits = all(_close(a, b) for a, b in zip(found, self.alone, strict=True))
+        return logits and _close(short.start(), long.start())
 
     def _logits(self, prompt: Prompt) -> torch.Tensor:
         """(tokens, vocabulary) by the long way."""
@@ -162,21 +154,20 @@ class _Check:
         """(prompts, target, vocabulary) logits at each target token, decoded step by step with a value in each prompt."""
         batch = Batch.of(self.model, prompts)
         decoding = self.model.family.decoding(self.model, batch)
-        longest = max(map(len, targets))
-        padded = torch.tensor([[*target, *[0] * (longest - len(target))] for target in targets], device=self.model.device)
-        with self._put_in(self.layers[-1], prompts, "left"):
+        tokens = torch.tensor(targets, device=self.model.device)
+        with self._put_in(batch.last):
             found = [decoding.start()]
-            found += [decoding.next(padded[:, step]) for step in range(longest - 1)]
+            found += [decoding.next(tokens[:, step]) for step in range(_TARGET - 1)]
         return torch.stack(found, dim=1).float()
 
-    def _value(self, layer: int) -> torch.Tensor:
-        return self.direction * self.size[layer]
+    def _with_value(self, prompt: Prompt, target: Sequence[int]) -> torch.Tensor:
+        """(tokens, vocabulary) of a prompt with the value in it and its target behind it, by the long way."""
+        with self._put_in([len(prompt.ids) - 1]):
+            return self._logits(replace(prompt, ids=(*prompt.ids, *target[:-1])))
 
-    def _put_in(self, layer: int, prompts: Sequence[Prompt], side: str) -> AbstractContextManager[None]:
-        """The value at each prompt's last tokens, in passes over whole prompts."""
-        last = Batch.of(self.model, prompts, side).last
-        values = {row: self._value(layer).numpy() for row in range(len(prompts))}
-        put = (layer, lambda hidden: replaced(hidden, values, last))
+    def _put_in(self, last: Sequence[int]) -> AbstractContextManager[None]:
+        """The value at each row's last prompt tokens, in passes over whole prompts."""
+        put = (self.layer, lambda hidden: replaced(hidden, dict.fromkeys(range(len(last)), self.value.numpy()), last))
         return block_hooks(self.model, [put], tokens=max(last) + 1, decoding=True)
 
     def _refuse(self, why: str) -> None:

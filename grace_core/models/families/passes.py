@@ -23,8 +23,11 @@ def run(
     mask: over all tokens, those in the cache too. keep: logits of so many last tokens at least; 0: of all.
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": cache is not None}
-    if cache is not None:
-        inputs["cache_params" if "cache_params" in model.accepts else "past_key_values"] = cache
+    if cache is not None and "cache_params" in model.accepts:
+        # A recurrent state has no tokens: the mask is of those that pass now.
+        inputs |= {"cache_params": cache, "attention_mask": mask[:, -ids.shape[1] :]}
+    elif cache is not None:
+        inputs["past_key_values"] = cache
     if "position_ids" in model.accepts:
         inputs["position_ids"] = positions
     if keep and "logits_to_keep" in model.accepts:
