@@ -10,8 +10,9 @@ import re
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Database:
             options |= {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
             options |= {"connect_args": {"check_same_thread": False}}
         elif sqlite:
-            self._make_folder(Path(str(url.database)))
+            _make_file(Path(str(url.database)))
         else:
             options |= {"pool_pre_ping": True}
         try:
@@ -68,19 +69,10 @@ class Database:
             event.listen(engine, "begin", _begin_sqlite)
         return engine
 
-    def _make_folder(self, path: Path) -> None:
-        if str(path).startswith("file:"):
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise JournalError(
-                f"The folder {path.parent} for the journal cannot be made ({error.strerror}). "
-                "Make it writable, or choose another data directory."
-            ) from error
-
     def _set_up_sqlite(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun by _begin_sqlite, not guessed by the driver
+        # A damaged text is read as far as it goes, so that whoever checks its row can say where it is.
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
         # WAL: readers go on while one writes. FULL: a commit that returned survives a power cut, too.
@@ -107,9 +99,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: all its queries see one state."""
-        with self._explained("read"), self._engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that only reads: all its queries see the state that the first one saw."""
+        with self._explained("read"), self._engine.connect() as connection:
+            if self.dialect == "postgresql":  # its default shows each query what was committed meanwhile
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -118,6 +113,16 @@ class Database:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it into a new file, as it is at this moment; others may go on writing meanwhile."""
+        if self.dialect != "sqlite":
+            raise JournalError(f"{self.label} is no file: make a backup with the database's own program, such as pg_dump.")
+        if path.exists():
+            raise JournalError(f"{path} exists already. Choose another name for the backup.")
+        with self._explained("copy"), self._engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # VACUUM wants no transaction around it
+            connection.exec_driver_sql("VACUUM INTO ?", (str(path),))
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
@@ -139,6 +144,34 @@ class Database:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_file(path: Path) -> None:
+    """Make the folder and a blank database, at once with its first page, so that a file of 0 bytes is never ours."""
+    if str(path).startswith("file:"):
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(
+            f"The folder {path.parent} for the journal cannot be made ({error.strerror}). "
+            "Make it writable, or choose another data directory."
+        ) from error
+    if not path.exists():
+        blank = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with closing(sqlite3.connect(blank)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+            path.hardlink_to(blank)
+        except (OSError, sqlite3.Error):
+            return  # another process made it first, or SQLite says in a moment why it cannot be made
+        finally:
+            blank.unlink(missing_ok=True)
+    elif path.is_file() and path.stat().st_size == 0:
+        raise JournalError(
+            f"The journal {path} is a file of 0 bytes, so whatever it held is lost. Restore it from a backup; where there "
+            "was nothing in it, remove it and start again."
+        )
 
 
 def _parse(url: str) -> URL:

@@ -2,7 +2,8 @@
 
 A database records which steps it has had. Each step runs in one transaction together with its record, so it happened
 or it did not. Steps are never changed once released: a new need is a new step at the end. They spell their tables out
-rather than import them from the store, since they say what the schema was, not what it is.
+rather than import them from `tables.py`, since they say what the schema was, not what it is.
+Ours rather than Alembic's: it has no shorter way to say what happens to the rows, and brings an environment and a table.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Connection,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     func,
     insert,
     inspect,
@@ -33,6 +36,7 @@ from sqlalchemy import (
 )
 
 from app.errors import JournalError
+from app.journal.checksums import checksum, event_id
 from app.journal.database import Database
 
 # Any constant does: PostgreSQL's advisory lock that keeps two starting programs from migrating at once.
@@ -128,8 +132,11 @@ def _codebooks_by_what_they_mean(connection: Connection) -> None:
     ).all()
     taken: set[tuple[str, str]] = set()
     for own, fingerprint, config in rows:
-        options = json.loads(config)
-        if not set(_IDENTITY) <= set(options):
+        try:
+            options = json.loads(config)
+        except (ValueError, RecursionError):
+            continue  # it is refused, with its place, by whoever reads it
+        if not isinstance(options, dict) or not set(_IDENTITY) <= set(options):
             continue
         text = json.dumps({name: options[name] for name in _IDENTITY}, sort_keys=True, allow_nan=False, separators=(",", ":"))
         sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -138,10 +145,135 @@ def _codebooks_by_what_they_mean(connection: Connection) -> None:
             connection.execute(update(codebooks).where(codebooks.c.id == own).values(config=text, config_sha256=sha256))
 
 
+_ID_FIELDS = {
+    "generated": "query_id", "marked": "mark_id", "unmarked": "mark_id", "edited": "edit_id", "undone": "edit_id",
+    "redone": "edit_id", "calibrated": "version", "epsilon_changed": "change_id", "epsilon_undone": "change_id",
+    "epsilon_redone": "change_id", "reread": "reading_id", "returned": "reading_id",
+}  # fmt: skip
+
+
+def _ids_streams_and_checksums(connection: Connection) -> None:
+    """Every event gets an id, a stream, a place in it and a checksum; so does every array and codebook.
+
+    An id is made from the event as it stands, so that two copies of one journal agree. Tables are made anew, since SQLite
+    cannot change what a column refers to.
+    """
+    seq = BigInteger().with_variant(Integer(), "sqlite")
+    Index("events_by_codebook", Table("events", MetaData(), Column("codebook_id", Text)).c.codebook_id).drop(connection)
+    for name in ("events", "arrays"):
+        connection.execute(DDL(f"ALTER TABLE {name} RENAME TO {name}_3"))
+    for name, ending in (
+        ("prompt_fingerprint", ""),
+        ("template_head", ""),
+        ("template_tail", ""),
+        ("checksum", " NOT NULL DEFAULT ''"),
+    ):
+        connection.execute(DDL(f"ALTER TABLE codebooks ADD COLUMN {name} TEXT{ending}"))
+    metadata = MetaData()
+    streams = Table("streams", metadata, Column("id", Text, primary_key=True), Column("length", Integer, nullable=False))
+    events = Table(
+        "events",
+        metadata,
+        Column("seq", seq, primary_key=True, autoincrement=True),
+        Column("id", Text, nullable=False),
+        Column("stream", Text, ForeignKey("streams.id"), nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("at", Text, nullable=False),
+        Column("author", Text, nullable=False),
+        Column("payload", Text, nullable=False),
+        Column("checksum", Text, nullable=False),
+        UniqueConstraint("id"),
+        UniqueConstraint("stream", "position"),
+        Index("events_by_stream", "stream", "seq"),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "arrays",
+        metadata,
+        Column("event_seq", seq, ForeignKey("events.seq"), primary_key=True, autoincrement=False),
+        Column("name", Text, primary_key=True),
+        Column("dtype", Text, nullable=False),
+        Column("shape", Text, nullable=False),
+        Column("data", LargeBinary, nullable=False),
+        Column("checksum", Text, nullable=False),
+    )
+    metadata.create_all(connection, checkfirst=False)
+    codebooks = Table("codebooks", MetaData(), autoload_with=connection)
+    lengths = {"studio": 0}
+    for row in connection.execute(select(codebooks)).mappings().all():
+        lengths[row["id"]] = 0
+        values = [value for name, value in row.items() if name != "checksum"]
+        connection.execute(update(codebooks).where(codebooks.c.id == row["id"]).values(checksum=checksum(*values)))
+    connection.execute(insert(streams), [{"id": stream, "length": 0} for stream in lengths])
+    _copy_events(connection, metadata, lengths)
+    for stream, length in lengths.items():
+        connection.execute(update(streams).where(streams.c.id == stream).values(length=length))
+    _go_on_numbering(connection, events)
+    for name in ("arrays_3", "events_3"):
+        connection.execute(DDL(f"DROP TABLE {name}"))
+
+
+def _copy_events(connection: Connection, metadata: MetaData, lengths: dict[str, int]) -> None:
+    """Copy all rows, some at a time; counts the events of each stream in `lengths`."""
+    events, arrays = metadata.tables["events"], metadata.tables["arrays"]
+    old_events = Table("events_3", MetaData(), autoload_with=connection)
+    old_arrays = Table("arrays_3", MetaData(), autoload_with=connection)
+    after = 0
+    while rows := connection.execute(
+        select(old_events).where(old_events.c.seq > after).order_by(old_events.c.seq).limit(500)
+    ).all():
+        ids: dict[int, str] = {}
+        for row in rows:
+            position = lengths[row.codebook_id] = lengths[row.codebook_id] + 1
+            facts = (row.codebook_id, position, row.kind, _subject(row.kind, row.payload), row.at, row.author, row.payload)
+            own = ids[row.seq] = event_id(_time(row.at), "\n".join(map(str, facts)))
+            connection.execute(
+                insert(events).values(
+                    seq=row.seq, id=own, stream=row.codebook_id, position=position, kind=row.kind, subject=facts[3],
+                    at=row.at, author=row.author, payload=row.payload, checksum=checksum(own, *facts),
+                )
+            )  # fmt: skip
+        between = old_arrays.c.event_seq.between(rows[0].seq, rows[-1].seq)
+        for row in connection.execute(select(old_arrays).where(between)).all():
+            own_sum = checksum(ids[row.event_seq], row.name, row.dtype, row.shape, row.data)
+            connection.execute(insert(arrays).values(**row._mapping, checksum=own_sum))
+        after = rows[-1].seq
+
+
+def _subject(kind: str, payload: str) -> str:
+    try:
+        return str(json.loads(payload)[_ID_FIELDS[kind]])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""  # a row that is refused, or shown as broken, when it is read
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _go_on_numbering(connection: Connection, events: Table) -> None:
+    """The next event gets a number that none ever had."""
+    if connection.dialect.name == "postgresql":
+        last = connection.execute(select(func.max(events.c.seq))).scalar_one()
+        own = func.pg_get_serial_sequence("events", "seq")
+        connection.execute(select(func.setval(own, last or 1, last is not None)))
+        return
+    numbers = Table("sqlite_sequence", MetaData(), Column("name", Text), Column("seq", Integer))
+    last = connection.execute(select(numbers.c.seq).where(numbers.c.name == "events_3")).scalar()
+    connection.execute(delete(numbers).where(numbers.c.name == "events"))
+    connection.execute(insert(numbers).values(name="events", seq=last or 0))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "codebooks_and_events", _codebooks_and_events),
     Migration(2, "events_by_codebook", _events_by_codebook),
     Migration(3, "codebooks_by_what_they_mean", _codebooks_by_what_they_mean),
+    Migration(4, "ids_streams_and_checksums", _ids_streams_and_checksums),
 )
 
 
@@ -189,8 +321,8 @@ def _done(connection: Connection, label: str) -> list[tuple[int, str]]:
         if columns == set(_applied.c.keys()):
             rows = connection.execute(select(_applied.c.number, _applied.c.name).order_by(_applied.c.number))
             return [(number, name) for number, name in rows]
-    elif not tables & {"codebooks", "events", "arrays"}:
-        return []
+    elif not (tables if connection.dialect.name == "sqlite" else tables & {"codebooks", "events", "arrays"}):
+        return []  # PostgreSQL's schema may be shared, a file may not
     raise JournalError(
         f"{label} is another program's database (it has the tables {', '.join(sorted(tables))}). Choose another data "
         "directory, or a database of its own."

@@ -18,6 +18,7 @@ from app.journal.events.base import (
     decode,
     encode,
 )
+from app.journal.events.broken import Broken
 from app.journal.events.edits import Edited, Redone, Undone
 from app.journal.events.epsilon import EpsilonChanged, EpsilonRedone, EpsilonUndone
 from app.journal.events.query_space import Calibrated, Reread, Returned
@@ -31,6 +32,7 @@ EVENT_TYPES: tuple[type[Event], ...] = tuple(known.event_type for known in KINDS
 __all__ = [
     "EVENT_TYPES",
     "VERDICTS",
+    "Broken",
     "Calibrated",
     "Edited",
     "EncodedArray",

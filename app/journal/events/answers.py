@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from app.journal.events.base import Event, StoredEvent, Vector, kind
 from app.journal.state.answers import Answers
+from app.journal.state.broken import BrokenRecords
 from app.journal.state.query_space import QuerySpaces
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ Verdict = Literal["fabricated", "wrong", "incoherent", "outdated", "fine"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
-@kind("generated", changes_codebook=False)
+@kind("generated", changes_codebook=False, stands_alone=True)
 class Generated(Event):
     """The model answered a prompt.
 
@@ -36,7 +37,7 @@ class Generated(Event):
 
     def problem(self, state: JournalState) -> str | None:
         """That the edit named by an answer was withdrawn meanwhile is no contradiction."""
-        if self.query_id in state.queries:
+        if state.has_query(self.query_id):
             return f"the query {self.query_id!r} is already there"
         return state.part(QuerySpaces).elsewhere(self.reading)
 
@@ -45,7 +46,7 @@ class Generated(Event):
         state.part(QuerySpaces).present.queries[self.query_id] = self.activation
 
 
-@kind("marked", changes_codebook=False)
+@kind("marked", changes_codebook=False, stands_alone=True)
 class Marked(Event):
     """A reviewer judged text[start:end] (code points) of one answer."""
 
@@ -57,9 +58,9 @@ class Marked(Event):
     verdict: Verdict
 
     def problem(self, state: JournalState) -> str | None:
-        if self.query_id not in state.queries:
+        if not state.has_query(self.query_id):
             return f"the query {self.query_id!r} is not there, so it cannot be marked"
-        return f"the mark {self.mark_id!r} is already there" if state.mark(self.mark_id) is not None else None
+        return f"the mark {self.mark_id!r} is already there" if state.has_mark(self.mark_id) else None
 
     def fold(self, state: JournalState, event: StoredEvent) -> None:
         state.part(Answers).mark(self, event)
@@ -72,8 +73,8 @@ class Unmarked(Event):
     mark_id: str
 
     def problem(self, state: JournalState) -> str | None:
-        known = state.mark(self.mark_id) is not None
-        return None if known else f"the mark {self.mark_id!r} is not there, or was removed before"
+        return None if state.has_mark(self.mark_id) else f"the mark {self.mark_id!r} is not there, or was removed before"
 
     def fold(self, state: JournalState, event: StoredEvent) -> None:
-        state.part(Answers).unmark(self.mark_id)
+        if not state.part(BrokenRecords).remove("marked", self.mark_id):
+            state.part(Answers).unmark(self.mark_id)

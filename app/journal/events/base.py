@@ -5,7 +5,7 @@ what it does to one. A new kind is one new module in this folder. Nothing here k
 
 An event is JSON-able fields plus float32 arrays; arrays are kept apart from the JSON as raw little-endian bytes, so that
 they come back bit for bit. Values are checked when an event is made, by the same code for one that is about to be
-written and one that was read: a wrong value in a program is a TypeError, the same in a stored row is a JournalError.
+written and one that was read: a wrong value in a program is a TypeError, the same in a stored row is a DamagedEvent.
 
 Evolving: a field may be added where it has a default (older rows then still load). A kind or field that this program
 does not know was written by a newer one and is refused, since what it means for the state cannot be guessed.
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from app.errors import JournalError
+from app.errors import DamagedEvent, JournalError
+from app.journal.checksums import event_id
 
 if TYPE_CHECKING:
     from app.journal.state.journal_state import JournalState
@@ -41,8 +42,10 @@ class Array:
     ndim: int
 
     def checked(self, value: object) -> Float32:
-        """The value itself; ValueError where it is another thing."""
+        """The value itself; ValueError where it is another thing, or no number in some place."""
         if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == self.ndim:
+            if not np.isfinite(value).all():
+                raise ValueError(f"holds NaN or infinity in {np.count_nonzero(~np.isfinite(value))} of {value.size} places")
             return value
         got = f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
         raise ValueError(f"must be a float32 array of {self.ndim} dimension(s), got {got}")
@@ -63,10 +66,17 @@ class Event:
     """Checks what it is made of; equal where every field is, arrays bit for bit.
 
     KIND: its name on disk. CHANGES_CODEBOOK: after it the codebook may be another one.
+    STANDS_ALONE: what other events mean does not depend on what it holds, so that a damaged one is kept as `Broken`.
     """
 
     KIND: ClassVar[str]
     CHANGES_CODEBOOK: ClassVar[bool] = True
+    STANDS_ALONE: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The id of what it is about: its first field."""
+        return str(getattr(self, fields(self)[0].name))
 
     def __post_init__(self) -> None:
         try:
@@ -94,7 +104,7 @@ class Event:
         )
 
     def __hash__(self) -> int:
-        return hash((self.KIND, getattr(self, fields(self)[0].name)))  # the id, or the version
+        return hash((self.KIND, self.subject))
 
 
 class Kind(NamedTuple):
@@ -112,17 +122,19 @@ E = TypeVar("E", bound=Event)
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
-def kind(name: str, *, changes_codebook: bool = True) -> Callable[[type[E]], type[E]]:
+def kind(name: str, *, changes_codebook: bool = True, stands_alone: bool = False) -> Callable[[type[E]], type[E]]:
     """Make a class a frozen dataclass and register it under its name on disk."""
 
     def register(event_type: type[E]) -> type[E]:
         if name in KINDS:
             raise ValueError(f"The kind {name!r} is registered already, by {KINDS[name].event_type.__name__}.")
-        event_type.KIND, event_type.CHANGES_CODEBOOK = name, changes_codebook
+        event_type.KIND, event_type.CHANGES_CODEBOOK, event_type.STANDS_ALONE = name, changes_codebook, stands_alone
         made = dataclass(frozen=True, eq=False)(event_type)
         hints = get_type_hints(made, include_extras=True)
         own: dict[str, Any] = {item.name: (hints[item.name], ...) for item in fields(made)}
-        checker = create_model(made.__name__, __config__=ConfigDict(strict=True), __doc__=made.__doc__, **own)
+        checker = create_model(
+            made.__name__, __config__=ConfigDict(strict=True, allow_inf_nan=False), __doc__=made.__doc__, **own
+        )
         arrays = {name for name, (hint, _) in own.items() if any(isinstance(m, Array) for m in getattr(hint, "__metadata__", ()))}
         KINDS[name] = Kind(made, checker, frozenset(arrays))
         return made
@@ -132,13 +144,18 @@ def kind(name: str, *, changes_codebook: bool = True) -> Callable[[type[E]], typ
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event with its place in the journal. seq rises within a codebook (with gaps); at is aware, in UTC."""
+    """An event with its place in the journal.
+
+    seq: rises within a stream (with gaps). stream: a codebook's id, or `tables.STUDIO`. at: aware, in UTC.
+    event_id: its own, in every journal that holds it.
+    """
 
     seq: int
-    codebook_id: str
+    stream: str
     at: datetime
     author: str
     data: Event
+    event_id: str = field(default_factory=event_id)
 
 
 class EncodedArray(NamedTuple):
@@ -156,13 +173,17 @@ class EncodedEvent(NamedTuple):
 
 
 def encode(data: Event) -> EncodedEvent:
-    """The event as it is stored. ValueError for what JSON cannot hold (NaN, infinity).
+    """The event as it is stored, in ASCII: NUL and all that no text column takes is escaped.
 
-    ASCII only: user and model text may hold what a database's text column refuses (NUL, lone surrogates).
+    Raises:
+        ValueError: what JSON cannot hold (NaN, infinity).
+        JournalError: a text with half a character, which no page and no file could show.
     """
     arrays = KINDS[data.KIND].arrays
     plain = {item.name: getattr(data, item.name) for item in fields(data) if item.name not in arrays}
     payload = json.dumps(plain, allow_nan=False, separators=(",", ":"))
+    if name := _with_half_a_character(plain, payload):
+        raise JournalError(f"The {name} {plain[name]!r:.80} holds characters that cannot be stored. Leave them out.")
     return EncodedEvent(data.KIND, payload, {name: _encode_array(getattr(data, name)) for name in sorted(arrays)})
 
 
@@ -175,25 +196,46 @@ def decode(kind: str, payload: str, arrays: Mapping[str, EncodedArray], *, where
             "version wrote it. Update Grace Studio, or choose another data directory."
         )
     try:
-        values = json.loads(payload)
-        if not isinstance(values, dict):
-            raise TypeError(f"payload is {values!r:.80}")
+        values = read_payload(payload)
         plain = {item.name for item in fields(known.event_type)} - known.arrays
         if unknown := sorted((values.keys() - plain) | (arrays.keys() - known.arrays)):
             raise JournalError(
                 f"{where} ({kind}) has fields that this version does not know ({', '.join(unknown)}): a newer version "
                 "wrote it. Update Grace Studio, or choose another data directory."
             )
+        # A query space only quotes texts, also of rows that are broken for this; it is whole without them.
+        if known.event_type.STANDS_ALONE and (name := _with_half_a_character(values, payload)):
+            raise ValueError(f"{name} holds half a character")
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = tuple(value)
         for name, array in arrays.items():
             values[name] = _decode_array(array)
         return known.event_type(**values)
-    except (ValueError, TypeError) as error:
-        raise JournalError(
-            f"{where} ({kind}) is damaged: {error}. Restore the journal from a backup, or choose another data directory."
-        ) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedEvent(f"{where} ({kind})", str(error)) from error
+
+
+def read_payload(payload: str) -> dict[str, Any]:
+    """The JSON fields. ValueError for anything else."""
+    try:
+        values = json.loads(payload)
+    except RecursionError:
+        raise ValueError("its payload is nested too deeply") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"its payload is {values!r:.80}")
+    return values
+
+
+def _with_half_a_character(values: Mapping[str, Any], payload: str) -> str | None:
+    """The first field with a lone surrogate in it. Such a one is escaped in a payload, so most need no second look."""
+    if "\\ud" not in payload:
+        return None
+    return next((name for name, value in values.items() if not _is_text(json.dumps(value, ensure_ascii=False))), None)
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _encode_array(array: Float32) -> EncodedArray:

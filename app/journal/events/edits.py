@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
 
 from app.journal.events.base import Event, Matrix, StoredEvent, Vector, kind
+from app.journal.state.broken import BrokenRecords
 from app.journal.state.edits import Edits
 from app.journal.state.query_space import QuerySpaces
 
@@ -13,7 +17,16 @@ if TYPE_CHECKING:
     from app.journal.state.journal_state import JournalState
 
 
-@kind("edited")
+def _parsed(address: str) -> str:
+    """The text itself; ValueError for one that no page can show, such as `http://[half`."""
+    try:
+        urlsplit(address)
+    except ValueError as error:
+        raise ValueError(f"{address!r:.80} is no address that can be read ({error})") from None
+    return address
+
+
+@kind("edited", stands_alone=True)
 class Edited(Event):
     """An edit took. It holds all that a fold needs, so that no fold ever has to train.
 
@@ -28,11 +41,11 @@ class Edited(Event):
     target: str
     target_ids: tuple[int, ...]
     paraphrases: tuple[str, ...]
-    source_url: str
+    source_url: Annotated[str, AfterValidator(_parsed)]
     text_before: str
     text_after: str
     change: dict[str, Any]
-    requested_epsilon: float
+    requested_epsilon: Annotated[float, Field(gt=0)]
     losses: tuple[float, ...]
     seconds: float
     activation: Vector = field(repr=False)
@@ -40,7 +53,7 @@ class Edited(Event):
     reading: str = ""
 
     def problem(self, state: JournalState) -> str | None:
-        if self.edit_id in state.edits:
+        if state.undone(self.edit_id) is not None:
             return f"the edit {self.edit_id!r} is already there"
         return state.part(QuerySpaces).elsewhere(self.reading)
 
@@ -55,13 +68,13 @@ class Undone(Event):
     edit_id: str
 
     def problem(self, state: JournalState) -> str | None:
-        undone = state.part(Edits).undone(self.edit_id)
+        undone = state.undone(self.edit_id)
         if undone is None:
             return f"the edit {self.edit_id!r} is not there"
         return f"the edit {self.edit_id!r} is already undone" if undone else None
 
     def fold(self, state: JournalState, event: StoredEvent) -> None:
-        state.part(Edits).set_undone(self.edit_id, True)
+        _set_undone(state, self.edit_id, True)
 
 
 @kind("redone")
@@ -71,10 +84,15 @@ class Redone(Event):
     edit_id: str
 
     def problem(self, state: JournalState) -> str | None:
-        undone = state.part(Edits).undone(self.edit_id)
+        undone = state.undone(self.edit_id)
         if undone is None:
             return f"the edit {self.edit_id!r} is not there"
         return None if undone else f"the edit {self.edit_id!r} is not undone"
 
     def fold(self, state: JournalState, event: StoredEvent) -> None:
-        state.part(Edits).set_undone(self.edit_id, False)
+        _set_undone(state, self.edit_id, False)
+
+
+def _set_undone(state: JournalState, edit_id: str, undone: bool) -> None:
+    part = state.part(Edits) if edit_id in state.edits else state.part(BrokenRecords)
+    part.set_undone(edit_id, undone)

@@ -35,12 +35,12 @@ class EpsilonChanged(Event):
             return waits
         if self.edit_ids == ():
             return f"the change of ε {self.change_id!r} names no edit"
-        missing = sorted(edit_id for edit_id in self.edit_ids or () if state.part(Edits).undone(edit_id) is None)
+        missing = sorted(edit_id for edit_id in self.edit_ids or () if state.undone(edit_id) is None)
         return f"the edit {missing[0]!r} is not there" if missing else None
 
     def fold(self, state: JournalState, event: StoredEvent) -> None:
         edits = state.part(Edits)
-        about = frozenset(edits.records if self.edit_ids is None else self.edit_ids)
+        about = frozenset(edits.records if self.edit_ids is None else edits.records.keys() & set(self.edit_ids))
         state.part(QuerySpaces).present.set_change(EpsilonRecord(self, event, about), edits)
 
 

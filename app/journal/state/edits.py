@@ -42,11 +42,6 @@ class Edits:
         self.records[edit.edit_id] = EditRecord(edit, edited, event)
         return edit
 
-    def undone(self, edit_id: str) -> bool | None:
-        """Whether an edit is withdrawn; None where there is no such edit."""
-        record = self.records.get(edit_id)
-        return None if record is None else record.undone
-
     def set_undone(self, edit_id: str, undone: bool) -> None:
         """Withdraw an edit, or restore it."""
         self.records[edit_id] = replace(self.records[edit_id], undone=undone)

@@ -13,6 +13,7 @@ from app.errors import JournalError
 from app.journal.events.base import Event, StoredEvent
 from app.journal.events.query_space import Calibrated
 from app.journal.state.answers import Answers, Mark, QueryRecord
+from app.journal.state.broken import BrokenRecord, BrokenRecords
 from app.journal.state.edits import EditRecord, Edits
 from app.journal.state.query_space import EpsilonRecord, QuerySpace, QuerySpaces
 from grace_core.codebook.codebook import Edit
@@ -35,7 +36,8 @@ class JournalState:
 
     def __init__(self) -> None:
         self._parts: dict[type[Any], Any] = {}
-        self.codebook_id: str | None = None
+        self._folded_ids: set[str] = set()
+        self.stream: str | None = None
         self.folded = 0
         self.revision = 0
 
@@ -56,7 +58,8 @@ class JournalState:
         """The same state; what is applied to one does not reach the other. For looking at what an event would do."""
         copy = JournalState()
         copy._parts = {noun: part.copied() for noun, part in self._parts.items()}
-        copy.codebook_id, copy.folded, copy.revision = self.codebook_id, self.folded, self.revision
+        copy._folded_ids = set(self._folded_ids)
+        copy.stream, copy.folded, copy.revision = self.stream, self.folded, self.revision
         return copy
 
     @property
@@ -106,7 +109,7 @@ class JournalState:
 
     def mark(self, mark_id: str) -> Mark | None:
         """A mark that was made and not removed, by its id."""
-        return self.part(Answers).marks.get(mark_id)
+        return self.all_marks.get(mark_id)
 
     def unread(self, space: QuerySpace | None) -> set[str]:
         """Texts of the edits (withdrawn ones too) and logged queries that a query space has not seen; None: a new one."""
@@ -114,25 +117,54 @@ class JournalState:
         lacking = {record.edited.prompt for edit_id, record in self.edits.items() if edit_id not in edits}
         return lacking | {text for query_id, text in self.part(Answers).texts().items() if query_id not in queries}
 
+    @property
+    def all_marks(self) -> dict[str, Mark]:
+        """Those not removed, by id, oldest first."""
+        return self.part(Answers).marks
+
+    @property
+    def broken(self) -> tuple[BrokenRecord, ...]:
+        """Damaged rows that are not in force, in journal order; see `app.journal.events.broken`."""
+        return tuple(self.part(BrokenRecords).records.values())
+
+    def undone(self, edit_id: str) -> bool | None:
+        """Whether an edit is withdrawn, a broken one too; None where there is no such edit."""
+        record = self.edits.get(edit_id) or self.part(BrokenRecords).get("edited", edit_id)
+        return None if record is None else record.undone
+
+    def has_query(self, query_id: str) -> bool:
+        """Whether an answer was logged under this id, a broken one too."""
+        return query_id in self.queries or self.part(BrokenRecords).get("generated", query_id) is not None
+
+    def has_mark(self, mark_id: str) -> bool:
+        """Whether a mark was made under this id and not removed, a broken one too."""
+        return mark_id in self.all_marks or self.part(BrokenRecords).get("marked", mark_id) is not None
+
     def check(self, data: Event) -> None:
         """Raise JournalError if this cannot happen in the present state. For the moment before an append."""
         if problem := data.problem(self):
             raise JournalError(f"This cannot be recorded: {problem}. Look at the present state, then try again.")
 
     def apply(self, event: StoredEvent) -> None:
-        """Fold in one more event. JournalError where it cannot follow; the state is then as it was."""
+        """Fold in one more event; one that was folded before changes nothing. JournalError where it cannot follow.
+
+        The state is then as it was.
+        """
+        if event.event_id in self._folded_ids:
+            return
         problem = event.data.problem(self)
         if event.seq <= self.revision:
             problem = f"it comes after event {self.revision}"
-        elif self.codebook_id not in (None, event.codebook_id):
-            problem = f"it belongs to the codebook {event.codebook_id!r}, the others to {self.codebook_id!r}"
+        elif self.stream not in (None, event.stream):
+            problem = f"it belongs to {event.stream!r}, the others to {self.stream!r}"
         if problem:
             raise JournalError(
                 f"The journal's history is impossible at event {event.seq} ({event.data.KIND}): {problem}. "
                 "Restore the journal from a backup, or choose another data directory."
             )
         event.data.fold(self, event)
-        self.codebook_id = event.codebook_id
+        self._folded_ids.add(event.event_id)
+        self.stream = event.stream
         self.revision = event.seq
         if event.data.CHANGES_CODEBOOK:
             self.folded = event.seq

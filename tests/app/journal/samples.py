@@ -108,11 +108,13 @@ def one_of_each() -> tuple[EventData, ...]:
     )
 
 
-# Everything that Python calls text: NUL and lone surrogates too, which no text column of a database takes.
-texts = st.text(st.characters(codec=None), max_size=12)
+# All that is text, NUL too, which no text column of PostgreSQL takes.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 radii = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
-vectors = st.binary(min_size=4 * WIDTH, max_size=4 * WIDTH).map(lambda raw: np.frombuffer(raw, np.float32))
+vectors = st.binary(min_size=4 * WIDTH, max_size=4 * WIDTH).map(
+    lambda raw: np.nan_to_num(np.frombuffer(raw, np.float32), nan=0.5, posinf=1.0, neginf=-1.0)
+)
 nothing = st.none()
 
 _change_values = st.recursive(
@@ -129,11 +131,11 @@ def anything_edited(edit_id: str, reading: str = "") -> st.SearchStrategy[Edited
         target=texts,
         target_ids=st.lists(st.integers(), max_size=4).map(tuple),
         paraphrases=st.lists(texts, max_size=3).map(tuple),
-        source_url=texts,
+        source_url=texts.filter(lambda text: "[" not in text and "]" not in text),
         text_before=texts,
         text_after=texts,
         change=st.dictionaries(texts, _change_values, max_size=3),
-        requested_epsilon=floats,
+        requested_epsilon=radii,
         losses=st.lists(floats, max_size=4).map(tuple),
         seconds=floats,
         activation=vectors,

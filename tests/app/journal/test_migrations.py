@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from app.errors import JournalError
-from app.journal import store as store_module
 from app.journal.database import Database
 from app.journal.events import encode
 from app.journal.migrations import MIGRATIONS, Migration, migrate
 from app.journal.store import JournalStore
+from app.journal.tables import metadata as present
 from grace_core.config import GraceConfig
 from tests.app.journal.samples import one_of_each
 
@@ -40,11 +40,16 @@ def _tables(database: Database) -> set[str]:
 
 def test_from_blank_every_step_is_taken_once(database: Database) -> None:
     titles = tuple(migration.title for migration in MIGRATIONS)
-    assert titles == ("0001_codebooks_and_events", "0002_events_by_codebook", "0003_codebooks_by_what_they_mean")
+    assert titles == (
+        "0001_codebooks_and_events",
+        "0002_events_by_codebook",
+        "0003_codebooks_by_what_they_mean",
+        "0004_ids_streams_and_checksums",
+    )
     assert migrate(database) == titles
     assert migrate(database) == ()
     assert _applied(database) == list(titles)
-    assert _tables(database) == {"migrations", "codebooks", "events", "arrays"}
+    assert _tables(database) == {"migrations", "codebooks", "streams", "events", "arrays"}
 
 
 def test_the_numbers_are_in_order() -> None:
@@ -56,9 +61,9 @@ def test_the_steps_arrive_at_the_schema_that_the_store_uses(database: Database) 
     migrate(database)
     with database.write() as connection:
         stepped = _describe(connection)
-        for table in ("arrays", "events", "codebooks", "migrations"):
+        for table in ("arrays", "events", "streams", "codebooks", "migrations"):
             connection.execute(text(f"DROP TABLE {table}"))
-        store_module.metadata.create_all(connection)
+        present.create_all(connection)
         assert _describe(connection) == stepped
 
 
@@ -140,14 +145,14 @@ def _break(connection: Connection) -> None:
 
 def test_a_step_that_fails_leaves_nothing_and_can_be_taken_again(database: Database) -> None:
     with pytest.raises(JournalError, match="nowhere"):
-        migrate(database, [*MIGRATIONS, Migration(4, "half", _break)])
+        migrate(database, [*MIGRATIONS, Migration(5, "half", _break)])
     assert "half" not in _tables(database)
     assert _applied(database) == [migration.title for migration in MIGRATIONS]
 
     def mended(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half (id INTEGER)"))
 
-    assert migrate(database, [*MIGRATIONS, Migration(4, "half", mended)]) == ("0004_half",)
+    assert migrate(database, [*MIGRATIONS, Migration(5, "half", mended)]) == ("0005_half",)
     assert "half" in _tables(database)
 
 
@@ -158,13 +163,13 @@ def test_a_first_step_that_fails_leaves_a_blank_database(database: Database) -> 
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_was(url: str, database: Database) -> None:
-    migrate(database, [*MIGRATIONS, Migration(4, "teams", lambda connection: None)])
+    migrate(database, [*MIGRATIONS, Migration(5, "teams", lambda connection: None)])
     with pytest.raises(JournalError) as caught:
         JournalStore(url)
-    assert "has had the step 0004_teams, which this version does not know (its last is 0003_codebooks" in str(caught.value)
+    assert "has had the step 0005_teams, which this version does not know (its last is 0004_ids" in str(caught.value)
     assert "newer version of Grace Studio wrote it. Update Grace Studio" in str(caught.value)
     assert database.label in str(caught.value)
-    assert len(_applied(database)) == 4
+    assert len(_applied(database)) == 5
 
 
 def test_another_history_of_steps_is_refused(database: Database) -> None:

@@ -219,6 +219,33 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_text() == "Dear diary, " * 100
 
 
+def test_a_file_of_0_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.touch()
+    with pytest.raises(JournalError, match=r"journal\.db is a file of 0 bytes, so whatever it held is lost\. Restore it"):
+        _open(path)
+    assert path.read_bytes() == b""
+
+
+def test_a_new_file_is_never_seen_empty_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda index: _open(tmp_path / f"{index // 4}.db"), range(16)))
+    for store in stores:
+        store.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.db", "1.db", "2.db", "3.db"]
+
+
+def test_another_programs_file_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "bookmarks.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.close()
+    with pytest.raises(JournalError, match=r"another program's database \(it has the tables bookmarks\)"):
+        _open(path)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+
+
 def test_a_damaged_file_is_a_journal_error(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with _open(path) as store:
@@ -248,6 +275,7 @@ def test_a_lock_that_is_held_too_long_is_explained(tmp_path: Path) -> None:
 def test_a_new_file_that_another_program_sets_up_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA user_version = 1")
     other.execute("BEGIN IMMEDIATE")  # here SQLite refuses the switch to WAL without waiting
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(_open, path)
@@ -263,6 +291,7 @@ def test_a_new_file_that_another_program_sets_up_is_waited_for(tmp_path: Path) -
 def test_a_new_file_that_another_program_keeps_is_explained(tmp_path: Path, lock: str) -> None:
     path = tmp_path / "journal.db"
     other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA user_version = 1")
     other.execute(f"BEGIN {lock}")
     with pytest.raises(JournalError, match=r"locked by another process for more than 0\.2 s"):
         _open(path, busy_seconds=0.2)

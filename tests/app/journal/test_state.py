@@ -60,7 +60,7 @@ def summary(state: JournalState) -> tuple[object, ...]:
         [(key, change.changed, change.event, change.undone) for key, change in state.epsilon_changes.items()],
         [(edit.edit_id, edit.epsilon) for edit in state.active_edits()],
         state.revision,
-        state.codebook_id,
+        state.stream,
         [edit.edit_id for edit in state.active_edits()],
     )
 
@@ -340,10 +340,10 @@ def test_undoing_everything_in_any_order_leaves_no_edit_and_redoing_restores_all
     before = [edit.edit_id for edit in state.active_edits()]
     order = data.draw(st.permutations(before))
     for edit_id in order:
-        state.apply(StoredEvent(state.revision + 1, state.codebook_id or "c", START, "", Undone(edit_id)))
+        state.apply(StoredEvent(state.revision + 1, state.stream or "c", START, "", Undone(edit_id)))
     assert state.active_edits() == ()
     for edit_id in data.draw(st.permutations(before)):
-        state.apply(StoredEvent(state.revision + 1, state.codebook_id or "c", START, "", Redone(edit_id)))
+        state.apply(StoredEvent(state.revision + 1, state.stream or "c", START, "", Redone(edit_id)))
     assert [edit.edit_id for edit in state.active_edits()] == before
 
 
@@ -426,7 +426,7 @@ def test_events_out_of_order_or_of_another_codebook_are_refused() -> None:
     state = JournalState.of(stored([generated("q1")], start=5))
     with pytest.raises(JournalError, match=r"impossible at event 5 .*: it comes after event 5"):
         state.apply(StoredEvent(5, "c", START, "", generated("q2")))
-    with pytest.raises(JournalError, match="it belongs to the codebook 'd', the others to 'c'"):
+    with pytest.raises(JournalError, match="it belongs to 'd', the others to 'c'"):
         state.apply(StoredEvent(6, "d", START, "", generated("q2")))
     assert state.revision == 5
 
