@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.charts.labels import counted
 from app.charts.plotly import Figure, Table, axis, base_layout, words
 from grace_core.config import Distance
-from grace_core.measuring.what_if import Curves, Yardstick
+from grace_core.measuring.epsilon_curves import Curves, Yardstick
 
 _CLOSE = 0.09
 """Labels at the ends of two lines need so much of the height between them."""
+_UNCAPPED = "if no key were capped"
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,21 @@ def curves_figure(curves: Curves, probes: Yardstick, tried: float | None, distan
     x = [round(float(epsilon), 4) for epsilon in curves.epsilons]
     lines = []
     if curves.reached is not None:
-        lines.append(("phrasings reached", "@own", "solid", [float(share) for share in curves.reached], curves.now[1]))
+        lines.append(("phrasings reached", "@own", "solid", curves.reached.tolist(), curves.now[0], curves.uncapped_reached))
     if curves.touched is not None:
-        lines.append(("unrelated touched", "@contested", "dot", [float(share) for share in curves.touched], curves.now[2]))
+        lines.append(("unrelated touched", "@contested", "dot", curves.touched.tolist(), curves.now[1], curves.uncapped_touched))
     traces: list[dict[str, Any]] = []
-    for name, colour, dash, shares, now in lines:
+    for name, colour, dash, shares, now, uncapped in lines:
+        if uncapped is not None and uncapped.tolist() != shares:
+            traces.append(_line(f"{name}, {_UNCAPPED}", colour, dash, x, uncapped.tolist(), width=1.0))
         traces.append(_line(name, colour, dash, x, shares))
         if now is not None:
-            traces.append(_present(name, colour, curves.now[0], now))
+            traces.append(_present(name, colour, curves.radii[1], now))
     end = x[-1]
-    ends = [(name, colour, shares[-1]) for name, colour, _, shares, _ in lines]
+    ends = [(name, colour, shares[-1]) for name, colour, _, shares, *_ in lines]
     outside = {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": "@line"}
     layout = base_layout(
-        xaxis=axis(f"ε ({distance} distance)", range=[0, end], **outside),
+        xaxis=axis(f"ε asked for ({distance} distance)", range=[0, end], **outside),
         yaxis=axis("share of prompts", range=[-0.02, 1.04], tickformat=".0%", dtick=0.25),
         margin={"l": 62, "r": 128, "t": 30, "b": 48},
         hovermode="x unified",
@@ -52,10 +58,10 @@ def curves_figure(curves: Curves, probes: Yardstick, tried: float | None, distan
     return CurvesFigure(figure, _note(curves, probes), _spoken(curves), _table(curves))
 
 
-def _line(name: str, colour: str, dash: str, x: list[float], shares: list[float]) -> dict[str, Any]:
+def _line(name: str, colour: str, dash: str, x: list[float], shares: list[float], width: float = 2.4) -> dict[str, Any]:
     return {
         "type": "scatter", "mode": "lines", "name": name, "x": x, "y": shares,
-        "line": {"color": colour, "width": 2.4, "dash": dash, "shape": "hv"},
+        "line": {"color": colour, "width": width, "dash": dash, "shape": "hv"},
         "hovertemplate": "%{y:.1%} " + name + "<extra></extra>",
     }  # fmt: skip
 
@@ -69,7 +75,7 @@ def _present(name: str, colour: str, epsilon: float, share: float) -> dict[str, 
 
 
 def _verticals(curves: Curves, tried: float | None, end: float) -> list[dict[str, Any]]:
-    found = [(curves.now[0], "@muted", "solid")]
+    found = [(curves.radii[1], "@muted", "solid")]
     if tried is not None and tried <= end:
         found.append((tried, "@text", "dash"))
     return [
@@ -81,8 +87,9 @@ def _verticals(curves: Curves, tried: float | None, end: float) -> list[dict[str
 
 def _marks(curves: Curves, tried: float | None, end: float) -> list[dict[str, Any]]:
     """Names of the vertical lines, above the plot, each on the side away from the other."""
-    now = curves.now[0]
-    marks = [(now, f"now {now:.2f}", "@muted", None if tried is None else ("right" if now <= tried else "left"))]
+    least, now, most = curves.radii
+    name = "now" if least == most else "median now"
+    marks = [(now, f"{name} {now:.2f}", "@muted", None if tried is None else ("right" if now <= tried else "left"))]
     if tried is not None and tried <= end:
         marks.append((tried, f"tried {tried:.2f}", "@text", "left" if now <= tried else "right"))
     return [
@@ -123,14 +130,23 @@ def _note(curves: Curves, probes: Yardstick) -> str:
             kinds.append(f"{counted(fine, 'answer')} of the model itself that were marked fine")
         listed = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
         parts.append(f"Touched: of {listed}, the share that {whose} answers, though none should.")
-    if curves.edit_id is None:
-        parts.append("Dots: at present, where each key has its own ε; “now” is their median.")
+    least, median, most = curves.radii
+    if least != most:
+        parts.append(
+            f"Dots: at present, where the keys' radii go from {least:.2f} to {most:.2f}; their median, {median:.2f}, is marked."
+        )
+    if any(shares is not None and shares.tolist() != free.tolist() for shares, free in _both(curves) if free is not None):
+        parts.append(
+            "Thin: what it would be if no key were capped at half the distance to the nearest edit with another target; asking "
+            "for a larger ε does not lift that."
+        )
     return " ".join(parts)
 
 
 def _spoken(curves: Curves) -> str:
-    epsilon, reached, touched = curves.now
-    parts = [f"At the present ε of {epsilon:.2f}"]
+    least, median, most = curves.radii
+    reached, touched = curves.now
+    parts = [f"At the present ε of {median:.2f}" if least == most else f"At the present radii, {least:.2f} to {most:.2f}"]
     if reached is not None:
         parts.append(f"{reached:.0%} of {curves.phrasings:,} phrasings are reached")
     if touched is not None:
@@ -143,5 +159,11 @@ def _table(curves: Curves) -> Table:
     for row, epsilon in enumerate(curves.epsilons):
         reached = None if curves.reached is None else float(curves.reached[row])
         touched = None if curves.touched is None else float(curves.touched[row])
-        rows.append([float(epsilon), reached, touched])
-    return ["epsilon", "phrasings_reached", "unrelated_touched"], rows
+        uncapped = [None if free is None else float(free[row]) for _, free in _both(curves)]
+        rows.append([float(epsilon), reached, touched, *uncapped])
+    return ["epsilon", "phrasings_reached", "unrelated_touched", "reached_if_uncapped", "touched_if_uncapped"], rows
+
+
+def _both(curves: Curves) -> tuple[tuple[NDArray[np.float64] | None, NDArray[np.float64] | None], ...]:
+    """Each share as it is, and as it would be without caps."""
+    return (curves.reached, curves.uncapped_reached), (curves.touched, curves.uncapped_touched)

@@ -18,7 +18,8 @@ from app.studio.views import EpsilonRow
 from grace_core.codebook.codebook import checked_epsilon
 from grace_core.editing.fitting import background_prompts, strangers_in
 from grace_core.errors import Cancelled, InputError
-from grace_core.measuring.what_if import Moment, Yardstick, known_phrasings, known_unrelated, served
+from grace_core.measuring.epsilon_curves import Yardstick, known_phrasings, known_unrelated
+from grace_core.measuring.what_if import Moment, served
 from grace_core.models.activations import activations_of
 
 # So many prompts are read between two looks at whether the job was called off.

@@ -32,9 +32,10 @@ from app.studio.views import (
 from grace_core.answering.anatomy import Anatomy
 from grace_core.config import Encoding, Pool
 from grace_core.measuring.distances import Choice
+from grace_core.measuring.epsilon_curves import Yardstick
 from grace_core.measuring.query_scan import Scan
 from grace_core.measuring.value_sweep import Sweep
-from grace_core.measuring.what_if import Moment, Yardstick
+from grace_core.measuring.what_if import Moment
 
 
 class Studio(Protocol):

@@ -14,9 +14,10 @@ from app.studio.progress import Stage
 from grace_core.answering.anatomy import Anatomy, dissect
 from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
+from grace_core.measuring.epsilon_curves import asked_phrasings
 from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, make_sample, scan
 from grace_core.measuring.value_sweep import Sweep, default_epsilons, sweep_layers
-from grace_core.measuring.what_if import Moment, asked_phrasings
+from grace_core.measuring.what_if import Moment
 from grace_core.models.language_model import LanguageModel
 
 ANSWER_TOKENS = 96

@@ -6,13 +6,13 @@ Pure; no model runs. The prediction is made by the codebook itself: a new one is
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Edit, Entry, Match
 from grace_core.codebook.geometry import Matrix, pair_distances
@@ -20,9 +20,7 @@ from grace_core.errors import InputError
 
 AnswerChange = Literal["gained", "lost", "switched"]
 CapKind = Literal["rival", "serves", "rule"]
-CURVE_POINTS = 60
-MOST_STRANGERS = 2000
-"""More would make the curves slow to draw: each is matched."""
+_NO_KEY = "No edit is in force, so there is no ε to change; make an edit on the Review page first."
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,7 @@ class WhatIf:
     moved: keys whose radius would be another one. caps: keys that get less or more than is asked for, tightest first.
     lifted: keys that asked for less than new edits do, mostly since prompts about others were near, and now for more.
     room: for a single key, how far it could grow (None: without limit, or several keys).
+    keys: how many it is about. beyond: queries within this ε of a nearest key among them whose cap keeps them out.
     """
 
     epsilon: float
@@ -108,6 +107,13 @@ class WhatIf:
     caps: tuple[Cap, ...]
     room: Cap | None
     lifted: int = 0
+    keys: int = 0
+    beyond: tuple[LoggedQuery, ...] = ()
+
+    @property
+    def ceiling(self) -> float | None:
+        """The largest radius that any of these keys can have; None where one of them is not capped at this ε."""
+        return max(cap.epsilon for cap in self.caps) if self.keys and len(self.caps) == self.keys else None
 
     @property
     def counts(self) -> dict[AnswerChange, int]:
@@ -154,7 +160,46 @@ def what_if(view: Moment, epsilon: float, edit_id: str | None) -> WhatIf:
     wanted = {edit.edit_id: edit.epsilon for edit in before.edits}
     spared = min(epsilon, before.config.epsilon)
     lifted = sum(wanted[entry.edit_id] < spared for entry in touched)
-    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted)
+    ids = {entry.edit_id for entry in touched}
+    beyond = tuple(
+        query
+        for query, match in zip(view.queries, then, strict=True)
+        if not match.matched and match.entry is not None and match.entry.edit_id in ids and (match.distance or 0.0) <= epsilon
+    )
+    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted, len(touched), beyond)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """At which ε a logged query's nearest key begins to answer it, and which one would turn that round.
+
+    edit_id, prompt, epsilon: of the nearest key. distance: to it. answered: it answers now.
+    other: an ε for that key with which it would be otherwise; None where no ε does that.
+    """
+
+    query: LoggedQuery
+    edit_id: str
+    prompt: str
+    epsilon: float
+    distance: float
+    answered: bool
+    other: float | None
+
+
+def turn_of(view: Moment, query_id: str) -> Turn | None:
+    """Which ε would have changed the answer to a logged query; None: there is no key, or no such query."""
+    row = next((i for i, query in enumerate(view.queries) if query.query_id == query_id), None)
+    if row is None or view.matches[row].entry is None:
+        return None
+    query, match = view.queries[row], view.matches[row]
+    entry, distance = match.entry, match.distance
+    assert entry is not None
+    assert distance is not None
+    step = slider_step(slider_end(view.codebook))
+    steps = math.ceil(distance / step - 1e-9) + (-1 if match.matched else 0)
+    wanted = round(steps * step, 6)
+    other = wanted if wanted > 0 and query in (one.query for one in what_if(view, wanted, entry.edit_id).changed) else None
+    return Turn(query, entry.edit_id, entry.prompt, float(entry.epsilon), distance, match.matched, other)
 
 
 def changed_answers(queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match]) -> tuple[ChangedAnswer, ...]:
@@ -214,46 +259,6 @@ def _serving(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap
     return Cap("serves", entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, apart)
 
 
-# -- Curves -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Yardstick:
-    """Prompts of which it is known whether an edit should answer them; activations are pooled, before encoding.
-
-    phrasings: texts that mean what an edit's prompt means, with that edit's id. unrelated: texts that no edit should touch.
-    given, marked: how many phrasings came with the edits, and how many are logged answers that a reviewer marked fine.
-    background, strangers: how many of `unrelated` are background prompts, and how many are edited prompts about others.
-    query_space_id: of the one that they were read in; in another one they say nothing.
-    """
-
-    phrasings: tuple[tuple[str, str], ...]
-    unrelated: tuple[str, ...]
-    phrasing_activations: Matrix = field(repr=False)
-    unrelated_activations: Matrix = field(repr=False)
-    given: int
-    marked: int
-    background: int
-    query_space_id: str = ""
-    strangers: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """Shares against ε, each from 0 to 1. `reached` is None where no phrasing is known.
-
-    now: (ε, reached, touched) at present; its ε is the median of what the keys ask for.
-    """
-
-    epsilons: NDArray[np.float64]
-    reached: NDArray[np.float64] | None
-    touched: NDArray[np.float64] | None
-    now: tuple[float, float | None, float | None]
-    edit_id: str | None
-    phrasings: int
-    unrelated: int
-
-
 def asked_epsilon(codebook: Codebook, edit_id: str | None) -> tuple[float, float, float]:
     """Least, median and greatest ε that the chosen key, or (None) all edits in force, ask for.
 
@@ -267,8 +272,26 @@ def asked_epsilon(codebook: Codebook, edit_id: str | None) -> tuple[float, float
     else:
         asked = [edit.epsilon for edit in codebook.edits if codebook.entry_of(edit.edit_id) is not None]
     if not asked:
-        raise InputError("No edit is in force, so there is no ε to change; make an edit on the Review page first.")
+        raise InputError(_NO_KEY)
     return float(min(asked)), float(np.median(asked)), float(max(asked))
+
+
+def present_radii(codebook: Codebook, edit_id: str | None) -> tuple[float, float, float]:
+    """Least, median and greatest ε that the chosen key, or (None) all keys in force, really have.
+
+    Raises:
+        InputError: no edit, or one without a key.
+    """
+    ids = set(served(codebook, edit_id))
+    radii = [float(entry.epsilon) for entry in codebook.entries if ids & set(entry.edit_ids)]
+    if not radii:
+        raise InputError(_NO_KEY)
+    return min(radii), float(np.median(radii)), max(radii)
+
+
+def slider_step(end: float) -> float:
+    """How finely an ε up to `end` is tried: in thousands, on a round number."""
+    return float(10.0 ** (math.floor(math.log10(end)) - 3))
 
 
 def slider_end(codebook: Codebook) -> float:
@@ -286,75 +309,3 @@ def slider_end(codebook: Codebook) -> float:
         wanted = max(wanted, float(np.median(apart[apart > 0], axis=None)) if (apart > 0).any() else 0.0)
     step = 10.0 ** np.floor(np.log10(wanted))
     return float(np.ceil(wanted / step) * step)
-
-
-def curves(codebook: Codebook, yardstick: Yardstick, edit_id: str | None, end: float) -> Curves:
-    """How many phrasings one key, or (None) any, reaches and how many unrelated prompts it touches, for each ε up to `end`.
-
-    Raises:
-        InputError: an edit without a key.
-    """
-    ids = set(served(codebook, edit_id))
-    rows = [i for i, (_, owner) in enumerate(yardstick.phrasings) if owner in ids]
-    owners = [yardstick.phrasings[i][1] for i in rows]
-    phrased = codebook.encoder(yardstick.phrasing_activations[rows])
-    strange = codebook.encoder(yardstick.unrelated_activations)
-    vectors = np.concatenate([phrased, strange])
-    matches = codebook.match(vectors)
-    epsilons = np.linspace(end / CURVE_POINTS, end, CURVE_POINTS)
-
-    def shares(after: Codebook) -> tuple[float, float]:
-        then = after.match_again(vectors, codebook, matches)
-        reached = sum(_by(match, owner) for match, owner in zip(then, owners, strict=False))
-        touched = sum(match.matched and (edit_id is None or _by(match, *ids)) for match in then[len(owners) :])
-        return reached / max(1, len(owners)), touched / max(1, len(strange))
-
-    found = np.array([shares(changed_codebook(codebook, float(epsilon), edit_id)) for epsilon in epsilons])
-    now = shares(codebook)
-    some, others = bool(owners), len(strange) > 0
-    present = (asked_epsilon(codebook, edit_id)[1], now[0] if some else None, now[1] if others else None)
-    return Curves(
-        epsilons, found[:, 0] if some else None, found[:, 1] if others else None, present, edit_id, len(owners), len(strange)
-    )
-
-
-def _by(match: Match, *edit_ids: str) -> bool:
-    """Whether one of these edits' keys answers."""
-    return match.matched and match.entry is not None and any(edit_id in match.entry.edit_ids for edit_id in edit_ids)
-
-
-def known_phrasings(view: Moment) -> tuple[tuple[tuple[str, str], ...], int]:
-    """Texts that an edit should answer, each with the edit's id, and how many of them came with the edits.
-
-    Those given with the edits; and logged answers by an edit that a reviewer marked fine.
-    """
-    in_force = [edit for edit in view.codebook.edits if view.codebook.entry_of(edit.edit_id) is not None]
-    own = {edit.prompt for edit in in_force}
-    given = [(text, edit.edit_id) for edit in in_force for text in edit.paraphrases if text not in own]
-    ids = {edit.edit_id for edit in in_force}
-    marked = [(q.prompt, q.edit_id) for q in view.queries if q.fine and q.edit_id in ids and q.prompt not in own]
-    found = tuple(dict.fromkeys([*given, *marked]))
-    return found, len(dict.fromkeys(given))
-
-
-def asked_phrasings(view: Moment) -> dict[str, tuple[str, ...]]:
-    """Logged prompts that an edit in force answered when they were asked, by its id; those marked fine first.
-
-    Not those with whose answer a reviewer found fault: the edit should perhaps not have answered them.
-    """
-    found: dict[str, dict[str, None]] = {}
-    for query in sorted(view.queries, key=lambda query: not query.fine):
-        if query.edit_id is not None and not query.faulted and view.codebook.entry_of(query.edit_id) is not None:
-            found.setdefault(query.edit_id, {})[query.prompt] = None
-    return {edit_id: tuple(prompts) for edit_id, prompts in found.items()}
-
-
-def known_unrelated(view: Moment, background: Sequence[str], strangers: Sequence[str] = ()) -> tuple[str, ...]:
-    """Texts that no edit should touch: the background, edited prompts about others (`strangers`, at most 2,000 of them,
-    evenly chosen), and logged answers of the model itself that were marked fine.
-    """
-    own = {edit.prompt for edit in view.codebook.edits}
-    fine = [query.prompt for query in view.queries if query.fine and query.edit_id is None]
-    some = list(dict.fromkeys(strangers))
-    some = some[:: -(-len(some) // MOST_STRANGERS)] if some else []
-    return tuple(text for text in dict.fromkeys([*background, *some, *fine]) if text not in own)

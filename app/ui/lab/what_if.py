@@ -9,22 +9,23 @@ from typing import Any
 import gradio as gr
 
 from app.lab.epsilon_figures import curves_figure
+from app.lab.what_if import present_sentence, tried_sentence
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.epsilon_history import build_history, history_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job
-from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result, cap_text, whatif_value
+from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result, whatif_value
 from app.ui.session import PageContext, Session, each, failure_text, private, warn
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import GraceError
-from grace_core.measuring.what_if import Cap, Curves, Moment, WhatIf, Yardstick, asked_epsilon, curves, slider_end, what_if
+from grace_core.measuring.epsilon_curves import Curves, Yardstick, curves
+from grace_core.measuring.what_if import Moment, asked_epsilon, slider_end, slider_step, what_if
 
 ALL = ""
 Tried = tuple[float, str]
 """The ε that a browser tries, and the id of the reading in whose unit it is."""
 _LABEL = 90
-_STEPS = 200.0
 
 INTRO = (
     "ε is how far from an edit's key a question may be and still get the edit's answer. Try another one on every question "
@@ -211,7 +212,7 @@ class WhatIfPage:
         some = bool(view.codebook.entries)
         tried = tried if some else None
         end = slider_end(view.codebook)
-        step = 0.01 if end <= 2 else end / _STEPS
+        step = slider_step(end)
         slider = gr.skip()
         if tried is None:
             value = asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon
@@ -253,58 +254,6 @@ class WhatIfPage:
             kept = self._curves = (view.codebook, choice, probes, found)
         drawn = curves_figure(kept[3], probes, tried, view.codebook.config.distance)
         return figure_value(drawn.figure, note=drawn.note, table=drawn.table, spoken=drawn.spoken)
-
-
-def present_sentence(view: Moment, edit_id: str | None) -> str:
-    """What is asked for now, what it comes to, and how many logged queries are answered by it."""
-    least, median, most = asked_epsilon(view.codebook, edit_id)
-    if edit_id is None:
-        answered = sum(match.matched for match in view.matches)
-        count = len(view.codebook.entries)
-        if least == most:
-            radius = f"{'The only key asks' if count == 1 else f'Each of the {count:,} keys asks'} for ε {median:.3f}."
-        else:
-            radius = f"The {count:,} keys ask for different ε, from {least:.3f} to {most:.3f} (median {median:.3f})."
-        by = "edits answer"
-    else:
-        entry = view.codebook.entry_of(edit_id)
-        assert entry is not None
-        answered = sum(match.matched and match.entry is entry for match in view.matches)
-        gets = "" if entry.epsilon == median else f" and gets {entry.epsilon:.3f}"
-        radius = f"This key asks for ε {median:.3f}{gets}."
-        by = "it answers"
-    asked = f"{len(view.queries):,} logged {'query' if len(view.queries) == 1 else 'queries'}"
-    total = f"Of {asked}, {by} {answered:,}. " if view.queries else ""
-    return f"Now: {radius} {total}Move the slider to see what another ε would change."
-
-
-def tried_sentence(found: WhatIf, edit_id: str | None) -> str:
-    """The effect in one or two sentences."""
-    whose = "all edits" if edit_id is None else "this key"
-    changed = len(found.changed)
-    parts = [f"With ε {found.epsilon:g} for {whose},"]
-    if found.queries:
-        parts.append(f"{changed:,} of {found.queries:,} logged queries would be answered otherwise;")
-    parts.append(f"{found.moved:,} of {len(found.after.entries):,} keys would have another radius.")
-    if found.lifted:
-        one = found.lifted == 1
-        parts.append(
-            f"{found.lifted:,} {'key asks' if one else 'keys ask'} for less than new edits do, mostly because the same question "
-            f"about somebody else is near; this lifts that, so look at “touched” below."
-        )
-    if edit_id is None:
-        parts.append("Edits made later still ask for an ε of their own.")
-    elif found.room is not None and not found.caps:
-        parts.append(_room_words(found.room))
-    elif found.caps:
-        parts.append(f"It {cap_text(found.caps[0])}.")
-    return " ".join(parts)
-
-
-def _room_words(room: Cap) -> str:
-    if room.distance is None or room.kind != "rival":
-        return ""
-    return f"It could grow to {room.distance / 2:.3f}, half the distance to “{room.other_prompt}”, which has another target."
 
 
 def _short(text: str) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 
+from app.lab.what_if import cap_text
 from app.ui.components import asset
 from app.ui.scripts import script
-from grace_core.measuring.what_if import Cap, ChangedAnswer, WhatIf
+from grace_core.measuring.what_if import ChangedAnswer, WhatIf
 
 SHOWN = 200
-CAPS_SHOWN = 8
+CAPS_SHOWN = 50
 # So many changed answers a CSV holds: more would make every movement of the slider slow.
 SAVED = 2000
 KINDS = {"gained": "gained", "lost": "lost", "switched": "another edit"}
@@ -65,19 +66,6 @@ def whatif_value(*, sentence: str = "", found: WhatIf | None = None, empty: dict
     value["caps"] = [{"id": cap.edit_id, "prompt": cap.prompt, "text": cap_text(cap)} for cap in found.caps[:CAPS_SHOWN]]
     value["caps_more"] = max(0, len(found.caps) - CAPS_SHOWN)
     return value
-
-
-def cap_text(cap: Cap) -> str:
-    """Why a key gets another ε than it asks for."""
-    match cap.kind:
-        case "rival":
-            half = "half the distance" if cap.distance is None else f"half of {cap.distance:.3f}, the distance"
-            return f"gets ε {cap.epsilon:.3f}: {half} to “{cap.other_prompt}”, which has another target"
-        case "serves":
-            return f"gets ε {cap.epsilon:.3f}: it also serves “{cap.other_prompt}”, at that distance"
-        case "rule":
-            near = f"; the nearest with another target is “{cap.other_prompt}”" if cap.other_prompt else ""
-            return f"gets ε {cap.epsilon:.3f} by the published rule, which goes edit by edit{near}"
 
 
 def _row(change: ChangedAnswer) -> dict[str, Any]:

@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import InputError
 from grace_core.measuring.what_if import (
-    MOST_STRANGERS,
     LoggedQuery,
     Moment,
-    Yardstick,
     asked_epsilon,
-    asked_phrasings,
-    curves,
-    known_phrasings,
-    known_unrelated,
+    present_radii,
     slider_end,
+    turn_of,
     what_if,
 )
 from tests.grace_core.builders import line_codebook, made_edit
@@ -151,52 +147,41 @@ def test_what_is_asked_for_now_and_how_far_a_slider_goes() -> None:
     assert slider_end(line_codebook()) == 2.0
 
 
-def test_curves_count_phrasings_reached_and_strangers_touched() -> None:
-    codebook = two()
-    probes = Yardstick(
-        (("p1", "a"), ("p2", "a"), ("p3", "b")), ("u1", "u2"),
-        np.array([[0.5], [1.5], [1.9]], np.float32), np.array([[-1.2], [90]], np.float32), 3, 0, 2,
-    )  # fmt: skip
-    found = curves(codebook, probes, None, 3.0)
-    assert found.reached is not None
-    assert found.touched is not None
-    by = {round(float(e), 2): (r, t) for e, r, t in zip(found.epsilons, found.reached, found.touched, strict=True)}
-    assert by[0.3] == (0, 0)
-    assert by[1.0] == (pytest.approx(1 / 3), 0)
-    # p3 belongs to b and is nearer to a: no ε lets b answer it.
-    assert by[3.0] == (pytest.approx(2 / 3), 0.5)
-    assert found.now[0] == 1.0
-    assert found.now[1:] == pytest.approx((1 / 3, 0.0))
-    one = curves(codebook, probes, "b", 3.0)
-    assert (one.phrasings, one.unrelated) == (1, 2)
-    assert one.touched is not None
-    assert float(one.touched.max()) == 0.0
+def test_where_every_key_has_its_cap_it_says_how_far_they_go_and_what_is_kept_out() -> None:
+    view = view_of(two().with_epsilons({"a": 2.0, "b": 2.0}), 0.5, -2.5, 7)
+    wide = what_if(view, 3.0, None)
+    assert (wide.moved, wide.keys, wide.ceiling) == (0, 2, 2.0)
+    assert [query.query_id for query in wide.beyond] == ["q-2.5", "q7"]
+    assert [query.query_id for query in what_if(view, 3.0, "a").beyond] == ["q-2.5"]
+    below = what_if(view, 1.9, None)
+    assert (below.ceiling, below.beyond) == (None, ())
 
 
-def test_curves_without_a_yardstick_say_nothing() -> None:
-    none = np.zeros((0, 1), np.float32)
-    found = curves(two(), Yardstick((), (), none, none, 0, 0, 0), None, 2.0)
-    assert (found.reached, found.touched, found.now) == (None, None, (1.0, None, None))
+def test_the_present_radii_are_those_that_the_keys_have() -> None:
+    codebook = line_codebook(*(made_edit(name, [at], name, epsilon=1.8) for name, at in (("a", 0), ("b", 2), ("c", 5), ("d", 9))))
+    assert present_radii(codebook, None) == (1.0, 1.25, 1.8)
+    assert asked_epsilon(codebook, None) == (1.8, 1.8, 1.8)
+    assert present_radii(codebook, "c") == (1.5, 1.5, 1.5)
+    with pytest.raises(InputError):
+        present_radii(line_codebook(), None)
 
 
-def test_phrasings_come_from_edits_and_from_answers_that_were_marked_fine() -> None:
-    edit = replace(made_edit("a", [0], "x"), paraphrases=("other words", "prompt of a"))
-    view = view_of(line_codebook(edit), 0.5, 7, fine=True)
-    assert known_phrasings(view) == ((("other words", "a"), ("at 0.5", "a")), 1)
-    assert known_unrelated(view, ("hello", "prompt of a")) == ("hello", "at 7")
-    assert known_unrelated(view, ("hello",), ("about b", "prompt of a", "about b")) == ("hello", "about b", "at 7")
-    many = known_unrelated(view, (), [f"about {i}" for i in range(3 * MOST_STRANGERS)])
-    assert len(many) == MOST_STRANGERS + 1
-    silent = view_of(line_codebook(edit), 0.5, 7)
-    assert known_phrasings(silent)[0] == (("other words", "a"),)
-    assert known_unrelated(silent, ("hello",)) == ("hello",)
-
-
-def test_what_an_edit_answered_is_a_phrasing_unless_somebody_found_fault_with_it() -> None:
-    view = view_of(two(), 0.5, 0.7, 3.5, 9)
-    first, second, *others = view.queries
-    asked = replace(view, queries=(first, replace(second, fine=True), *others))
-    assert asked_phrasings(asked) == {"a": ("at 0.7", "at 0.5"), "b": ("at 3.5",)}
-    wrong = replace(view, queries=(replace(first, faulted=True), second, *others))
-    assert asked_phrasings(wrong)["a"] == ("at 0.7",)
-    assert asked_phrasings(replace(view, codebook=two().without("a"))).keys() == {"b"}
+def test_which_epsilon_would_have_answered_otherwise() -> None:
+    view = view_of(two(), 0.5, 1.7, -2.5, 0, 9.123)
+    told = [turn_of(view, query.query_id) for query in view.queries]
+    turns = [turn for turn in told if turn is not None]
+    assert len(turns) == 5
+    assert [(turn.edit_id, turn.answered) for turn in turns] == [
+        ("a", True), ("a", False), ("a", False), ("a", True), ("b", False)
+    ]  # fmt: skip
+    below, above, capped, own, far = (turn.other for turn in turns)
+    assert below is not None
+    assert above is not None
+    assert 0.49 < below < 0.5
+    assert 1.7 <= above < 1.71
+    for other, query in ((below, "q0.5"), (above, "q1.7")):
+        assert query in [change.query.query_id for change in what_if(view, other, "a").changed]
+    assert (capped, far) == (None, None)  # beyond half way to the other key
+    assert own is None  # at distance 0 it is within any ε
+    assert turn_of(view, "none") is None
+    assert turn_of(view_of(line_codebook(), 1), "q1") is None

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import numpy as np
-
 from app.studio.views import EpsilonRow
 from app.ui.lab.epsilon_history import history_value
-from app.ui.lab.what_if import present_sentence, tried_sentence
 from app.ui.lab.what_if_result import MODEL, NO_QUERIES, whatif_value
-from grace_core.measuring.what_if import LoggedQuery, Moment, what_if
-from tests.grace_core.builders import line_codebook, made_edit
-
-
-def view(*at: float) -> Moment:
-    codebook = line_codebook(made_edit("a", [0], "x", epsilon=1), made_edit("b", [4], "y", epsilon=0.5), rule="separated")
-    vectors = np.array(at, np.float32).reshape(-1, 1)
-    matches = codebook.match(vectors)
-    queries = tuple(LoggedQuery(f"q{x:g}", f"<b>at {x:g}</b>", "said", m.edit_id) for x, m in zip(at, matches, strict=True))
-    return Moment(codebook, queries, vectors, matches, 1)
+from grace_core.measuring.what_if import what_if
+from tests.app.lab.test_what_if import view
 
 
 def test_the_changed_answers_with_counts_and_what_caps_them() -> None:
@@ -36,17 +25,6 @@ def test_the_changed_answers_with_counts_and_what_caps_them() -> None:
     assert (row["distance"], row["radii"]) == ("1.500", "1.000 → 2.000")
     assert [cap["id"] for cap in value["caps"]] == ["a", "b"]
     assert value["caps"][0]["text"] == "gets ε 2.000: half of 4.000, the distance to “prompt of b”, which has another target"
-
-
-def test_the_sentences() -> None:
-    one = view(0.2, 1.5, 3.8)
-    assert present_sentence(one, None).startswith("Now: The 2 keys ask for different ε, from 0.500 to 1.000 (median 0.750).")
-    assert "Of 3 logged queries, edits answer 2." in present_sentence(one, None)
-    assert "This key asks for ε 1.000. Of 3 logged queries, it answers 1." in present_sentence(one, "a")
-    told = tried_sentence(what_if(one, 1.5, "a"), "a")
-    assert "1 of 3 logged queries would be answered otherwise; 1 of 2 keys" in told
-    assert "It could grow to 2.000, half the distance to “prompt of b”" in told
-    assert "It gets ε 2.000" in tried_sentence(what_if(one, 3, "a"), "a")
 
 
 def test_nothing_tried_and_nothing_logged_teach() -> None:
