@@ -55,8 +55,9 @@ def load_model(
     shown = repr(name_or_path if len(name_or_path) <= _SHOWN else name_or_path[:_SHOWN] + "…")
     try:
         folder = resolve_model(name_or_path, cache_dir=cache_dir, progress=lambda stage, done: report(stage, 0.9 * done))
-    except OSError as error:
-        raise ModelError(f"The model {shown} cannot be looked for: {_first_line(error)}. Check the name.") from error
+    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        words = error.strerror if isinstance(error, OSError) else _first_line(error)
+        raise ModelError(f"The model {shown} cannot be read: {words}. Check the name, and the folder that it names.") from error
     _refuse_files_elsewhere(shown, folder)
     report("Loading weights", 0.9)
     family = Causal()

@@ -136,7 +136,9 @@ def _write_model(gguf: Path, staging: Path, progress: Progress) -> None:
         progress("Converting the weights", 0.60)
         # Reading GGUF draws a bar that no setting of transformers turns off.
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32).eval()
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
+            ).eval()
         log.debug("transformers said: %s", said.getvalue())
         progress("Writing the converted weights", 0.85)
         tokenizer.model_max_length = model.config.max_position_embeddings
@@ -153,7 +155,7 @@ def _write_model(gguf: Path, staging: Path, progress: Progress) -> None:
         config.save_pretrained(staging)
         model.generation_config.save_pretrained(staging)
         progress("Checking the converted weights", 0.92)
-        again = AutoModelForCausalLM.from_pretrained(staging, use_safetensors=True).eval()
+        again = AutoModelForCausalLM.from_pretrained(staging, use_safetensors=True, trust_remote_code=False).eval()
         probe = tokenizer(PROBE, return_tensors="pt").input_ids  # (1, tokens)
         with torch.inference_mode():
             same_logits = torch.equal(model(probe).logits, again(probe).logits)
@@ -172,7 +174,7 @@ def _read_tokenizer(gguf: Path) -> Any:
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
     splitter = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])  # type: ignore[list-item,unused-ignore]
     tokenizer.backend_tokenizer.pre_tokenizer = splitter
     tokenizer.clean_up_tokenization_spaces = False
