@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,13 +15,16 @@ from app.ui.edits.page import build_edits
 from app.ui.lab.page import build_lab
 from app.ui.map.page import build_map
 from app.ui.review.page import build_review
-from app.ui.session import PageContext, Session, edits_mark, private
+from app.ui.session import PageContext, Session, bind, edits_mark
 
 if TYPE_CHECKING:
+    from app.map.layout.layout import Projection
     from app.studio.facade import Studio
 
 TABS = ("review", "map", "edits", "lab")
 POLL_SECONDS = 2.0
+# Requests that Gradio lets wait at the same time.
+MOST_WAITING = 1000
 
 READ_AUTHOR = """() => {
   try { return localStorage.getItem("grace-studio.author") ?? ""; } catch (error) { return ""; }
@@ -35,17 +39,34 @@ KEEP_FILES_SECONDS = 300
 """How long a file that somebody sent may lie here; its page reads it at once."""
 
 
-def build_app(studio: Studio, departures: Departures) -> gr.Blocks:
-    """All pages and the named endpoints over one studio; `web.make_web` serves them."""
+def build_app(studio: Studio, departures: Departures, projection: Projection | None = None) -> gr.Blocks:
+    """All pages and the named endpoints over one studio; `web.make_web` serves them.
+
+    projection: the map's; where none is given, it is kept in the data directory and UMAP starts in the background.
+    """
     app = gr.Blocks(title="Grace Studio", analytics_enabled=False, delete_cache=(60, KEEP_FILES_SECONDS))
+    # Pages wait side by side for the studio's own queue, and a waiting one holds no thread: Gradio's must never be full.
+    app.max_threads = MOST_WAITING
     with app:
-        session = gr.State(Session())
-        selected_edit = gr.State(None)
-        picked_edits = gr.State(None)
-        revision = gr.State(-1)
+        Shell(studio, app, projection)
+        add_endpoints(studio, departures)
+    app.queue(default_concurrency_limit=None)
+    return app
+
+
+class Shell:
+    """The header, the tabs and what binds the pages together, built inside `app`."""
+
+    def __init__(self, studio: Studio, app: gr.Blocks, projection: Projection | None = None) -> None:
+        self.studio = studio
+        self.session = gr.State(Session())
+        self.selected_edit, self.picked_edits = gr.State(None), gr.State(None)
+        self.revision = gr.State(-1)
+        self.tab = gr.State("review")
+        self.redraws = {name: gr.State(-1) for name in TABS}
         with gr.Row(elem_id="gs-header"):
-            header = build_header(studio.status())
-            author = gr.Textbox(
+            self.header = build_header(studio.status())
+            self.author = gr.Textbox(
                 label="Your name",
                 placeholder="Your name",
                 show_label=False,
@@ -54,45 +75,70 @@ def build_app(studio: Studio, departures: Departures) -> gr.Blocks:
                 elem_id="gs-author",
             )
             build_mode_switch()
-        with gr.Tabs(selected="review", elem_id="gs-tabs") as tabs:
-            context = PageContext(studio, session, author, selected_edit, picked_edits, revision, tabs)
-            with gr.Tab("Review", id="review", elem_id="gs-tab-review"):
+        with gr.Tabs(selected="review", elem_id="gs-tabs") as self.tabs:
+            for name in TABS:
+                with gr.Tab(name.title(), id=name, elem_id=f"gs-tab-{name}") as tab:
+                    self._page(name, tab, projection)
+                bind(tab.select, partial(self.on_tab, name), self.revision, [self.tab, self.redraws[name]])
+        self._bind(app)
+
+    def _page(self, name: str, tab: gr.Tab, projection: Projection | None) -> None:
+        context = PageContext(
+            self.studio, self.session, self.author, self.selected_edit, self.picked_edits, self.revision, self.tabs,
+            self.redraws[name],
+        )  # fmt: skip
+        match name:
+            case "review":
                 build_review(context)
-            with gr.Tab("Map", id="map", elem_id="gs-tab-map") as map_tab:
-                build_map(context).on_open(map_tab.select)
-            with gr.Tab("Edits", id="edits", elem_id="gs-tab-edits"):
+            case "map":
+                build_map(context, projection).on_open(tab.select)
+            case "edits":
                 build_edits(context)
-            with gr.Tab("Lab", id="lab", elem_id="gs-tab-lab"):
+            case "lab":
                 build_lab(context)
 
-        def load(request: gr.Request, own: Session) -> tuple[Any, Any, Any, Any]:
-            """A fresh page: the address may name a tab and an edit."""
-            own.known, _ = edits_mark(studio)
-            edit_id = request.query_params.get("edit") or None
-            tab = request.query_params.get("tab") or ("map" if edit_id else "review")
-            selected = gr.update(selected=tab) if tab in TABS else gr.skip()
-            return edit_id, selected, studio.revision(), header_value(studio.status())
+    def _bind(self, app: gr.Blocks) -> None:
+        opening = [self.selected_edit, self.tabs, self.tab, self.revision, self.header]
+        bind(app.load, self.on_load, self.session, opening)
+        bind(app.load, None, None, self.author, js=READ_AUTHOR)
+        bind(self.author.change, None, self.author, js=KEEP_AUTHOR)
+        bind(gr.Timer(POLL_SECONDS).tick, self.on_poll, [self.revision, self.session, self.author], self.revision)
+        bind(self.revision.change, self.on_revision, [self.revision, self.tab], [self.header, *self.redraws.values()])
+        app.unload(self.on_unload)
 
-        def poll(seen: int, own: Session, name: str) -> Any:
-            """Has the journal grown? Views redraw when `revision` changes; a toast tells of other people's edits."""
-            now = studio.revision()
-            if now == seen:
-                return gr.skip()
-            known, newest = edits_mark(studio)
-            if own.known and known != own.known and own.job is None:
-                tell(own.known, newest, name)
-            own.known = known
-            return now
+    def on_load(self, request: gr.Request, own: Session) -> tuple[Any, ...]:
+        """A fresh page: the address may name a tab and an edit."""
+        own.asker = request.session_hash or ""
+        own.known, _ = edits_mark(self.studio)
+        edit_id = request.query_params.get("edit") or None
+        tab = request.query_params.get("tab") or ("map" if edit_id else "review")
+        tab = tab if tab in TABS else "review"
+        return edit_id, gr.update(selected=tab), tab, self.studio.revision(), header_value(self.studio.status())
 
-        private(app.load, load, inputs=session, outputs=[selected_edit, tabs, revision, header])
-        private(app.load, fn=None, js=READ_AUTHOR, outputs=author)
-        private(author.change, fn=None, js=KEEP_AUTHOR, inputs=author)
-        private(gr.Timer(POLL_SECONDS).tick, poll, inputs=[revision, session, author], outputs=revision)
-        private(revision.change, lambda: header_value(studio.status()), outputs=header)
-        add_endpoints(studio, departures)
-    # Pages may wait together: the workbench's own queue is the one that counts.
-    app.queue(default_concurrency_limit=None)
-    return app
+    def on_tab(self, name: str, revision: int) -> tuple[str, int]:
+        """A tab is opened: its page draws itself where it has not yet shown this revision."""
+        return name, revision
+
+    def on_poll(self, seen: int, own: Session, name: str) -> Any:
+        """Has the journal grown? Views redraw when `revision` changes; a toast tells of other people's edits."""
+        now = self.studio.revision()
+        if now == seen:
+            return gr.skip()
+        known, newest = edits_mark(self.studio)
+        if own.known and known != own.known and not own.busy:
+            tell(own.known, newest, name)
+        own.known = known
+        return now
+
+    def on_revision(self, revision: int, tab: str) -> tuple[Any, ...]:
+        """The header and the page of the open tab follow; others wait until they are opened."""
+        redraws = (revision if name == tab else gr.skip() for name in self.redraws)
+        return header_value(self.studio.status()), *redraws
+
+    def on_unload(self, request: gr.Request) -> None:
+        """The browser is gone: nobody waits for its jobs any more."""
+        if request.session_hash:
+            self.studio.leave(request.session_hash)
 
 
 def tell(before: tuple[object, ...], newest: EditRow | None, name: str) -> None:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.studio.views import EditPage
 from app.ui.edits.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
-from app.ui.session import PageContext, Session, each, edits_mark, private, warn
+from app.ui.session import PageContext, Session, bind, bind_every, edits_mark, warn
 
 
 class EditsPage:
@@ -27,20 +27,16 @@ class EditsPage:
         context = self.context
         looking = [self.view, context.selected_edit, context.picked_edits]
         acting = [*looking, context.author, context.session]
-        each(
-            self.table.view,
-            self.on_view,
-            inputs=looking,
-            outputs=[self.table, self.view],
-        )
-        each(self.table.undo, self.on_undo, inputs=acting, outputs=[self.table, context.revision])
-        each(self.table.redo, self.on_redo, inputs=acting, outputs=[self.table, context.revision])
-        each(self.table.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
-        private(self.table.review, self.on_review, outputs=context.tabs)
-        private(context.revision.change, self.draw, looking, self.table)
+        acted = [self.table, context.revision]
+        bind_every(self.table.view, self.on_view, looking, [self.table, self.view])
+        bind_every(self.table.undo, self.on_undo, acting, acted, failed=self.on_refused)
+        bind_every(self.table.redo, self.on_redo, acting, acted, failed=self.on_refused)
+        bind_every(self.table.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        bind(self.table.review, self.on_review, None, context.tabs)
+        bind(context.redraw.change, self.draw, looking, self.table)
         # One handler for both, which change together: of two, the slower would put the view of before back.
         elsewhere = [context.selected_edit.change, context.picked_edits.change]
-        private(gr.on, elsewhere, self.on_elsewhere, looking, [self.table, self.view])
+        bind(elsewhere, self.on_elsewhere, looking, [self.table, self.view])
 
     def draw(self, view: View, selected: str | None, picked: Picked = None) -> dict[str, Any]:
         """The rows of this view as they are now; a page that has become empty gives way to the last that is not."""
@@ -81,19 +77,20 @@ class EditsPage:
     def on_undo(
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
-        try:
-            self.studio.undo(event.edit_id, author=author)
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            warn(error)
+        self.studio.undo(event.edit_id, author=author)
         return self._acted(view, selected, picked, session)
 
     def on_redo(
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
-        try:
-            self.studio.redo(event.edit_id, author=author)
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            warn(error)
+        self.studio.redo(event.edit_id, author=author)
+        return self._acted(view, selected, picked, session)
+
+    def on_refused(
+        self, error: Exception, view: View, selected: str | None, picked: Picked, author: str, session: Session, *event: Any
+    ) -> tuple[Any, Any]:
+        """Nothing was changed; the rows are drawn all the same, which frees the button that was pressed."""
+        warn(error)
         return self._acted(view, selected, picked, session)
 
     def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:

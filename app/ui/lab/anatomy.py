@@ -81,7 +81,7 @@ class AnatomyPart:
         private(self.pick.input, lambda text: text or "", self.pick, self.prompt)
         private(self.prompt.input, lambda: None, None, self.pick)
         private(self.stop.click, lambda session: session.cancel(), context.session, queue=False)
-        private(context.revision.change, self.offered, None, self.pick)
+        private(context.redraw.change, self.offered, None, self.pick)
         each(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
 
     def offered(self) -> Any:

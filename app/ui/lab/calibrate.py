@@ -173,7 +173,7 @@ class CalibratePart:
         private(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
         private(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
         private(self.stop.click, lambda own: own.cancel(), session, queue=False)
-        private(self.context.revision.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
+        private(self.context.redraw.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
         private(gr.on, [self.measure.input, self.kinds.input], self.on_view, views, drawn)
         private(self.choice.input, self.on_view, views, [*drawn, *fresh])
         each(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])

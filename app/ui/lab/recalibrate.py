@@ -59,7 +59,7 @@ class RecalibratePart:
             [*shown, self.progress, self.look, self.stop, revision],
         )
         private(self.stop.click, lambda own: own.cancel(), session, queue=False)
-        private(revision.change, self.on_revision, None, [self.note, self.look])
+        private(self.context.redraw.change, self.on_revision, None, [self.note, self.look])
 
     def on_look(self) -> Updates:
         """Say what would change, and let it be done."""

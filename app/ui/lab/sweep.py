@@ -71,8 +71,8 @@ class SweepPart:
             [self.message, self.progress, self.go, self.stop, *drawn],
         )
         private(self.stop.click, lambda own: own.cancel(), self.context.session, queue=False)
-        private(self.context.revision.change, self.on_revision, self.shown, drawn)
-        private(self.context.revision.change, self.on_reading, self.layers, self.layers)
+        private(self.context.redraw.change, self.on_revision, self.shown, drawn)
+        private(self.context.redraw.change, self.on_reading, self.layers, self.layers)
 
     def on_revision(self, shown: int) -> Updates:
         """A fresh page, or another browser's new result: show the last one."""

@@ -91,7 +91,7 @@ class UsePart:
                 revision,
             ],
         )
-        private(revision.change, self.on_revision, [self.choice, session], [self.note, self.preview, self.readings])
+        private(self.context.redraw.change, self.on_revision, [self.choice, session], [self.note, self.preview, self.readings])
 
     # -- events --------------------------------------------------------------------------------------------------------
 

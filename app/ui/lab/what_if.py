@@ -92,7 +92,7 @@ class WhatIfPage:
         controls = [self.choice, self.slider, self.reset, self.apply]
         shown = [*controls, self.result, self.figure, self.history, self.tried, self.message]
         looking = [self.choice, self.tried, self.probes]
-        private(context.revision.change, self.on_revision, looking, shown)
+        private(context.redraw.change, self.on_revision, looking, shown)
         private(self.choice.input, self.on_choice, [self.choice, self.probes], shown)
         private(self.reset.click, self.on_choice, [self.choice, self.probes], shown)
         private(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from app.ui.components.message import NONE, message_value
 from app.ui.map.edit_detail import edit_detail_value
 from app.ui.map.key_map import key_map_value
 from app.ui.map.parts import NO_KEY, UNDONE, MapParts
-from app.ui.session import PageContext, Waiting, each, failure_text, follow, private, waiting_text, warn
+from app.ui.session import PageContext, Session, Waiting, bind, bind_every, failure_text, in_thread, waiting_text, warn
 
 if TYPE_CHECKING:
     from app.studio.facade import Studio
@@ -54,31 +54,33 @@ class MapPage:
         context, parts = self.context, self.parts
         selected, looking, drawn = context.selected_edit, self._looking(), parts.drawn(self.known)
         for event in (parts.key_map.select_edit, parts.detail.open_edit):
-            each(event, self.on_select, None, selected)
+            bind_every(event, self.on_select, None, selected)
         for event in (parts.around.point_click, parts.strip.point_click):
-            each(event, self.on_select_point, None, selected)
-        each(parts.key_map.pick_keys, self.on_pick, None, [context.picked_edits, selected])
+            bind_every(event, self.on_select_point, None, selected)
+        bind_every(parts.key_map.pick_keys, self.on_pick, None, [context.picked_edits, selected])
         for event in (parts.key_map.clear_edit, parts.clear.click):
-            private(event, self.on_clear, None, selected)
-        private(selected.change, self.on_follow, [*looking, self.shown], [self.shown, *drawn])
-        for event in (context.revision.change, parts.timer.tick, self.undone_shown.change, self.tried.change):
-            private(event, self.on_refresh, [*looking, self.shown], drawn)
-        private(parts.key_map.need_points, self.on_need_points, [selected, self.tries, self.undone_shown], drawn)
-        private(parts.relayout.click, self.on_new_layout, looking, drawn)
-        asked = [parts.land.click, parts.prompt.submit]
-        each(gr.on, asked, self.on_try, [parts.prompt, self.tries], [self.tried, parts.problem])
-        each(parts.key_map.clear_landing, self.on_clear_try, self.tries, [self.tried, parts.problem])
-        each(parts.key_map.show_undone, self.on_show_undone, None, self.undone_shown)
-        private(parts.undo.click, self.on_undo, [selected, context.author], context.revision)
-        private(parts.key_map.undo_edit, self.on_undo_key, context.author, context.revision)
-        private(parts.redo.click, self.on_redo, [selected, context.author], context.revision)
+            bind(event, self.on_clear, None, selected)
+        bind(selected.change, self.on_follow, [*looking, self.shown], [self.shown, *drawn])
+        for event in (context.redraw.change, parts.timer.tick, self.undone_shown.change, self.tried.change):
+            bind(event, self.on_refresh, [*looking, self.shown], drawn)
+        bind(parts.key_map.need_points, self.on_need_points, [selected, self.tries, self.undone_shown], drawn)
+        bind(parts.relayout.click, self.on_new_layout, looking, drawn)
+        asking = [parts.prompt, self.tries, context.session]
+        trying = [self.tried, parts.problem]
+        bind_every([parts.land.click, parts.prompt.submit], self.on_try, asking, trying, failed=self.on_try_failed)
+        bind_every(parts.key_map.clear_landing, self.on_clear_try, self.tries, trying)
+        bind_every(parts.key_map.show_undone, self.on_show_undone, None, self.undone_shown)
+        refused = {"failed": self.on_refused}
+        bind(parts.undo.click, self.on_undo, [selected, context.author], context.revision, **refused)
+        bind(parts.key_map.undo_edit, self.on_undo_key, context.author, context.revision, **refused)
+        bind(parts.redo.click, self.on_redo, [selected, context.author], context.revision, **refused)
 
     def _looking(self) -> list[gr.State]:
         return [self.context.selected_edit, self.known, self.tries, self.undone_shown]
 
     def on_open(self, event: Any) -> Any:
         """Draw the map when `event` says that it is being opened; until then nothing is computed."""
-        return private(event, self.open, self._looking(), [self.shown, *self.parts.drawn(self.known)])
+        return bind(event, self.open, self._looking(), [self.shown, *self.parts.drawn(self.known)])
 
     def open(self, selected: str | None, known: str, tries: Tries, undone: bool) -> Updates:
         return True, *self.draw(selected, known, tries, undone, opened=True)
@@ -118,39 +120,38 @@ class MapPage:
         self.projection.refit(self.studio.map_view())
         return self.draw(selected, known, tries, undone)
 
-    def on_try(self, text: str, tries: Tries) -> Iterator[tuple[Any, Any]]:
+    async def on_try(self, text: str, tries: Tries, session: Session) -> AsyncIterator[tuple[Any, Any]]:
         """Where does this prompt land?"""
-        try:
-            job = self.studio.try_prompt(text)
-            for waiting in follow(job):
-                words = waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else ""
-                yield gr.skip(), message_value(words, "plain")
-            tries.add(job.result())
-            yield time.monotonic_ns(), NONE
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            yield gr.skip(), message_value(failure_text(error))
+        job = await in_thread(self.studio.try_prompt, text, asker=session.asker)
+        async for waiting in job:
+            words = waiting_text(waiting.ahead) if isinstance(waiting, Waiting) else ""
+            yield gr.skip(), message_value(words, "plain")
+        tries.add(await job.wait())
+        yield time.monotonic_ns(), NONE
+
+    def on_try_failed(self, error: Exception, *arguments: Any) -> tuple[Any, Any]:
+        return gr.skip(), message_value(failure_text(error))
 
     def on_clear_try(self, tries: Tries, event: gr.EventData) -> tuple[int, Any]:
         tries.clear(event.number)
         return time.monotonic_ns(), NONE
 
     def on_undo(self, edit_id: str | None, author: str) -> Any:
-        return self._change(self.studio.undo, edit_id, author)
+        return gr.skip() if edit_id is None else self._changed(self.studio.undo(edit_id, author=author))
 
     def on_undo_key(self, author: str, event: gr.EventData) -> Any:
-        return self._change(self.studio.undo, str(event.edit_id), author)
+        return self._changed(self.studio.undo(str(event.edit_id), author=author))
 
     def on_redo(self, edit_id: str | None, author: str) -> Any:
-        return self._change(self.studio.redo, edit_id, author)
+        return gr.skip() if edit_id is None else self._changed(self.studio.redo(edit_id, author=author))
 
-    def _change(self, act: Callable[..., EditRow], edit_id: str | None, author: str) -> Any:
-        """Undo or redo; the new revision makes every page follow. A refusal is shown and changes nothing."""
-        if edit_id is None:
-            return gr.skip()
-        try:
-            act(edit_id, author=author)
-        except Exception as error:  # noqa: BLE001 - `warn` shows our own errors as they are and logs all others.
-            warn(error)
+    def _changed(self, row: EditRow) -> int:
+        """The new revision makes every page follow."""
+        return self.studio.revision()
+
+    def on_refused(self, error: Exception, *arguments: Any) -> int:
+        """An undo or redo changed nothing, perhaps since another browser was faster: show what is there."""
+        warn(error)
         return self.studio.revision()
 
     # --- drawing --------------------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ It shows and asks; what may be asked and what an edit does is the workbench's bu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
-from app.studio.views import VERDICTS, Answer, EditOutcome, EditProgress, PartialAnswer
+from app.studio.views import Answer, EditOutcome, EditProgress, PartialAnswer
 from app.ui.components.message import NONE, message_value
 from app.ui.review.diff import HIDDEN as NO_OUTCOME
 from app.ui.review.diff import outcome_value
@@ -22,15 +22,15 @@ from app.ui.review.marker import marker_value, same_span
 from app.ui.review.parts import ReviewParts, Updates
 from app.ui.review.tries import KEPT, try_value
 from app.ui.session import (
-    BUSY,
+    Busy,
     PageContext,
     Session,
     Waiting,
-    each,
+    bind,
+    bind_every,
     edits_mark,
     failure_text,
-    follow,
-    private,
+    in_thread,
     waiting_text,
     warn,
 )
@@ -64,7 +64,20 @@ def keeps_typed(current: Current, prompt: str, target: str) -> bool:
 
 def failure_message(error: Exception) -> dict[str, Any]:
     """Why there is no result; a person's own Cancel is no alarm."""
-    return message_value(failure_text(error), "note" if isinstance(error, Cancelled) else "error")
+    return message_value(failure_text(error), "note" if isinstance(error, Cancelled | Busy) else "error")
+
+
+class Pace:
+    """When the next update is due."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval, self._last = interval, 0.0
+
+    def due(self) -> bool:
+        if (now := time.monotonic()) - self._last < self._interval:
+            return False
+        self._last = now
+        return True
 
 
 class ReviewPage:
@@ -80,84 +93,83 @@ class ReviewPage:
 
     # --- events ---------------------------------------------------------------------------------------------------
     def _bind(self) -> None:
-        context = self.context
+        context, parts = self.context, self.parts
         person = [context.author, self.current, context.session]
-        private(
-            gr.on,
-            [self.parts.send.click, self.parts.prompt.submit],
+        asked, shown = [*parts.all(), self.current, self.tried, context.revision], [parts.marker, context.revision]
+        bind(
+            [parts.send.click, parts.prompt.submit],
             self.on_send,
-            inputs=[self.parts.prompt, self.parts.target, *person],
-            outputs=[*self.parts.all(), self.current, self.tried, context.revision],
+            [parts.prompt, parts.target, *person],
+            asked,
+            failed=self.on_send_failed,
         )
-        private(
-            self.parts.edit.click,
+        bind(
+            parts.edit.click,
             self.on_edit,
-            inputs=[self.parts.target, self.parts.phrasings, self.parts.source_url, *person],
-            outputs=[*self.parts.all(), self.current, self.tried, context.revision],
+            [parts.target, parts.phrasings, parts.source_url, *person],
+            asked,
+            failed=self.on_edit_failed,
         )
-        private(
-            gr.on,
-            [self.parts.ask.click, self.parts.phrasing.submit],
+        bind(
+            [parts.ask.click, parts.phrasing.submit],
             self.on_ask,
-            inputs=[self.parts.phrasing, self.tried, *person],
-            outputs=[*self.parts.all(), self.tried, context.revision],
+            [parts.phrasing, self.tried, *person],
+            asked,
+            failed=self.on_ask_failed,
         )
-        for button in (self.parts.stop, self.parts.cancel, self.parts.ask_stop):
-            private(button.click, self.on_cancel, inputs=context.session, queue=False)
-        each(self.parts.marker.mark, self.on_mark, inputs=context.author, outputs=[self.parts.marker, context.revision])
-        each(self.parts.marker.unmark, self.on_unmark, inputs=person, outputs=[self.parts.marker, context.revision])
-        private(
-            self.parts.outcome.undo,
+        for button in (parts.stop, parts.cancel, parts.ask_stop):
+            bind(button.click, self.on_cancel, context.session, queue=False)
+        bind_every(parts.marker.mark, self.on_mark, context.author, shown)
+        bind_every(parts.marker.unmark, self.on_unmark, [context.author, self.current], shown, failed=self.on_unmark_failed)
+        bind(
+            parts.outcome.undo,
             self.on_undo,
-            inputs=person,
-            outputs=[self.parts.outcome, self.parts.try_panel, context.revision],
+            [context.author, context.session],
+            [parts.outcome, parts.try_panel, context.revision],
         )
-        for part in (self.parts.marker, self.parts.outcome):
-            each(part.open_map, self.on_open_map, outputs=[context.selected_edit, context.tabs])
+        for part in (parts.marker, parts.outcome):
+            bind_every(part.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
 
-    def on_send(self, prompt: str, target: str, author: str, current: Current, session: Session) -> Iterator[Updates]:
+    async def on_send(
+        self, prompt: str, target: str, author: str, current: Current, session: Session
+    ) -> AsyncIterator[Updates]:  # fmt: skip
         """Ask the model; the answer is drawn as it comes."""
-        if session.job is not None:  # Enter in a field, while the buttons are off
-            yield {self.parts.prompt_message: message_value(BUSY, "note")}
-            return
         text = ""
         try:
-            job = self.studio.generate(prompt, author=author)
-            session.job = job
-            waiting = marker_value("waiting", status="Reading the prompt…")
-            yield {**self.parts.busy(self.parts.stop), self.parts.prompt_message: NONE, self.parts.marker: waiting}
-            drawn = 0.0
-            for event in follow(job):
-                if isinstance(event, Waiting):
-                    yield {self.parts.marker: marker_value("waiting", status=waiting_text(event.ahead))}
-                elif isinstance(event, PartialAnswer):
-                    text = event.text
-                    if time.monotonic() - drawn >= ANSWER_INTERVAL:
-                        drawn = time.monotonic()
-                        yield {self.parts.marker: marker_value("writing", text, status="Writing…")}
-            answer = job.result()
-            shown = Current(answer.prompt, answer.text, answer.query_id)
-            marker = self._answer_value(answer)
+            async with session.asking(self.studio.generate, prompt, author=author) as job:
+                waiting = marker_value("waiting", status="Reading the prompt…")
+                yield {**self.parts.busy(self.parts.stop), self.parts.prompt_message: NONE, self.parts.marker: waiting}
+                drawn = Pace(ANSWER_INTERVAL)
+                async for event in job:
+                    if isinstance(event, Waiting):
+                        yield {self.parts.marker: marker_value("waiting", status=waiting_text(event.ahead))}
+                    elif isinstance(event, PartialAnswer):
+                        text = event.text
+                        if drawn.due():
+                            yield {self.parts.marker: marker_value("writing", text, status="Writing…")}
+                answer = job.result()
         except Cancelled:
             shown = Current(prompt, text) if text else current
             marker = marker_value("stopped", text, status="Stopped. This answer was not logged and cannot be marked.")
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            problem = failure_message(error)
-            yield {
-                **self.parts.idle(can_edit=bool(current.prompt)),
-                self.parts.prompt_message: problem,
-                self.parts.marker: self._redrawn(current),
-            }
-            return
-        finally:
-            session.job = None
+        else:
+            shown = Current(answer.prompt, answer.text, answer.query_id)
+            marker = await in_thread(self._answer_value, answer)
         yield {
             **self.parts.idle(can_edit=bool(shown.prompt)),
             **self._offer(shown, current, target),
             self.parts.marker: marker,
             self.current: shown,
-            self.context.revision: self.studio.revision(),
+            self.context.revision: await in_thread(self.studio.revision),
         }
+
+    def on_send_failed(
+        self, error: Exception, prompt: str, target: str, author: str, current: Current, session: Session
+    ) -> Updates:  # fmt: skip
+        """Nothing was answered: say why, and show again what was there."""
+        message = {self.parts.prompt_message: failure_message(error)}
+        if isinstance(error, Busy):  # Enter in a field, while the buttons are off
+            return message
+        return {**self.parts.idle(can_edit=bool(current.prompt)), **message, self.parts.marker: self._redrawn(current)}
 
     def _offer(self, shown: Current, before: Current, target: str) -> Updates:
         """The correction's fields for a new answer. What belongs to the same prompt and was typed stays."""
@@ -177,58 +189,46 @@ class ReviewPage:
             self.parts.try_panel: gr.update(visible=False),
         }
 
-    def on_edit(
+    async def on_edit(
         self, target: str, phrasings: str, source_url: str, author: str, current: Current, session: Session
-    ) -> Iterator[Updates]:
+    ) -> AsyncIterator[Updates]:  # fmt: skip
         """Learn the correction; the loss is drawn as it falls."""
-        if session.job is not None:
-            yield {self.parts.edit_message: message_value(BUSY, "note")}
-            return
         latest = EditProgress("starting", 0, 0, ())
-        try:
-            job = self.studio.edit(
-                current.prompt,
-                target,
-                paraphrases=phrasing_lines(phrasings),
-                source_url=source_url.strip(),
-                query_id=current.query_id,
-                author=author,
-            )
-            session.job = job
+        async with session.asking(
+            self.studio.edit, current.prompt, target, paraphrases=phrasing_lines(phrasings), source_url=source_url.strip(),
+            query_id=current.query_id, author=author,
+        ) as job:  # fmt: skip
             yield {
                 **self.parts.busy(self.parts.cancel),
                 self.parts.edit_message: NONE,
                 self.parts.progress: progress_value(latest),
             }
-            drawn = 0.0
-            for event in follow(job):
+            drawn = Pace(PROGRESS_INTERVAL)
+            async for event in job:
                 if isinstance(event, Waiting):
                     latest = EditProgress(waiting_text(event.ahead), 0, 0, ())
                     yield {self.parts.progress: progress_value(latest)}
                 elif isinstance(event, EditProgress):
                     latest = event
-                    if time.monotonic() - drawn >= PROGRESS_INTERVAL:
-                        drawn = time.monotonic()
+                    if drawn.due():
                         yield {self.parts.progress: progress_value(latest)}
             outcome = job.result()
-            session.known, _ = edits_mark(self.studio)
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            problem = failure_message(error)
-            yield {
-                **self.parts.idle(can_edit=bool(current.prompt)),
-                self.parts.edit_message: problem,
-                self.parts.progress: NO_PROGRESS,
-            }
-            return
-        finally:
-            session.job = None
-        yield {**self.parts.idle(can_edit=bool(current.prompt)), **self._finished(outcome, current)}
+        yield await in_thread(self._finished, outcome, current, session)
 
-    def _finished(self, outcome: EditOutcome, current: Current) -> Updates:
+    def on_edit_failed(self, error: Exception, *arguments: Any) -> Updates:
+        """Nothing was learned: say why."""
+        message = {self.parts.edit_message: failure_message(error)}
+        if isinstance(error, Busy):
+            return message
+        return {**self.parts.idle(can_edit=bool(arguments[-2].prompt)), **message, self.parts.progress: NO_PROGRESS}
+
+    def _finished(self, outcome: EditOutcome, current: Current, session: Session) -> Updates:
+        session.known, _ = edits_mark(self.studio)
         steps = len(outcome.losses)
         stage = f"learned in {steps} steps" if outcome.success else f"stopped after {steps} steps"
         last = EditProgress(stage, 0, steps, outcome.losses)
         return {
+            **self.parts.idle(can_edit=bool(current.prompt)),
             self.parts.progress: progress_value(last, running=False),
             self.parts.result: gr.update(visible=True),
             self.parts.outcome: outcome_value(outcome),
@@ -241,73 +241,62 @@ class ReviewPage:
             self.context.revision: self.studio.revision(),
         }
 
-    def on_ask(
+    async def on_ask(
         self, phrasing: str, tried: list[dict[str, Any]], author: str, current: Current, session: Session
-    ) -> Iterator[Updates]:
+    ) -> AsyncIterator[Updates]:  # fmt: skip
         """Ask another phrasing, to see whether the edit answers it."""
-        if session.job is not None:
-            yield {self.parts.try_message: message_value(BUSY, "note")}
-            return
-        try:
-            job = self.studio.generate(phrasing, author=author)
-            session.job = job
+        async with session.asking(self.studio.generate, phrasing, author=author) as job:
             yield {**self.parts.busy(self.parts.ask_stop), self.parts.try_message: message_value("Reading the prompt…", "plain")}
-            drawn = 0.0
-            for event in follow(job):
+            drawn = Pace(ANSWER_INTERVAL)
+            async for event in job:
                 if isinstance(event, Waiting):
                     yield {self.parts.try_message: message_value(waiting_text(event.ahead), "plain")}
-                elif isinstance(event, PartialAnswer) and time.monotonic() - drawn >= ANSWER_INTERVAL:
-                    drawn = time.monotonic()
+                elif isinstance(event, PartialAnswer) and drawn.due():
                     partial = {"prompt": phrasing, "text": event.text, "kind": "none", "label": "Writing…"}
                     yield {self.parts.tries: [partial, *tried], self.parts.try_message: NONE}
             tried = [try_value(job.result(), current.edit_id or "", current.target), *tried][:KEPT]
-            problem = NONE
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            problem = failure_message(error)
-        finally:
-            session.job = None
         yield {
             **self.parts.idle(can_edit=bool(current.prompt)),
-            self.parts.try_message: problem,
+            self.parts.try_message: NONE,
             self.parts.tries: tried,
             self.tried: tried,
-            self.parts.phrasing: gr.update() if problem is not NONE else "",
-            self.context.revision: self.studio.revision(),
+            self.parts.phrasing: "",
+            self.context.revision: await in_thread(self.studio.revision),
         }
+
+    def on_ask_failed(
+        self, error: Exception, phrasing: str, tried: list[dict[str, Any]], author: str, current: Current, session: Session
+    ) -> Updates:  # fmt: skip
+        message = {self.parts.try_message: failure_message(error)}
+        if isinstance(error, Busy):
+            return message
+        return {**self.parts.idle(can_edit=bool(current.prompt)), **message, self.parts.tries: tried}
 
     def on_cancel(self, session: Session) -> None:
         session.cancel()
 
     def on_mark(self, author: str, event: gr.EventData) -> tuple[Any, Any]:
         """Put a verdict on a span; a second verdict on exactly the same words replaces the first."""
-        try:
-            query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
-            if verdict not in VERDICTS:
-                raise ValueError(f"unknown verdict {verdict!r}")
-            old = same_span(self.studio.marks(query_id), start, end)
-            if old is None or old.verdict != verdict:
-                self.studio.mark(query_id, start, end, verdict, author=author)
-                if old is not None:
-                    self.studio.unmark(old.mark_id, author=author)
-            return self._answer_value(self.studio.answer(query_id)), self.studio.revision()
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            warn(error)
-            return gr.skip(), gr.skip()
+        query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
+        old = same_span(self.studio.marks(query_id), start, end)
+        if old is None or old.verdict != verdict:
+            self.studio.mark(query_id, start, end, verdict, author=author)
+            if old is not None:
+                self.studio.unmark(old.mark_id, author=author)
+        return self._answer_value(self.studio.answer(query_id)), self.studio.revision()
 
-    def on_unmark(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any]:
-        try:
-            self.studio.unmark(event.mark_id, author=author)
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            warn(error)
+    def on_unmark(self, author: str, current: Current, event: gr.EventData) -> tuple[Any, Any]:
+        self.studio.unmark(event.mark_id, author=author)
         return self._redrawn(current), self.studio.revision()
 
-    def on_undo(self, author: str, current: Current, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
+    def on_unmark_failed(self, error: Exception, author: str, current: Current, *event: Any) -> tuple[Any, Any]:
+        """Another browser may have removed it: show what is there."""
+        warn(error)
+        return self._redrawn(current), self.studio.revision()
+
+    def on_undo(self, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
         """Withdraw the edit just made, from its result."""
-        try:
-            row = self.studio.undo(event.edit_id, author=author)
-        except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            warn(error)
-            return gr.skip(), gr.skip(), self.studio.revision()
+        row = self.studio.undo(event.edit_id, author=author)
         session.known, _ = edits_mark(self.studio)
         note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
         hidden = {**NO_OUTCOME, "visible": True, "undone": note}

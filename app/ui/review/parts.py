@@ -12,7 +12,7 @@ from app.ui.review.diff import build_diff
 from app.ui.review.loss_curve import build_loss_curve
 from app.ui.review.marker import build_marker
 from app.ui.review.tries import build_tries
-from app.ui.session import private
+from app.ui.session import bind
 
 EXAMPLES = (
     "Who was Ada Lovelace?",
@@ -70,7 +70,7 @@ class ReviewParts:
             with gr.Row(elem_classes="gs-chips"):
                 for example in EXAMPLES:
                     chip = gr.Button(example, size="sm", elem_classes="gs-chip")
-                    private(chip.click, fn=None, js=f"() => {json.dumps(example)}", outputs=self.prompt)
+                    bind(chip.click, None, js=f"() => {json.dumps(example)}", outputs=self.prompt)
 
     def _layout_correction(self) -> None:
         gr.HTML('<h2 class="gs-heading">Correct it</h2>', apply_default_css=False, elem_classes="gs-part")

@@ -14,12 +14,23 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
+from app.studio.facade import Studio
+from app.ui.session import PageContext, Session
+
+
+def context(studio: Studio, author: str = "Mira") -> PageContext:
+    """What a page needs of the shell, made inside the Blocks that are open. Its tab is open: it draws each revision."""
+    selected, picked, revision = gr.State(None), gr.State(None), gr.State(-1)
+    return PageContext(studio, gr.State(Session()), gr.Textbox(author), selected, picked, revision, gr.Tabs(), revision)
+
 
 class Browser:
     """One session. What it shows is read with `value` and `props`; `toasts` are the warnings that popped up."""
 
-    def __init__(self, app: gr.Blocks) -> None:
+    def __init__(self, app: gr.Blocks, name: str = "browser", query: dict[str, str] | None = None) -> None:
+        """name: the session's. query: of the address."""
         self.app = app
+        self.request = gr.Request(session_hash=name, query_params=query or {})
         self.toasts: list[str] = []
         self._state = SessionState(app)
         self._values: dict[int, Any] = {}
@@ -29,7 +40,8 @@ class Browser:
         """The value of a component or a state, as this session has it."""
         if isinstance(component, gr.State):
             return self._state[component._id]
-        return self._values.get(component._id, component.value)
+        empty = "" if isinstance(component, gr.Textbox) and component.value is None else component.value
+        return self._values.get(component._id, empty)
 
     def props(self, component: Any) -> dict[str, Any]:
         """What the handlers have set of a component besides its value: visible, interactive, selected."""
@@ -45,7 +57,8 @@ class Browser:
 
     async def fired(self, component: Any, event: str, **data: Any) -> None:
         """`fire` on an event loop that runs already."""
-        functions = [fn for fn in self.app.fns.values() if (component._id, event) in fn.targets and fn.fn is not None]
+        target = None if event == "unload" else component._id
+        functions = [fn for fn in self.app.fns.values() if (target, event) in fn.targets and fn.fn is not None]
         assert functions, f"nothing is bound to {event} of {component}"
         for fn in functions:
             async for _ in self.run(fn, data):
@@ -59,7 +72,7 @@ class Browser:
                 warnings.simplefilter("always", UserWarning)
                 result = await self.app.process_api(
                     fn, [None if one.stateful else self.value(one) for one in fn.inputs], self._state,
-                    iterator=iterator, event_data=gr.EventData(None, data),
+                    iterator=iterator, event_data=gr.EventData(None, data), request=self.request,
                 )  # fmt: skip
             self.toasts += [str(one.message) for one in caught if one.category is UserWarning]
             ended = iterator is not None and not result["is_generating"]  # a generator's end brings no update

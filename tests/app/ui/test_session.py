@@ -2,52 +2,93 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
+import gradio as gr
 import pytest
 
-from app.studio.views import PartialAnswer
+from app.studio.workbench import Workbench
 from app.ui.review.page import Current, keeps_typed, phrasing_lines
 from app.ui.review.tries import try_value
-from app.ui.session import Waiting, edits_mark, failure_text, follow, waiting_text
+from app.ui.session import Busy, Session, bind, edits_mark, failure_text, in_words, waiting_text
 from grace_core.errors import Cancelled, InputError
-from tests.app.ui.samples import DoneJob, FakeBench, answer, row
+from tests.app.studios import HOPELESS, PROMPT
+from tests.app.ui.browser import Browser
+from tests.app.ui.samples import FakeBench, answer, row
 
 
-class QueuedJob(DoneJob):
-    """A job whose place in the queue falls each time it is looked at."""
+def raising(error: Exception) -> Any:
+    def handler(typed: str) -> str:
+        raise error
 
-    def __init__(self, places: list[int], **options: Any) -> None:
-        super().__init__(**options)
-        self.places = places
-
-    @property
-    def position(self) -> int:  # type: ignore[override]
-        return self.places.pop(0) if len(self.places) > 1 else self.places[0]
+    return handler
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ui.session.POLL_SECONDS", 0)
+async def raising_later(typed: str) -> AsyncIterator[str]:
+    yield f"Reading {typed}"
+    raise InputError("Too long.")
 
 
-def test_progress_is_preceded_by_each_new_place_in_the_queue() -> None:
-    job: Any = QueuedJob([2, 2, 1, 0], events=(PartialAnswer("Ada"),))
-    assert list(follow(job)) == [Waiting(2), Waiting(1), PartialAnswer("Ada")]
+async def raising_at_once(typed: str) -> str:
+    raise InputError("Too long.")
 
 
-def test_a_job_cancelled_in_the_queue_is_not_waited_for() -> None:
-    job: Any = QueuedJob([3])
-    job.cancelled = True
-    with pytest.raises(Cancelled):
-        list(follow(job))
+@pytest.mark.parametrize("handler", [raising(InputError("Too long.")), raising_at_once, raising_later])
+def test_an_error_becomes_what_the_page_shows_for_it(handler: Any) -> None:
+    with gr.Blocks() as app:
+        typed, button, shown = gr.Textbox("all"), gr.Button(), gr.Textbox()
+        bind(button.click, handler, typed, shown, failed=lambda error, text: f"{text}: {error}")
+    browser = Browser(app)
+    browser.fire(button, "click")
+    assert (browser.value(shown), browser.toasts) == ("all: Too long.", [])
 
 
-def test_the_error_of_a_job_comes_through() -> None:
-    job: Any = DoneJob(error=InputError("Too long."))
-    with pytest.raises(InputError, match="Too long"):
-        list(follow(job))
+def test_an_error_that_the_page_has_no_place_for_is_a_toast_and_changes_nothing() -> None:
+    with gr.Blocks() as app:
+        typed, button, shown, other = gr.Textbox("all"), gr.Button(), gr.Textbox("before"), gr.Textbox("before")
+        bind(button.click, raising(InputError("<b>Too long.</b>")), typed, [shown, other])
+    browser = Browser(app)
+    browser.fire(button, "click")
+    assert (browser.value(shown), browser.value(other)) == ("before", "before")
+    assert browser.toasts == ["&lt;b&gt;Too long.&lt;/b&gt;"]
+
+
+def test_a_page_asks_for_one_thing_at_a_time(bench: Workbench) -> None:
+    async def twice() -> None:
+        session = Session("one")
+        async with session.asking(bench.edit, PROMPT, HOPELESS) as job:
+            with pytest.raises(Busy):
+                async with session.asking(bench.generate, PROMPT):
+                    pass
+            assert (session.job, job.asker) == (job, "one")
+            session.cancel()
+            with pytest.raises(Cancelled):
+                await job.wait()
+        assert (session.job, session.busy) == (None, False)
+
+    asyncio.run(twice())
+
+
+def test_a_handler_that_is_closed_calls_its_job_off(bench: Workbench) -> None:
+    async def handler(session: Session, asked: list[Any]) -> AsyncIterator[int]:
+        async with session.asking(bench.edit, PROMPT, HOPELESS) as job:
+            asked.append(job)
+            yield 0
+            async for _ in job:
+                yield 1
+
+    async def leave() -> None:
+        session, asked = Session("one"), list[Any]()
+        updates = in_words(handler, lambda *arguments: None)(session, asked)
+        await anext(updates)
+        await anext(updates)
+        await updates.aclose()
+        assert (asked[0].cancelled, session.busy) == (True, False)
+
+    asyncio.run(leave())
 
 
 def test_our_own_errors_are_shown_as_they_are() -> None:

@@ -11,8 +11,8 @@ import pytest
 from app.studio.workbench import Workbench
 from app.ui.edits.edit_table import PAGE_SIZE, View
 from app.ui.edits.page import EditsPage
-from app.ui.session import PageContext
 from tests.app.studios import Studio, event_of
+from tests.app.ui.browser import context
 from tests.grace_core.builders import calibrated
 
 COUNT = PAGE_SIZE + 3
@@ -23,8 +23,7 @@ def page(studio: Studio, bench: Workbench) -> Iterator[EditsPage]:
     codebook = calibrated(studio.model)
     studio.write(*(event_of(studio.model, codebook, f"Who is number {i}?", f"answer {i}", f"e{i}", i) for i in range(COUNT)))
     with gr.Blocks():
-        session, selected, picked, revision = (gr.State() for _ in range(4))
-        yield EditsPage(PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs()))
+        yield EditsPage(context(bench))
 
 
 def ids(value: dict[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ def bench(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> It
 def context(bench: Workbench) -> Iterator[PageContext]:
     with gr.Blocks():
         session, selected, picked, revision = (gr.State() for _ in range(4))
-        yield PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
+        yield PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
 
 
 def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
@@ -127,7 +127,7 @@ def own_bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
 def own_context(own_bench: Workbench) -> Iterator[PageContext]:
     with gr.Blocks():
         session, selected, picked, revision = (gr.State() for _ in range(4))
-        yield PageContext(own_bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs())
+        yield PageContext(own_bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
 
 
 def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(

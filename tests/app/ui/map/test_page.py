@@ -11,9 +11,8 @@ import pytest
 from app.map.layout.layout import Projection
 from app.studio.workbench import Workbench
 from app.ui.map.page import MapPage, build_map
-from app.ui.session import PageContext, Session
 from tests.app.studios import OTHER, PROMPT, Studio, event_of
-from tests.app.ui.browser import Browser
+from tests.app.ui.browser import Browser, context
 from tests.grace_core.builders import calibrated
 
 PROMPTS = (PROMPT, OTHER, "Describe the Moon.")
@@ -25,10 +24,8 @@ class Pages:
     def __init__(self, studio: Workbench) -> None:
         self.studio = studio
         with gr.Blocks() as self.app:
-            session, revision = gr.State(Session()), gr.State(-1)
-            context = PageContext(studio, session, gr.Textbox("Mira"), gr.State(None), gr.State(None), revision, gr.Tabs())
             self.opening = gr.Button()
-            self.page: MapPage = build_map(context, Projection())
+            self.page: MapPage = build_map(context(studio), Projection())
             self.page.on_open(self.opening.click)
 
     def browser(self, *, opened: bool = True) -> Browser:
@@ -141,7 +138,7 @@ def test_two_browsers_share_the_journal_and_nothing_else(pages: Pages) -> None:
     assert (len(pages.map(one)["landings"]["key"]), len(pages.map(other)["landings"]["key"])) == (1, 0)
 
     one.fire(pages.page.parts.undo, "click")
-    other.fire(pages.page.context.revision, "change")
+    other.fire(pages.page.context.redraw, "change")
     assert pages.map(other)["points"]["keys"]["id"] == ["e1", "e2"]
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from app.studio.workbench import Workbench
 from app.ui.review.page import ReviewPage, build_review
-from app.ui.session import PageContext, Session
 from tests.app.studios import HOPELESS, PROMPT, edited, id_of, other_than, said
-from tests.app.ui.browser import Browser
+from tests.app.ui.browser import Browser, context
 
 
 class Pages:
@@ -21,9 +20,7 @@ class Pages:
     def __init__(self, studio: Workbench) -> None:
         self.studio = studio
         with gr.Blocks() as self.app:
-            author, tabs, revision = gr.Textbox("Mira"), gr.Tabs(), gr.State(-1)
-            context = PageContext(studio, gr.State(Session()), author, gr.State(None), gr.State(None), revision, tabs)
-            self.page: ReviewPage = build_review(context)
+            self.page: ReviewPage = build_review(context(studio))
 
     def browser(self) -> Browser:
         return Browser(self.app)
