@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grace_core.answering.attached import attached
-from grace_core.answering.generate import decode, generate, generate_batch
+from grace_core.answering.generate import decode, decode_bare, generate, generate_batch
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
@@ -99,6 +99,31 @@ def test_a_matched_target_is_never_cut_short(tiny: LanguageModel) -> None:
 def test_an_answer_never_leaves_the_context(gpt2: LanguageModel) -> None:
     found = generate(gpt2, calibrated(gpt2), "?" * 250, max_new_tokens=50)
     assert len(found.ids) <= 6
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_beside_a_prompt_that_fills_the_context_an_answer_is_what_it_is_alone(name: str, request: pytest.FixtureRequest) -> None:
+    model: LanguageModel = request.getfixturevalue(name)
+    room = model.context - len(model.prompt("a").ids)
+    long, short = "?" * (room - 3), "Hi"
+    own = [model.prompt(text) for text in (long, short)]
+    assert model.context - len(own[0].ids) < 8
+    codebook = some_codebook(model, "Where is London now?")
+    together = decode(model, codebook, own, 20)
+    alone = [decode(model, codebook, [prompt], 20)[0] for prompt in own]
+    assert [answer.ids for answer in together] == [answer.ids for answer in alone]
+    assert len(own[0].ids) + len(together[0].ids) <= model.context
+    bare = decode_bare(model, own, 20)
+    assert bare == [decode_bare(model, [prompt], 20)[0] for prompt in own] == [answer.ids for answer in alone]
+
+
+def test_tokens_of_rows_that_are_decoded_apart_are_given_with_their_row(gpt2: LanguageModel) -> None:
+    seen: list[tuple[int, int]] = []
+    found = generate_batch(
+        gpt2, calibrated(gpt2), ["?" * 250, "Hi"], max_new_tokens=20, on_token=lambda r, t: seen.append((r, t))
+    )
+    for row, answer in enumerate(found):
+        assert tuple(token for r, token in seen if r == row) == answer.ids
 
 
 def test_the_activation_is_the_prompts_own(tiny: LanguageModel) -> None:

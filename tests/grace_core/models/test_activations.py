@@ -1,16 +1,19 @@
-"""One pass for all layers gives what one pass each gives."""
+"""Hidden states are those of the whole model, and one pass for all layers gives what one pass each gives."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
+import torch
 
 from grace_core.editing.fitting import background_prompts, weights_of
-from grace_core.models.activations import activations_of, pooled_at
+from grace_core.models.activations import activations_of, hidden_after, pooled_at
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import calibrated
-from tests.grace_core.running import hooks
+from grace_core.models.pooling import pooled
+from tests.grace_core.builders import calibrated, own_weights
+from tests.grace_core.running import batch_of, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital of France and why was it chosen?")
 
@@ -37,3 +40,32 @@ def test_one_prompt_alone_and_prompts_that_begin_alike(tiny: LanguageModel) -> N
             config = replace(base, key_layer=layer, value_layer=3, pool=pool)
             alone = activations_of(tiny, config, weights, prompts, rows_at_once=1)
             np.testing.assert_allclose(rows, alone, atol=1e-4)
+
+
+def test_reading_an_activation_leaves_no_hook(tiny: LanguageModel) -> None:
+    before = hooks(tiny)
+    hidden_after(tiny, 1, batch_of(tiny, PROMPTS))
+    assert hooks(tiny) == before
+
+
+@torch.inference_mode()
+def test_hidden_states_are_those_of_the_whole_model(tiny: LanguageModel) -> None:
+    batch = batch_of(tiny, PROMPTS[:1])
+    every = tiny.module(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=True).hidden_states
+    for layer in range(1, len(tiny.blocks)):  # the last one of these is normed
+        assert torch.equal(hidden_after(tiny, layer, batch), every[layer])
+
+
+def test_activations_are_pooled_over_own_tokens_one_by_one_or_together(tiny: LanguageModel) -> None:
+    codebook = calibrated(tiny)
+    weights, prompts = codebook.encoder.weights, [tiny.prompt(text) for text in PROMPTS]
+    alone = activations_of(tiny, codebook.config, weights, prompts, rows_at_once=1)
+    together = activations_of(tiny, codebook.config, weights, prompts)
+    assert alone == pytest.approx(together, abs=1e-4)
+    assert alone.shape == (3, tiny.width)
+    assert alone.dtype == np.float32
+    for row, text in enumerate(PROMPTS):
+        batch = batch_of(tiny, [text])
+        want = pooled(hidden_after(tiny, 1, batch), [own_weights(tiny, codebook, text)], [0])[0]
+        assert alone[row].tobytes() == want.tobytes()
+    assert activations_of(tiny, codebook.config, weights, []).shape == (0, tiny.width)
