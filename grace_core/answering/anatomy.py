@@ -17,7 +17,7 @@ from grace_core.answering.generate import MAX_NEW_TOKENS, generate
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import Distance
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 
 NEAREST = 5

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Match
-from grace_core.models.hooks import Batch, block_hooks, replaced
+from grace_core.models.batch import Batch
+from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled, pooling_weights
 

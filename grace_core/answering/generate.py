@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grace_core.answering.attached import Routing, attached
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.errors import Cancelled
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 

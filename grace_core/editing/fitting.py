@@ -24,7 +24,7 @@ from grace_core.config import GraceConfig
 from grace_core.editing.siblings import siblings, vocabulary
 from grace_core.errors import InputError, ModelError
 from grace_core.models.activations import activations_of
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 from grace_core.models.sources.cache import background_file, keep_background, read_background

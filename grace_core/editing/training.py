@@ -19,8 +19,8 @@ from torch import nn
 
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled
-from grace_core.models.families.base import Row, TrainingBatch
 from grace_core.models.families.causal_training import restore
+from grace_core.models.family import Row, TrainingBatch
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.precision import Arithmetic, arithmetic_of, quicker
 from grace_core.models.prompts import Prompt

@@ -27,7 +27,7 @@ from grace_core.editing.fitting import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.models.activations import hidden_after
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 

@@ -16,7 +16,8 @@ from grace_core.codebook.encoder import TokenWeights
 from grace_core.codebook.geometry import Matrix
 from grace_core.config import GraceConfig, Pool
 from grace_core.errors import Cancelled, InputError
-from grace_core.models.hooks import Batch, Enough, block_hooks
+from grace_core.models.batch import Batch
+from grace_core.models.hooks import Enough, block_hooks
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled, pooling_weights
 from grace_core.models.prompts import Prompt

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,41 +12,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from grace_core.models.language_model import LanguageModel
-from grace_core.models.prompts import Prompt
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts of different lengths as one tensor. ids, mask: (batch, tokens). offsets: where each row's prompt begins."""
-
-    prompts: tuple[Prompt, ...]
-    ids: torch.Tensor
-    mask: torch.Tensor
-    offsets: tuple[int, ...]
-
-    @classmethod
-    def of(cls, model: LanguageModel, prompts: Sequence[Prompt], side: str = "left") -> Batch:
-        """Pad to the longest prompt, on the left (to decode from) or on the right."""
-        longest = max(len(prompt.ids) for prompt in prompts)
-        ids = torch.full((len(prompts), longest), model.end_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        offsets = []
-        for row, prompt in enumerate(prompts):
-            offset = longest - len(prompt.ids) if side == "left" else 0
-            ids[row, offset : offset + len(prompt.ids)] = torch.tensor(prompt.ids)
-            mask[row, offset : offset + len(prompt.ids)] = 1
-            offsets.append(offset)
-        return cls(tuple(prompts), ids.to(model.device), mask.to(model.device), tuple(offsets))
-
-    @property
-    def positions(self) -> torch.Tensor:
-        """(batch, tokens) each token's place in its own row; padding counts as 0."""
-        return (self.mask.cumsum(-1) - 1).clamp(min=0)
-
-    @property
-    def last(self) -> tuple[int, ...]:
-        """Index of each row's last prompt token."""
-        return tuple(offset + len(prompt.ids) - 1 for offset, prompt in zip(self.offsets, self.prompts, strict=True))
 
 
 def replaced(hidden: torch.Tensor, values: dict[int, NDArray[np.float32]], last: Sequence[int]) -> torch.Tensor | None:

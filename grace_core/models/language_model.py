@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from grace_core.codebook.template import Template
 from grace_core.errors import InputError, ModelError
 from grace_core.models.blocks import Blocks
-from grace_core.models.families.base import Family, Ways
+from grace_core.models.family import Family, Ways
 from grace_core.models.prompts import Prompt, Prompts
 
 LearnIn = Literal["auto", "float32", "bfloat16"]
@@ -48,7 +48,7 @@ class LanguageModel:
         module: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        family: Family,
+        family: Family[LanguageModel],
         cache_dir: Path | None = None,
         learn_in: LearnIn = "auto",
     ) -> None:
@@ -65,7 +65,7 @@ class LanguageModel:
         if learn_in not in get_args(LearnIn):
             raise InputError(f"learn_in is {learn_in!r}; use one of {', '.join(get_args(LearnIn))}.")
         self.name, self.cache_dir, self.learn_in = name, cache_dir, learn_in
-        self.family = family
+        self.family: Family[LanguageModel] = family
         self.ways = Ways()
         self._wrap(module)
         self.found = _Found()

@@ -16,11 +16,8 @@ from grace_core.errors import ModelError
 from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel, LearnIn
-from grace_core.models.prompts import Prompt
 from grace_core.models.self_check import checked
 from grace_core.models.sources.resolve import DEFAULT_MODEL, INDEX_FILE, default_cache_dir, resolve_model
-
-__all__ = ["LanguageModel", "Prompt", "load_model"]
 
 log = logging.getLogger(__name__)
 
@@ -61,27 +58,7 @@ def load_model(
     _refuse_files_elsewhere(shown, folder)
     report("Loading weights", 0.9)
     family = Causal()
-    try:
-        with quiet_transformers():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            _refuse_other_families(shown, config, family)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
-                trust_remote_code=False,
-            )  # fmt: skip
-    except ModelError:
-        raise
-    except Exception as error:
-        # A folder is a stranger's: whatever goes wrong while it is read is told as its fault.
-        raise ModelError(f"{shown} in {folder} cannot be loaded: {_first_line(error)}") from error
-    module, report_of = loaded
-    absent = sorted(report_of["missing_keys"]) + sorted(str(key) for key in report_of["mismatched_keys"])
-    if absent:
-        raise ModelError(
-            f"{shown} in {folder} lacks {len(absent)} of its weights, such as {absent[0]}; fetch it again. "
-            "(They would have been made up at random.)"
-        )
+    module, tokenizer = _read(shown, folder, family)
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = LanguageModel(
         _short_name(name_or_path), module.to(where), tokenizer, family=family, cache_dir=cache_dir, learn_in=learn_in
@@ -96,6 +73,32 @@ def load_model(
 
 _SHOWN = 200
 """Characters of a name that a message repeats."""
+
+
+def _read(shown: str, folder: Path, family: Causal) -> tuple[Any, Any]:
+    """Module and tokenizer of a folder."""
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            _refuse_other_families(shown, config, family)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
+                trust_remote_code=False,
+            )  # fmt: skip
+    except ModelError:
+        raise
+    except Exception as error:
+        # A folder is a stranger's: whatever goes wrong while it is read is told as its fault.
+        raise ModelError(f"{shown} in {folder} cannot be loaded: {_first_line(error)}") from error
+    module, report = loaded
+    absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if absent:
+        raise ModelError(
+            f"{shown} in {folder} lacks {len(absent)} of its weights, such as {absent[0]}; fetch it again. "
+            "(They would have been made up at random.)"
+        )
+    return module, tokenizer
 
 
 def _refuse_other_families(shown: str, config: Any, family: Causal) -> None:

@@ -16,9 +16,10 @@ import torch
 from grace_core.codebook.encoder import TokenWeights
 from grace_core.errors import ModelError
 from grace_core.models.activations import hidden_after, pooled_at
-from grace_core.models.families.base import Row, Ways
+from grace_core.models.batch import Batch
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
-from grace_core.models.hooks import Batch, block_hooks, replaced
+from grace_core.models.family import Row, Ways
+from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 

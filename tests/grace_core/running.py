@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 
 

@@ -1,1 +1,1 @@
-"""Kinds of model, one file each: what it can do as data, and how it is run. Knows no codebook."""
+"""Families of models, one file each: what one is as data, and how its models are run (`models.family` is what each offers)."""

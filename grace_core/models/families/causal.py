@@ -9,10 +9,10 @@ import torch
 from transformers import DynamicCache
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from grace_core.models.families.base import Decoding, Row, TrainingBatch, Traits
+from grace_core.models.batch import Batch
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
 from grace_core.models.families.passes import Past, cache_of, kept, run
-from grace_core.models.hooks import Batch
+from grace_core.models.family import Decoding, Row, TrainingBatch, Traits
 from grace_core.models.language_model import LanguageModel
 
 
@@ -55,7 +55,7 @@ class Causal:
 
 
 class CausalDecoding:
-    """Greedy steps of one batch; see `base.Decoding`."""
+    """Greedy steps of one batch; see `family.Decoding`."""
 
     def __init__(self, model: LanguageModel, batch: Batch) -> None:
         """Nothing runs yet."""

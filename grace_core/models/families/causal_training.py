@@ -15,15 +15,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from grace_core.models.families.base import Row
+from grace_core.models.batch import Batch
 from grace_core.models.families.passes import Past, cache_of, kept, run
-from grace_core.models.hooks import Batch, Enough, block_hooks
+from grace_core.models.family import Row
+from grace_core.models.hooks import Enough, block_hooks
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
 
 class ShortBatch:
-    """`base.TrainingBatch` with the blocks above the value alone.
+    """`family.TrainingBatch` with the blocks above the value alone.
 
     A row is: the tokens that all prompts begin with, padding, the rest of its prefix (all but the last `positions` prompt
     tokens), its suffix (those tokens and the target), padding.
@@ -103,7 +104,7 @@ class ShortBatch:
 
 
 class LongBatch:
-    """`base.TrainingBatch` by whole passes, for models on which nothing may be left out. Padded on the right."""
+    """`family.TrainingBatch` by whole passes, for models on which nothing may be left out. Padded on the right."""
 
     def __init__(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> None:
         """Nothing runs yet."""

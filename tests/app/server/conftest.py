@@ -13,7 +13,7 @@ from app.server.guards import Hosts
 from app.server.shell import build_app
 from app.server.web import WebServer, make_web
 from app.studio.facade import Studio
-from grace_core.models.load import LanguageModel
+from grace_core.models.language_model import LanguageModel
 from tests.app.studios import Studio as Studios
 
 

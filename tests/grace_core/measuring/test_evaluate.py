@@ -19,7 +19,7 @@ from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
 from grace_core.measuring import evaluate as evaluation
 from grace_core.measuring.evaluate import Case, Report, evaluate, unchanged
-from grace_core.models.hooks import Batch
+from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import NAMES, PHRASES
 from tests.grace_core.taught import ANSWERS

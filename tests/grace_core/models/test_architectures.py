@@ -17,8 +17,8 @@ from grace_core.config import GraceConfig
 from grace_core.editing.training import Task, train_values
 from grace_core.errors import ModelError
 from grace_core.models.activations import activations_of, pooled_at
-from grace_core.models.families.base import Row, Ways
 from grace_core.models.families.causal_training import LongBatch
+from grace_core.models.family import Row, Ways
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
 from tests.grace_core.builders import edit_for

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from grace_core.models.families.base import Row
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
+from grace_core.models.family import Row
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
 from tests.grace_core.running import batch_of, logits

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
+from grace_core.models.batch import Batch
 from grace_core.models.prompts import Prompt
 
-if TYPE_CHECKING:
-    from grace_core.models.hooks import Batch
-    from grace_core.models.language_model import LanguageModel
+Model = TypeVar("Model", contravariant=True)
+"""`LanguageModel`, which holds a family and so stands above this module."""
 
 
 @dataclass(frozen=True)
@@ -85,30 +85,30 @@ class Decoding(Protocol):
         ...
 
 
-class Family(Protocol):
-    """How the models of one family are run."""
+class Family(Protocol[Model]):
+    """How the models of one family are run; each family is a file in `families`."""
 
     @property
     def traits(self) -> Traits:
         """What this family is."""
         ...
 
-    def logits(self, model: LanguageModel, batch: Batch) -> torch.Tensor:
+    def logits(self, model: Model, batch: Batch) -> torch.Tensor:
         """(batch, tokens, vocabulary) of one whole pass without a cache."""
         ...
 
-    def decoding(self, model: LanguageModel, batch: Batch) -> Decoding:
+    def decoding(self, model: Model, batch: Batch) -> Decoding:
         """Answer a batch that is padded on the left."""
         ...
 
-    def start_of(self, model: LanguageModel, ids: Sequence[int]) -> Any:
+    def start_of(self, model: Model, ids: Sequence[int]) -> Any:
         """What is kept of tokens that prompts begin with, for `read`."""
         ...
 
-    def read(self, model: LanguageModel, batch: Batch, start: Any | None = None) -> None:
+    def read(self, model: Model, batch: Batch, start: Any | None = None) -> None:
         """Run a batch that is padded on the right, for hooks to read; behind `start`, where its rows begin with that."""
         ...
 
-    def training_batch(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> TrainingBatch:
+    def training_batch(self, model: Model, layer: int, positions: int, rows: Sequence[Row]) -> TrainingBatch:
         """What training a value after block `layer` at the last `positions` prompt tokens needs."""
         ...
