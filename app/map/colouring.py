@@ -72,7 +72,7 @@ def distances_to_queries(view: MapView, index: int, distance: Distance, *, neare
     return found
 
 
-def membership(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.int8]:
+def query_classes(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.int8]:
     """For each query, exactly: OWN (this edit answers it now), CONTESTED (in its ε, another key is nearer) or OUTSIDE.
 
     OWN is the codebook's own word (`MapQuery.edit_id` is what answers now); the rest is asked of the vectors.
@@ -84,11 +84,11 @@ def membership(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.in
 
 
 def groups(view: MapView, chosen: int | None, to_queries: NDArray[np.float64] | None) -> Groups:
-    """The queries as the map colours them: by what answers them, or by membership of the chosen key.
+    """The queries as the map colours them: by what answers them, or by what they are to the chosen key.
 
     to_queries: exact distances from the chosen key, see `exact_distances`.
     """
-    return _by_answer(view) if chosen is None or to_queries is None else _by_membership(view, chosen, to_queries)
+    return _by_answer(view) if chosen is None or to_queries is None else _by_class(view, chosen, to_queries)
 
 
 def key_colours(view: MapView, chosen: int | None, contesting: frozenset[int]) -> list[str]:
@@ -130,7 +130,7 @@ def _by_answer(view: MapView) -> Groups:
     )
 
 
-def _by_membership(view: MapView, chosen: int, to_queries: NDArray[np.float64]) -> Groups:
+def _by_class(view: MapView, chosen: int, to_queries: NDArray[np.float64]) -> Groups:
     classes = classes_of(view, chosen, to_queries)
     contesting = _contesting(view, classes)
     return Groups(

@@ -9,12 +9,13 @@ from app.charts.plotly import shorten
 from app.map.circles import Inside
 from app.map.colouring import COLOURED_KEYS, CROWD, Groups
 from app.map.scene import MapScene
-from app.studio.views import Landed, MapView
+from app.map.trials import Landed
+from app.studio.views import MapView
 
-Symbol = Literal["key", "dot", "ball", "star"]
+Symbol = Literal["key", "dot", "circle", "star"]
 
 # With more keys than this, no circles are drawn until one is selected.
-BALLS = 400
+CIRCLES = 400
 # Pairs of circle and query that are compared for the note under a map without a selection.
 _COMPARED = 200_000
 
@@ -36,14 +37,14 @@ def legend(view: MapView, by_class: Groups, chosen: int | None) -> tuple[LegendI
         several = chosen is None and 1 < len(view.keys) <= COLOURED_KEYS and group.label == "answered by an edit"
         label = "answered by an edit, in its key's colour" if several else group.label
         items.append(LegendItem(label, len(group.rows), group.swatch, "dot"))
-    if len(view.keys) <= (BALLS if chosen is None else CROWD):
-        items.append(LegendItem("ε, approximate", None, "@muted", "ball"))
+    if len(view.keys) <= (CIRCLES if chosen is None else CROWD):
+        items.append(LegendItem("ε, approximate", None, "@muted", "circle"))
     elif chosen is not None:
-        items.append(LegendItem("ε, approximate", None, "@own", "ball"))
+        items.append(LegendItem("ε, approximate", None, "@own", "circle"))
     return tuple(items)
 
 
-def probe_legend(count: int) -> tuple[LegendItem, ...]:
+def tried_legend(count: int) -> tuple[LegendItem, ...]:
     """The line of the prompts that are tried and not logged, where there are any."""
     return (LegendItem("prompt tried" if count == 1 else "prompts tried", count, "@text", "star"),) if count else ()
 
@@ -65,8 +66,8 @@ def note(scene: MapScene, chosen: int | None) -> str:
     else:
         colour = "Colours are exact: which queries the selected edit answers now."
     parts = [colour, "Positions and dashed circles are approximate: a plane cannot keep every distance."]
-    if chosen is None and keys > BALLS:
-        parts.append(f"With more than {BALLS} keys, circles are left out until one is selected.")
+    if chosen is None and keys > CIRCLES:
+        parts.append(f"With more than {CIRCLES} keys, circles are left out until one is selected.")
     elif len(scene.view.queries):
         circle = "its circle" if chosen is not None or keys == 1 else "a circle"
         radius = "ε" if chosen is not None or keys == 1 else "that key's ε"

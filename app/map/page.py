@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.errors import NotFound
-from app.map.layout.layout import UMAP_FROM, Activity, Layout, Projection
+from app.map.layout.layout import UMAP_FROM, Layout, Projection
+from app.map.layout.umap_worker import Activity
 from app.map.scene import MapScene
 from app.map.surroundings import Radial, radial, rings_of
-from app.map.undone_keys import Withdrawn, WithdrawnKeys
-from app.studio.views import EditDetail, Landed, MapMoment, MapView, Tries
+from app.map.trials import Landed, Tries, landed
+from app.map.undone_keys import UndoneOnMap, UndonePlaces
+from app.studio.views import EditDetail, MapMoment, MapView
 
 if TYPE_CHECKING:
     from app.studio.facade import Studio
@@ -32,7 +35,7 @@ class Look:
     missing: str
     radial: Radial | None
     landed: tuple[Landed, ...]
-    withdrawn: Withdrawn
+    undone: UndoneOnMap
     activity: Activity | None
     status: str
 
@@ -41,26 +44,27 @@ class MapDesk:
     """Looks things up for the map page. Thread-safe."""
 
     def __init__(self, studio: Studio, projection: Projection) -> None:
-        self._bench = studio
+        self._studio = studio
         self._projection = projection
         self._scene: MapScene | None = None
-        self._withdrawn = WithdrawnKeys(studio, projection)
+        self._undone = UndonePlaces(studio, projection)
         self._lock = threading.Lock()
 
     def look(self, selected: str | None, tries: Tries | None = None, *, opened: bool = False, undone: bool = False) -> Look:
         """Everything with this edit selected. opened: see `Projection.layout`. undone: show the keys of undone edits."""
-        moment = self._bench.map_moment()
+        moment = self._studio.map_moment()
         scene = self._scene_of(moment, opened)
         activity = self._projection.activity
         detail, missing = self._detail(selected)
-        return Look(
-            scene, detail, missing, self._radial(scene, selected, moment), self._landed(scene, tries or Tries(), moment),
-            self._withdrawn.look(moment, scene.layout, shown=undone), activity, _status(scene.view, scene.layout, activity),
-        )  # fmt: skip
+        around = self._radial(scene, selected, moment)
+        tried = landed(scene, tries or Tries(), moment, partial(self._located, scene))
+        places = self._undone.look(moment, scene.layout, shown=undone)
+        status = _status(scene.view, scene.layout, activity)
+        return Look(scene, detail, missing, around, tried, places, activity, status)
 
     def scene(self, *, opened: bool = False) -> MapScene:
         """All points as they are now; the same object until one of them changes."""
-        return self._scene_of(self._bench.map_moment(), opened)
+        return self._scene_of(self._studio.map_moment(), opened)
 
     def _scene_of(self, moment: MapMoment, opened: bool) -> MapScene:
         view = moment.view
@@ -80,35 +84,15 @@ class MapDesk:
             scene.view, scene.layout, row, distance=scene.distance, rings=around, to_queries=scene.to_queries(row)
         )  # fmt: skip
 
-    def _landed(self, scene: MapScene, tries: Tries, moment: MapMoment) -> tuple[Landed, ...]:
-        """Under the codebook as it is now: an edit may have come or gone since a prompt was typed."""
-        numbered = [(number, probe) for number, probe in tries.numbered if probe.query_space_id == moment.query_space_id]
-        if not numbered:
-            return ()
-        codebook = moment.codebook
-        vectors = codebook.encoder(np.stack([probe.activation for _, probe in numbered]))
-        landed = []
-        for (number, probe), vector, match in zip(numbered, vectors, codebook.match(vectors), strict=True):
-            x, y = self._place(scene, vector)
-            row = None if match.entry is None else scene.row_of.get(match.entry.edit_id)
-            key = None if row is None else scene.view.keys[row]
-            landed.append(Landed(number, probe.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
-        return tuple(landed)
-
-    def _place(self, scene: MapScene, vector: np.ndarray) -> tuple[float, float]:
-        """Each by itself, so that it stays where it is when others come and go."""
-        name = f"place {vector.tobytes().hex()}"
-        if name not in scene.kept:
-            ((x, y),) = self._projection.locate(scene.view, vector[None]).tolist()
-            scene.kept[name] = (x, y)
-        place: tuple[float, float] = scene.kept[name]
-        return place
+    def _located(self, scene: MapScene, vector: np.ndarray) -> tuple[float, float]:
+        ((x, y),) = self._projection.locate(scene.view, vector[None]).tolist()
+        return x, y
 
     def _detail(self, selected: str | None) -> tuple[EditDetail | None, str]:
         if selected is None:
             return None, ""
         try:
-            return self._bench.detail(selected), ""
+            return self._studio.detail(selected), ""
         except NotFound as error:
             return None, str(error)
 

@@ -1,7 +1,7 @@
 """What a selection changes on the map: which points are coloured how, circles, labels, legend.
 
 A browser has the points already (`MapScene.points`), so a click moves kilobytes, whatever their number; key_map.js
-puts the two together. Positions and circles are approximate, colours are exact: membership is computed from the
+puts the two together. Positions and circles are approximate, colours are exact: what answers a query is computed from the
 vectors themselves, never from the plane. Colours are tokens of `palette.PALETTES`.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.map.colouring import COLOURED_KEYS, CROWD, groups, key_colours
 from app.map.key_names import key_names
-from app.map.legend import BALLS, LegendItem, legend, note
+from app.map.legend import CIRCLES, LegendItem, legend, note
 from app.map.scene import MapScene
 
 _CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 49))
@@ -69,29 +69,29 @@ def _painted(scene: MapScene, chosen: int | None) -> Paint:
             "chosen": chosen,
         },
         "distances": None if distances is None else distances.round(3).tolist(),
-        "balls": _balls(scene, colours, chosen),
+        "circles": _circles(scene, colours, chosen),
         "names": key_names(scene, chosen),
     }
     return Paint(value, legend(view, by_class, chosen), note(scene, chosen))
 
 
-def _balls(scene: MapScene, colours: list[str], chosen: int | None) -> list[dict[str, Any]]:
+def _circles(scene: MapScene, colours: list[str], chosen: int | None) -> list[dict[str, Any]]:
     """Dashed circles, the selected one last and tinted. Too many would hide the map: then the selected one alone."""
     keys = len(scene.view.keys)
-    all_drawn = keys <= (BALLS if chosen is None else CROWD)
+    all_drawn = keys <= (CIRCLES if chosen is None else CROWD)
     rows = [row for row in range(keys) if row != chosen] if all_drawn else []
     members: dict[str, list[int]] = {}
     for row in rows:
         members.setdefault(colours[row], []).append(row)
     faint = chosen is not None or keys > CROWD
-    traces = [_circles(scene, some, scene.radii(some), colour, faint) for colour, some in members.items()]
+    traces = [_dashed(scene, some, scene.radii(some), colour, faint) for colour, some in members.items()]
     if chosen is not None:
         radius = np.array([scene.shown_radius(chosen)])
-        traces.append(_circles(scene, [chosen], radius, "@own", False) | {"fill": "toself", "fillcolor": "@own-soft"})
+        traces.append(_dashed(scene, [chosen], radius, "@own", False) | {"fill": "toself", "fillcolor": "@own-soft"})
     return traces
 
 
-def _circles(scene: MapScene, rows: Sequence[int], radii: NDArray[np.float64], colour: str, faint: bool) -> dict[str, Any]:
+def _dashed(scene: MapScene, rows: Sequence[int], radii: NDArray[np.float64], colour: str, faint: bool) -> dict[str, Any]:
     centres = scene.layout.keys[list(rows)]
     circles = radii[:, None] * _CIRCLE[None]  # (keys, points of a circle)
     x = np.concatenate([centres[:, :1] + circles.real, np.full((len(rows), 1), np.nan)], axis=1).round(4).ravel()
@@ -100,7 +100,7 @@ def _circles(scene: MapScene, rows: Sequence[int], radii: NDArray[np.float64], c
         "type": "scatter",
         "mode": "lines",
         "name": "ε, approximate",
-        "meta": "ball",
+        "meta": "circle",
         "x": [None if value != value else value for value in x.tolist()],
         "y": [None if value != value else value for value in y.tolist()],
         "hoverinfo": "skip",

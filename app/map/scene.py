@@ -1,6 +1,6 @@
 """The map's points, and what is asked of them again and again: pure, computed once and kept with the scene.
 
-`MapScene.points` is what a browser is sent once; what a selection changes is `map_figure.paint`. Positions are
+`MapScene.points` is what a browser is sent once; what a selection changes is `paint.paint`. Positions are
 approximate, distances are those of the query space.
 """
 
@@ -117,7 +117,7 @@ class MapScene:
         return min(NOMINAL[0] / (right - left), NOMINAL[1] / (top - bottom))
 
     def radii(self, rows: Sequence[int]) -> NDArray[np.float64]:
-        """Map radii of these keys' circles, see `balls.drawn_radii`."""
+        """Map radii of these keys' circles, see `circles.drawn_radii`."""
         missing = [row for row in rows if row not in self._radii]
         if missing:
             found = drawn_radii(self.view, self.layout, self.distance, missing)
@@ -129,7 +129,7 @@ class MapScene:
         return max(float(self.radii([row])[0]), (0.65 * (self.key_size + 6) + 5.0) / self.pixels)
 
     def to_queries(self, row: int) -> NDArray[np.float64]:
-        """(queries,) distances from the key at `row`, see `membership.distances_to_queries`."""
+        """(queries,) distances from the key at `row`, see `colouring.distances_to_queries`."""
         found = self._asked.get(row)
         if found is None:
             found = distances_to_queries(self.view, row, self.distance)

@@ -21,7 +21,7 @@ SHOWN = 300
 
 
 @dataclass(frozen=True)
-class WithdrawnKey:
+class UndoneKey:
     """An undone edit and where its key would stand."""
 
     edit_id: str
@@ -32,27 +32,27 @@ class WithdrawnKey:
 
 
 @dataclass(frozen=True)
-class Withdrawn:
+class UndoneOnMap:
     """count: how many edits are undone at all. keys: the newest of them, where they are to be shown."""
 
     count: int
-    keys: tuple[WithdrawnKey, ...] = ()
+    keys: tuple[UndoneKey, ...] = ()
 
 
-class WithdrawnKeys:
+class UndonePlaces:
     """Finds them. Thread-safe; shared by all browsers."""
 
     def __init__(self, studio: Studio, projection: Projection) -> None:
-        self._bench = studio
+        self._studio = studio
         self._projection = projection
         self._lock = threading.Lock()
-        self._kept: tuple[str, Layout, Withdrawn] | None = None
+        self._kept: tuple[str, Layout, UndoneOnMap] | None = None
 
-    def look(self, moment: MapMoment, layout: Layout, *, shown: bool) -> Withdrawn:
+    def look(self, moment: MapMoment, layout: Layout, *, shown: bool) -> UndoneOnMap:
         """All of them among the points of that moment; only their number where they are not to be shown."""
-        undone = self._bench.undone_keys(SHOWN if shown else 0)
+        undone = self._studio.undone_keys(SHOWN if shown else 0)
         if not undone.edits or undone.version != moment.view.version:
-            return Withdrawn(undone.count)  # or the journal has gone on: the page looks again at once
+            return UndoneOnMap(undone.count)  # or the journal has gone on: the page looks again at once
         with self._lock:
             if self._kept is not None and self._kept[0] == undone.version and self._kept[1] is layout:
                 return self._kept[2]
@@ -61,8 +61,8 @@ class WithdrawnKeys:
         if new:
             found = self._projection.locate(moment.view, undone.vectors[new]).tolist()
             places |= {undone.edits[i].edit_id: (x, y) for i, (x, y) in zip(new, found, strict=True)}
-        keys = (WithdrawnKey(edit.edit_id, edit.prompt, edit.target, *places[edit.edit_id]) for edit in undone.edits)
-        result = Withdrawn(undone.count, tuple(keys))
+        keys = (UndoneKey(edit.edit_id, edit.prompt, edit.target, *places[edit.edit_id]) for edit in undone.edits)
+        result = UndoneOnMap(undone.count, tuple(keys))
         with self._lock:
             self._kept = undone.version, layout, result
         return result

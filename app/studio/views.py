@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -346,37 +346,3 @@ class Trial:
     prompt: str
     activation: np.ndarray = field(repr=False)
     query_space_id: str = ""
-
-
-@dataclass
-class Tries:
-    """The probes that one browser looks at, numbered in the order in which they were tried; changed in place."""
-
-    MOST: ClassVar[int] = 8
-    numbered: tuple[tuple[int, Trial], ...] = ()
-
-    def add(self, probe: Trial) -> None:
-        """One more. Tried again, a prompt is the newest; of very many the oldest leaves."""
-        number = self.numbered[-1][0] + 1 if self.numbered else 1
-        kept = [(own, one) for own, one in self.numbered if one.prompt != probe.prompt]
-        self.numbered = (*kept, (number, probe))[-self.MOST :]
-
-    def clear(self, number: int | None) -> None:
-        """Forget the one with this number; None: all."""
-        self.numbered = () if number is None else tuple(one for one in self.numbered if one[0] != number)
-
-
-@dataclass(frozen=True)
-class Landed:
-    """Where a probe lands on the map, and its nearest key (None: there is no key) under the present codebook.
-
-    number: the probe's, see `Tries`.
-    """
-
-    number: int
-    prompt: str
-    x: float
-    y: float
-    key: MapKey | None
-    distance: float
-    matched: bool

@@ -26,10 +26,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class SavedLayout:
-    """What is kept. known: points by their ids. reading: whose vectors they have. recalibrated: these have changed since."""
+    """What is kept. known: points by their ids. query_space_id: of their vectors. recalibrated: these have changed since."""
 
     method: Method
-    reading: str
+    query_space_id: str
     recalibrated: bool
     known: dict[str, Placed]
 
@@ -46,7 +46,7 @@ class SavedLayout:
                 file,
                 format=np.array(_FORMAT),
                 method=np.array(self.method),
-                reading=np.array(self.reading, dtype=np.str_),
+                reading=np.array(self.query_space_id, dtype=np.str_),
                 recalibrated=np.array(self.recalibrated),
                 ids=np.array(list(self.known), dtype=np.str_),
                 digests=np.array([placed.digest for placed in self.known.values()], dtype=np.str_),

@@ -1,4 +1,4 @@
-"""Planar geometry of the map: vectors → 2-D points, all pure functions of their arguments.
+"""Where points of the map are placed: vectors → 2-D points, all pure functions of their arguments.
 
 Nothing here knows a page, a thread, a file or UMAP. Everything is deterministic: no random number is drawn.
 Vectors are (points, width); coordinates (points, 2).
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import euclidean_distances
 
 from grace_core.codebook.geometry import rough_distances
 
@@ -30,9 +33,7 @@ _CHUNK = 1024
 
 def distances(left: np.ndarray, right: np.ndarray) -> Array:
     """Euclidean distances, (left, right). Rounding leaves up to about 1e-7 where the truth is 0."""
-    a, b = np.asarray(left, np.float64), np.asarray(right, np.float64)
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * (a @ b.T)
-    found: Array = np.sqrt(np.maximum(squared, 0.0))
+    found: Array = euclidean_distances(np.asarray(left, np.float64), np.asarray(right, np.float64))
     return found
 
 
@@ -50,18 +51,13 @@ def principal(vectors: np.ndarray) -> Array:
 
     The sign of each axis is fixed (its largest coordinate is positive), so equal input gives an equal map.
     """
-    centred = np.asarray(vectors, np.float64)
-    centred = centred - centred.mean(0, keepdims=True)
-    count, width = centred.shape
+    count, width = vectors.shape
     xy = np.zeros((count, 2))
     if count < 2:
         return xy
-    if count <= width:
-        values, axes = np.linalg.eigh(centred @ centred.T)
-        leading = axes[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0.0))
-    else:
-        _, axes = np.linalg.eigh(centred.T @ centred)
-        leading = centred @ axes[:, ::-1][:, :2]
+    solver = "full" if count <= width else "covariance_eigh"
+    with np.errstate(invalid="ignore"):  # points that are all the same have no variance to take a share of
+        leading = PCA(min(2, count, width), svd_solver=solver).fit_transform(np.asarray(vectors, np.float64))
     xy[:, : leading.shape[1]] = leading
     signs = np.sign(xy[np.abs(xy).argmax(0), np.arange(2)])
     return xy * np.where(signs == 0, 1.0, signs)
@@ -221,8 +217,7 @@ def align(xy: np.ndarray, reference: np.ndarray) -> tuple[Array, Array]:
     A new layout keeps the orientation of the old one this way. Scale is left alone.
     """
     source, goal = np.asarray(xy, np.float64), np.asarray(reference, np.float64)
-    u, _, vt = np.linalg.svd((source - source.mean(0)).T @ (goal - goal.mean(0)))
-    rotation: Array = u @ vt
+    rotation, _ = orthogonal_procrustes(source - source.mean(0), goal - goal.mean(0))
     return rotation, goal.mean(0) - source.mean(0) @ rotation
 
 

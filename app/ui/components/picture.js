@@ -23,7 +23,7 @@ export function lines(text, length) {
   return found;
 }
 
-const SYMBOLS = { key: "diamond", dot: "circle", ball: "circle-open", star: "star", undone: "diamond-open" };
+const SYMBOLS = { key: "diamond", dot: "circle", circle: "circle-open", star: "star", undone: "diamond-open" };
 
 /** Plotly reads tags and entities in every text.
  * @param {string} text */
@@ -56,7 +56,7 @@ export function pictureOf(figure, { title, note = "", legend = [], width, height
   const entries = legend.map(({ label, count, colour, symbol }) => ({
     type: "scatter", mode: "markers", x: [null], y: [null], showlegend: true, hoverinfo: "skip",
     name: escaped(count === null ? label : `${count.toLocaleString("en")} ${label}`),
-    marker: { size: 10, symbol: SYMBOLS[symbol] ?? "circle", color: colour, line: { color: colour, width: symbol === "ball" ? 1.5 : 0 } },
+    marker: { size: 10, symbol: SYMBOLS[symbol] ?? "circle", color: colour, line: { color: colour, width: symbol === "circle" ? 1.5 : 0 } },
   }));
   return {
     width, height: whole,

@@ -53,7 +53,7 @@ function diamonds(value, at, { marks }) {
 }
 
 /** Hollow diamonds where the keys of undone edits stood. */
-function withdrawn(value, at) {
+function undoneKeys(value, at) {
   const { keys } = value.undone;
   if (!keys.id.length) return [];
   return [{
@@ -64,13 +64,13 @@ function withdrawn(value, at) {
   }];
 }
 
-/** Marks of a moment: keys withdrawn just now, the point picked in the list, and where prompts land. */
+/** Marks of a moment: keys undone just now, the point picked in the list, and where prompts land. */
 function extras(value, at, { ghosts, ring }) {
   const type = typeOf(at);
   const traces = [];
   const gone = ghosts.filter((one) => !value.undone.keys.id.includes(one.id));
   if (gone.length) {
-    traces.push({ type, mode: "markers", name: "withdrawn", meta: "ghost", hoverinfo: "skip",
+    traces.push({ type, mode: "markers", name: "undone", meta: "ghost", hoverinfo: "skip",
       x: gone.map((one) => one.x), y: gone.map((one) => one.y),
       marker: { symbol: "diamond-open", size: at.sizes.key, color: "@muted", opacity: Math.min(...gone.map((one) => one.opacity)) } });
   }
@@ -106,11 +106,11 @@ function stars({ landings }, at) {
 
 export function mapFigure(value, at, own) {
   const ranges = rangesWith(at.ranges, value.landings);
-  const faded = (ball) => (own.marks ? { ...ball, opacity: ball.opacity * 0.4 } : ball);
-  const around = own.plain ? [] : value.paint.balls.map(faded);
+  const faded = (circle) => (own.marks ? { ...circle, opacity: circle.opacity * 0.4 } : circle);
+  const around = own.plain ? [] : value.paint.circles.map(faded);
   const above = own.plain ? [] : extras(value, at, own);
   return {
-    data: [...around, ...dots(value, at, own), ...(own.plain ? [] : withdrawn(value, at)), diamonds(value, at, own), ...above],
+    data: [...around, ...dots(value, at, own), ...(own.plain ? [] : undoneKeys(value, at)), diamonds(value, at, own), ...above],
     layout: {
       uirevision: at.layout, selectionrevision: own.selections, selections: [],
       xaxis: { visible: false, range: [...ranges.x], constrain: "range" },

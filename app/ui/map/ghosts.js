@@ -1,5 +1,5 @@
 // @ts-check
-// Keys that were withdrawn a moment ago: they fade away where they stood.
+// Keys that were undone a moment ago: they fade away where they stood.
 
 const SECONDS = 6;
 

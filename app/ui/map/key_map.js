@@ -269,8 +269,8 @@ export class KeyMap {
   step(direction) {
     const quick = this.stepping && Date.now() - this.stepping.at < STEPPING_MS ? this.stepping.id : null;
     const { selected, selected_key } = this.value;
-    const withdrawn = selected && selected === this.passed.selected ? this.passed.key : null;
-    const id = steppedFrom(this.steppable(), quick ?? selected_key ?? withdrawn, direction, this.passed.ids);
+    const undone = selected && selected === this.passed.selected ? this.passed.key : null;
+    const id = steppedFrom(this.steppable(), quick ?? selected_key ?? undone, direction, this.passed.ids);
     this.stepping = { id, at: Date.now() };
     this.trigger("select_edit", { edit_id: id });
   }

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from app.charts.plotly import shorten
-from app.map.legend import landing_words, probe_legend
+from app.map.legend import landing_words, tried_legend
 from app.map.paint import paint
 from app.map.scene import MapScene
-from app.map.undone_keys import Withdrawn
-from app.studio.views import Landed
+from app.map.trials import Landed
+from app.map.undone_keys import UndoneOnMap
 from app.ui.components import asset
 from app.ui.scripts import script
 
@@ -84,13 +84,13 @@ def key_map_value(
     *,
     status: str = "",
     landed: Sequence[Landed] = (),
-    withdrawn: Withdrawn | None = None,
+    undone: UndoneOnMap | None = None,
     undone_shown: bool = False,
     known: str = "",
 ) -> str:
     """What key_map.js draws, as JSON. `selected` may be an edit without a key in force.
 
-    withdrawn: the undone edits, with the keys to draw where a person wants to see them (undone_shown).
+    undone: the undone edits, with the keys to draw where a person wants to see them (undone_shown).
     known: the `scene_id` that the browser has: its points are not sent again.
     """
     view = scene.view
@@ -100,7 +100,7 @@ def key_map_value(
     value: dict[str, Any] = {
         "scene_id": scene.scene_id,
         "paint": painted.value,
-        "legend": [vars(item) for item in (*painted.legend, *probe_legend(len(landed)))],
+        "legend": [vars(item) for item in (*painted.legend, *tried_legend(len(landed)))],
         "note": painted.note if view.keys else "",
         "status": status,
         "selected": selected,
@@ -109,7 +109,7 @@ def key_map_value(
         "spoken": "" if key is None else f"Selected: {key.prompt}. Target: {key.target}. Epsilon {key.epsilon:.2f}.",
         "empty": None if view.keys else _TEACH,
         "landings": landings_value(landed),
-        "undone": _undone(withdrawn or Withdrawn(0), shown=undone_shown),
+        "undone": _undone(undone or UndoneOnMap(0), shown=undone_shown),
     }
     text = _json(value)
     if known != scene.scene_id:
@@ -131,10 +131,10 @@ def landings_value(landed: Sequence[Landed]) -> dict[str, list[Any]]:
     }
 
 
-def _undone(withdrawn: Withdrawn, *, shown: bool) -> dict[str, Any]:
-    keys = withdrawn.keys
+def _undone(undone: UndoneOnMap, *, shown: bool) -> dict[str, Any]:
+    keys = undone.keys
     return {
-        "count": withdrawn.count,
+        "count": undone.count,
         "shown": shown,
         "keys": {
             "id": [key.edit_id for key in keys],

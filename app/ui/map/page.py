@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.map.layout.layout import Activity, Projection
+from app.map.layout.layout import Projection
+from app.map.layout.umap_worker import Activity
 from app.map.page import MapDesk
 from app.map.surroundings import Radial
 from app.map.surroundings_figures import radial_figure, radial_note, strip_figure, strip_note, table
-from app.studio.views import EditRow, Tries
+from app.map.trials import Tries
+from app.studio.views import EditRow
 from app.ui.components.figure import figure_value
 from app.ui.components.message import NONE, message_value
 from app.ui.map.edit_detail import edit_detail_value
@@ -164,7 +166,7 @@ class MapPage:
             about |= {"title": "Edit not found", "hint": look.missing}
         return (
             key_map_value(
-                look.scene, selected, status=look.status, landed=look.landed, withdrawn=look.withdrawn,
+                look.scene, selected, status=look.status, landed=look.landed, undone=look.undone,
                 undone_shown=undone, known=known,
             ),
             look.scene.scene_id,

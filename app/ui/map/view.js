@@ -3,8 +3,8 @@
 
 /** The map radius of the selected key's circle as it is drawn, which is the last one; 0 where there is none. */
 export function circleRadius(value, at, row) {
-  const ball = value.paint.balls.at(-1);
-  return ball && value.paint.keys.chosen === row ? Math.max(...ball.x.filter((x) => x !== null)) - at.keys.x[row] : 0;
+  const circle = value.paint.circles.at(-1);
+  return circle && value.paint.keys.chosen === row ? Math.max(...circle.x.filter((x) => x !== null)) - at.keys.x[row] : 0;
 }
 
 // So many points beside a key are shown with it, and its circle with so much room around it.

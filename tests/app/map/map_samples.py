@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from app.map.layout.layout import Layout
-from app.studio.views import MapKey, MapQuery, MapView, Trial, Tries
+from app.map.trials import Tries
+from app.studio.views import MapKey, MapQuery, MapView, Trial
 
 
 def on_circle(*degrees: float) -> np.ndarray:

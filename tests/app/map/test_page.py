@@ -83,16 +83,16 @@ def test_undone_edits_are_shown_where_their_keys_stood(bench: Workbench) -> None
     scene = desk.scene()
     stood = scene.layout.keys[scene.row_of[gone]].tolist()
     bench.undo(gone)
-    assert (desk.look(None).withdrawn.count, desk.look(None).withdrawn.keys) == (1, ())
-    found = desk.look(None, undone=True).withdrawn
+    assert (desk.look(None).undone.count, desk.look(None).undone.keys) == (1, ())
+    found = desk.look(None, undone=True).undone
     assert [(key.edit_id, key.target, [key.x, key.y]) for key in found.keys] == [(gone, "July 1969.", stood)]
 
     # A layout that never saw the key places it by what the journal keeps.
     other = MapDesk(bench, Projection())
-    assert [key.edit_id for key in other.look(None, undone=True).withdrawn.keys] == [gone]
+    assert [key.edit_id for key in other.look(None, undone=True).undone.keys] == [gone]
     assert kept in other.scene().row_of
     bench.redo(gone)
-    assert other.look(None, undone=True).withdrawn.count == 0
+    assert other.look(None, undone=True).undone.count == 0
 
 
 def test_an_empty_prompt_is_refused_at_once(bench: Workbench) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from app.map.circles import drawn_radii
-from app.map.colouring import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, membership
+from app.map.colouring import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, query_classes
 from app.map.key_names import key_names
 from app.map.layout.layout import Layout, Projection
 from app.map.legend import landing_words
 from app.map.paint import paint
 from app.map.scene import MapScene
-from app.studio.views import Landed, MapKey, MapQuery, MapView
+from app.map.trials import Landed
+from app.studio.views import MapKey, MapQuery, MapView
 from app.ui.map.key_map import key_map_value
 from grace_core.config import Distance
 from tests.app.map.map_samples import large, on_circle, two_keys
@@ -38,8 +39,8 @@ def rows_of(painted: dict[str, Any], queries: int) -> dict[str, list[int]]:
 
 def test_membership_is_that_of_the_query_space() -> None:
     view = two_keys()
-    assert membership(view, "a", "euclidean").tolist() == [OWN, CONTESTED, CONTESTED, OUTSIDE, OUTSIDE]
-    assert membership(view, "b", "euclidean").tolist() == [OUTSIDE, OWN, OWN, OWN, OUTSIDE]
+    assert query_classes(view, "a", "euclidean").tolist() == [OWN, CONTESTED, CONTESTED, OUTSIDE, OUTSIDE]
+    assert query_classes(view, "b", "euclidean").tolist() == [OUTSIDE, OWN, OWN, OWN, OUTSIDE]
 
 
 def test_quick_distances_are_exact_where_it_matters() -> None:
@@ -55,11 +56,11 @@ def test_quick_distances_are_exact_where_it_matters() -> None:
 
 def test_an_edit_that_shares_a_key_has_that_key() -> None:
     view = two_keys()
-    assert membership(view, "a2", "euclidean").tolist() == membership(view, "a", "euclidean").tolist()
+    assert query_classes(view, "a2", "euclidean").tolist() == query_classes(view, "a", "euclidean").tolist()
 
 
 def test_an_undone_edit_answers_nothing() -> None:
-    assert set(membership(two_keys(), "undone", "euclidean").tolist()) == {OUTSIDE}
+    assert set(query_classes(two_keys(), "undone", "euclidean").tolist()) == {OUTSIDE}
 
 
 def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
@@ -96,7 +97,7 @@ def test_with_a_selection_colour_says_what_it_answers_now(scene: MapScene) -> No
 def test_the_selected_circle_is_never_hidden_by_its_diamond(scene: MapScene) -> None:
     small = replace(scene, layout=replace(scene.layout, scales=scene.layout.scales[np.arange(2)] * 1e-3), _radii={})
     painted = paint(small, "a")
-    ball = painted.value["balls"][-1]
+    ball = painted.value["circles"][-1]
     across = (max(ball["x"][:-1]) - min(ball["x"][:-1])) * small.pixels
     assert across > 1.3 * small.points["sizes"]["chosen"]
     assert "drawn larger" in painted.note

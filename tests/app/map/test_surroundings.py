@@ -51,7 +51,7 @@ def test_distances_are_true_and_angles_the_maps(seen: Radial) -> None:
     assert again == seen
 
 
-def test_standing_is_the_exact_membership(seen: Radial) -> None:
+def test_standing_is_the_exact_query_classes(seen: Radial) -> None:
     standing = {spot.name: spot.standing for spot in seen.spots}
     assert standing == {
         "b": "other target", "q0": "own", "q1": "contested", "q2": "contested", "q3": "outside", "q4": "outside",

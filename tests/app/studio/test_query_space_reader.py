@@ -52,7 +52,7 @@ QUERIES = (PROMPT, OTHER, THIRD, "Who is Ada Lovelace?", "Where is Paris?", "Hi"
 
 @pytest.fixture
 def bench(studio: Studio) -> Workbench:
-    """Four edits whose values were drawn, one of them withdrawn, and some logged queries; two of one text."""
+    """Four edits whose values were drawn, one of them undone, and some logged queries; two of one text."""
     bench = studio.open()
     for index, prompt in enumerate((PROMPT, OTHER, THIRD, "What is France?")):
         studio.write(event_of(studio.model, bench.codebook, prompt, f"answer {index}", f"e{index}", index))
@@ -195,7 +195,7 @@ def test_undoing_an_edit_is_exact_in_the_new_reading(studio: Studio, bench: Work
         assert_is_the_journals(studio, bench)
         bench.redo(edit_id)
         assert_same(bench.codebook, whole)
-    bench.redo("e2")  # it was withdrawn before the switch, and was read all the same
+    bench.redo("e2")  # it was undone before the switch, and was read all the same
     assert bench.generate(THIRD).result(SOON).edit_id == "e2"
     assert_is_the_journals(studio, bench)
 

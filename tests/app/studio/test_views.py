@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 
-from app.studio.views import Change, Neighbor, Trial, Tries
+from app.studio.views import Change, Neighbor
 
 
 def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]:
@@ -46,34 +45,3 @@ def test_a_change_is_what_the_journal_keeps_of_it(nearest: Neighbor | None) -> N
     assert Change.of(kept) == change
     assert Change.of({"kind": "added", "sentence": "Added."}) is None
     assert Change.of(kept | {"nearest": {"edit_id": "e2"}}) is None
-
-
-def trial(prompt: str) -> Trial:
-    return Trial(prompt, np.zeros(3, np.float32))
-
-
-def numbers(tries: Tries) -> dict[int, str]:
-    return {number: one.prompt for number, one in tries.numbered}
-
-
-def test_prompts_tried_keep_their_numbers_and_the_oldest_leaves() -> None:
-    tries = Tries()
-    for number in range(1, Tries.MOST + 3):
-        tries.add(trial(f"p{number}"))
-    assert numbers(tries) == {number: f"p{number}" for number in range(3, Tries.MOST + 3)}
-    tries.clear(4)
-    tries.clear(4)
-    assert 4 not in numbers(tries)
-    assert numbers(tries)[5] == "p5"
-    tries.clear(None)
-    assert numbers(tries) == {}
-    tries.add(trial("again"))
-    assert numbers(tries) == {1: "again"}
-
-
-def test_a_prompt_tried_again_is_the_newest_and_there_once() -> None:
-    tries, again = Tries(), trial("a")
-    for one in (trial("a"), trial("b"), again):
-        tries.add(one)
-    assert numbers(tries) == {2: "b", 3: "a"}
-    assert tries.numbered[-1][1] is again, "its activation is the one just read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.map.circles import Inside
-from app.map.layout import placing as planar
-from app.map.layout.layout import UMAP_FROM, Activity, Layout, Projection
+from app.map.layout import placing
+from app.map.layout.file import SavedLayout
+from app.map.layout.layout import UMAP_FROM, Layout, Projection
+from app.map.layout.points import Points, digest_of
 from app.map.layout.umap_model import Umap
+from app.map.layout.umap_worker import Activity, UmapWorker
 from app.map.scene import MapScene
 from app.studio.views import MapKey, MapQuery, MapView
 
@@ -42,21 +46,20 @@ EMPTY = np.zeros((0, WIDTH), np.float32)
 
 
 @pytest.fixture(scope="module")
-def warm() -> Projection:
+def warm() -> UmapWorker:
     """UMAP imported and compiled once for the tests that need it (half a minute in a fresh process)."""
-    projection = Projection()
-    projection.warm_up()
-    assert projection._ready.wait(300)
-    assert projection.ready
-    return projection
+    worker = UmapWorker()
+    worker.warm_up()
+    assert worker.wait_until_started(300)
+    assert worker.ready
+    return worker
 
 
-def ready(projection: Projection, warm: Projection) -> Projection:
-    """A projection that knows UMAP is compiled already."""
-    assert warm.ready
-    projection.warm_up()
-    assert projection._ready.wait(60)
-    return projection
+def kept(projection: Projection, view: MapView) -> Layout:
+    """The layout, as it is described once it is in its file."""
+    projection.layout(view)
+    projection.flush()
+    return projection.layout(view)
 
 
 def test_no_points_no_layout() -> None:
@@ -74,13 +77,13 @@ def test_one_key_stands_at_the_origin() -> None:
 
 def test_few_points_keep_their_distances() -> None:
     vectors = unit(3)
-    xy = planar.multidimensional(vectors)
-    assert planar.distances(xy, xy) == pytest.approx(planar.distances(vectors, vectors), abs=1e-3)
+    xy = placing.multidimensional(vectors)
+    assert placing.distances(xy, xy) == pytest.approx(placing.distances(vectors, vectors), abs=1e-3)
 
 
 def test_keys_as_far_apart_as_keys_can_be_do_not_fall_on_each_other() -> None:
-    xy = planar.multidimensional(np.eye(8, dtype=np.float32))
-    flat = planar.distances(xy, xy)[~np.eye(8, dtype=bool)]
+    xy = placing.multidimensional(np.eye(8, dtype=np.float32))
+    flat = placing.distances(xy, xy)[~np.eye(8, dtype=bool)]
     assert flat.min() > 0.5
 
 
@@ -105,7 +108,7 @@ def test_a_new_point_lands_beside_its_nearest_neighbour() -> None:
     projection = Projection()
     projection.layout(view_of(keys, EMPTY, "1"))
     layout = projection.layout(view_of(keys, query, "2"))
-    assert planar.distances(layout.queries, layout.keys)[0].argmin() == 3
+    assert placing.distances(layout.queries, layout.keys)[0].argmin() == 3
 
 
 def test_undo_drops_a_key_and_redo_puts_it_back_where_it_was() -> None:
@@ -135,6 +138,7 @@ def test_a_calibration_moves_nothing_and_says_so(tmp_path: Path) -> None:
     assert np.array_equal(after.keys[:4], before.keys)
     assert np.array_equal(after.queries, before.queries)
     assert (after.layout_id, after.recalibrated) == (before.layout_id, True)
+    projection.flush()
     again = Projection(path).layout(view_of(new_keys, new_queries, "2"))
     assert again.recalibrated
     assert np.array_equal(again.keys, after.keys)
@@ -163,6 +167,7 @@ def test_another_reading_gets_a_layout_of_its_own(tmp_path: Path) -> None:
     assert after.layout_id > before.layout_id
     assert not after.recalibrated
     assert not np.array_equal(after.keys, before.keys)
+    projection.flush()
     again = Projection(path)
     assert np.array_equal(again.layout(there).keys, after.keys)
     assert again.layout(first).layout_id > 1
@@ -170,7 +175,7 @@ def test_another_reading_gets_a_layout_of_its_own(tmp_path: Path) -> None:
 
 def test_a_layout_saved_without_its_reading_is_of_the_first_one(tmp_path: Path) -> None:
     path, view = tmp_path / "layout.npz", view_of(unit(5), EMPTY)
-    before = Projection(path).layout(view)
+    before = kept(Projection(path), view)
     with np.load(path) as stored:
         old = {name: stored[name] for name in stored.files if name not in ("reading", "recalibrated")}
     np.savez(path, **old)
@@ -196,7 +201,7 @@ def test_the_same_prompt_asked_again_stays_visible() -> None:
     projection.layout(view_of(key, EMPTY, "1"))
     layout = projection.layout(view_of(key, np.repeat(key, 5, axis=0), "2"))
     everything = np.concatenate([layout.keys, layout.queries])
-    apart = planar.distances(everything, everything)[~np.eye(6, dtype=bool)]
+    apart = placing.distances(everything, everything)[~np.eye(6, dtype=bool)]
     assert apart.min() > 0.005
 
 
@@ -227,31 +232,31 @@ def test_after_a_fit_what_is_clearly_a_keys_is_drawn_beside_it_and_nothing_else_
     rephrased, same, stranger = keys[3] + 0.01 * unit(1, seed=9)[0], keys[4], unit(1, seed=8)[0]
     vectors = np.concatenate([keys, np.stack([rephrased, same, stranger])])
     xy = 10 * np.random.default_rng(0).normal(size=(23, 2))
-    found = planar.beside_keys(xy, vectors, 20)
+    found = placing.beside_keys(xy, vectors, 20)
     assert np.array_equal(found[:20], xy[:20])
     assert np.array_equal(found[22], xy[22])
-    flat = planar.distances(found[20:22], found[:20])
-    scales = planar.local_scales(vectors[3:5], xy[3:5], vectors, xy)
-    usual = np.median(np.sort(planar.distances(vectors[20:22], keys), axis=1)[:, :15], axis=1)
+    flat = placing.distances(found[20:22], found[:20])
+    scales = placing.local_scales(vectors[3:5], xy[3:5], vectors, xy)
+    usual = np.median(np.sort(placing.distances(vectors[20:22], keys), axis=1)[:, :15], axis=1)
     # In the direction in which UMAP put it, and not under its key's diamond.
     assert flat[[0, 1], [3, 4]] == pytest.approx(0.05 * usual * scales)
     for row, key in ((20, 3), (21, 4)):
         before, after = xy[row] - xy[key], found[row] - xy[key]
         assert before / np.linalg.norm(before) == pytest.approx(after / np.linalg.norm(after))
-    assert planar.beside_keys(xy, vectors, 0).tolist() == planar.beside_keys(xy, vectors, 23).tolist() == xy.tolist()
+    assert placing.beside_keys(xy, vectors, 0).tolist() == placing.beside_keys(xy, vectors, 23).tolist() == xy.tolist()
 
 
 def test_align_turns_a_layout_back() -> None:
     xy = np.random.default_rng(0).normal(size=(9, 2))
     turned = xy @ np.array([[0.0, -1.0], [-1.0, 0.0]]) + [3.0, -2.0]
-    rotation, shift = planar.align(turned, xy)
+    rotation, shift = placing.align(turned, xy)
     assert turned @ rotation + shift == pytest.approx(xy)
 
 
 def test_local_scale_is_the_ratio_of_map_to_truth() -> None:
     vectors = unit(10)
-    xy = planar.multidimensional(unit(3))
-    assert planar.local_scales(vectors[:3], 2.5 * xy, vectors[:3], 2.5 * xy) == pytest.approx(2.5, rel=1e-3)
+    xy = placing.multidimensional(unit(3))
+    assert placing.local_scales(vectors[:3], 2.5 * xy, vectors[:3], 2.5 * xy) == pytest.approx(2.5, rel=1e-3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -262,7 +267,7 @@ def test_scales_are_those_of_looking_at_every_distance(count: int, seed: int, wi
     copies = rng.integers(count, size=(2, count // 2))
     near = rng.choice([0.0, 0.019, 0.021]) * unit(count // 2, seed + 1, width)
     vectors[copies[0]] = vectors[copies[1]] + near
-    found = planar.local_scales(vectors, xy, vectors, xy)
+    found = placing.local_scales(vectors, xy, vectors, xy)
     plain = np.full(count, np.nan)
     for row in range(count):
         true = np.linalg.norm(vectors.astype(np.float64) - vectors[row], axis=1)
@@ -280,14 +285,14 @@ def test_only_the_scales_that_are_asked_for_are_computed(monkeypatch: pytest.Mon
 
     def counted(centres: np.ndarray, *rest: Any) -> np.ndarray:
         computed.append(len(centres))
-        return planar.own_scales(centres, *rest)
+        return placing.own_scales(centres, *rest)
 
-    monkeypatch.setattr("app.map.layout.layout.own_scales", counted)
+    monkeypatch.setattr("app.map.layout.points.own_scales", counted)
     layout = Projection().layout(view_of(keys, unit(5, seed=1)))
     assert computed == []
     one = layout.scales[np.array([3])]
     assert computed == [1]
-    every = planar.local_scales(keys, layout.keys, *everything(layout, keys, unit(5, seed=1)))
+    every = placing.local_scales(keys, layout.keys, *everything(layout, keys, unit(5, seed=1)))
     assert one.tolist() == [every[3]]
     assert layout.scales[np.arange(9)].tolist() == every.tolist()
 
@@ -305,18 +310,18 @@ def everything(layout: Layout, keys: np.ndarray, queries: np.ndarray) -> tuple[n
 
 def test_placing_without_anchors_is_refused() -> None:
     with pytest.raises(ValueError, match="no anchors"):
-        planar.place(unit(1), EMPTY, np.zeros((0, 2)))
+        placing.place(unit(1), EMPTY, np.zeros((0, 2)))
 
 
 def test_positions_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "map" / "layout.npz"
     view = view_of(unit(6), unit(4, seed=1), "1")
-    before = Projection(path).layout(view)
+    before = kept(Projection(path), view)
     again = Projection(path)
     after = again.layout(view)
     assert np.array_equal(after.keys, before.keys)
     assert np.array_equal(after.queries, before.queries)
-    grown = again.layout(view_of(unit(7), unit(4, seed=1), "2"))
+    grown = kept(again, view_of(unit(7), unit(4, seed=1), "2"))
     assert np.array_equal(grown.keys[:6], before.keys)
     assert [file.name for file in path.parent.iterdir()] == ["layout.npz"]
 
@@ -325,7 +330,7 @@ def test_positions_survive_a_restart(tmp_path: Path) -> None:
 def test_a_damaged_file_is_reported_and_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "layout.npz"
     path.write_bytes(content)
-    layout = Projection(path).layout(view_of(unit(3), EMPTY))
+    layout = kept(Projection(path), view_of(unit(3), EMPTY))
     assert "layout.npz" in layout.problem
     assert Projection(path).layout(view_of(unit(3), EMPTY)).problem == ""
 
@@ -333,32 +338,73 @@ def test_a_damaged_file_is_reported_and_replaced(tmp_path: Path, content: bytes)
 def test_a_layout_that_cannot_be_saved_is_still_shown(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    layout = Projection(blocked / "layout.npz").layout(view_of(unit(3), EMPTY))
+    layout = kept(Projection(blocked / "layout.npz"), view_of(unit(3), EMPTY))
     assert "could not be saved" in layout.problem
     assert len(layout.keys) == 3
 
 
-def test_many_points_show_principal_components_while_umap_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    projection = Projection()
-    monkeypatch.setattr(projection, "warm_up", lambda: None)
+def test_nobody_waits_for_the_disk_and_many_changes_make_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, written = threading.Event(), list[int]()
+    write = SavedLayout.write
+
+    def slow(saved: SavedLayout, path: Path) -> None:
+        gate.wait(60)
+        written.append(len(saved.known))
+        write(saved, path)
+
+    monkeypatch.setattr(SavedLayout, "write", slow)
+    projection = Projection(tmp_path / "layout.npz")
+    for count in range(1, 6):
+        projection.layout(view_of(unit(count), EMPTY, str(count)))
+    saving = threading.Thread(target=projection.flush)
+    saving.start()
+    projection.layout(view_of(unit(6), EMPTY, "6"))  # while the file is being written
+    gate.set()
+    saving.join(60)
+    projection.flush()
+    assert written[-1] == 6
+    assert len(written) <= 2
+
+
+def test_only_new_and_changed_vectors_are_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = list[int]()
+
+    def counted(vector: np.ndarray) -> str:
+        hashed.append(len(vector))
+        return digest_of(vector)
+
+    monkeypatch.setattr("app.map.layout.points.digest_of", counted)
+    keys, queries = unit(5), unit(30, seed=1)
+    first = Points.of(view_of(keys, queries[:29], "1"))
+    hashed.clear()
+    view = view_of(np.concatenate([keys[:3], keys[4:]]), queries, "2", ["e0", "e1", "e2", "e4"])
+    view.query_vectors[7] = unit(1, seed=5)[0]
+    second = Points.of(view, first)
+    assert len(hashed) == 2, "the new query's and the changed one's"
+    assert second.digests == Points.of(view).digests
+
+
+def test_many_points_show_principal_components_while_umap_starts() -> None:
+    gate = threading.Event()
+    projection = Projection(umap=UmapWorker(start=gate.wait))
     layout = projection.layout(view_of(unit(5), unit(UMAP_FROM, seed=1)))
     assert (layout.method, layout.provisional) == ("pca", True)
     activity = projection.activity
     assert activity is not None
     assert "UMAP is starting" in activity.text
-    projection._umap_problem = "stop"
-    projection._ready.set()
-    assert projection.wait(10)
+    gate.set()
+    assert projection.wait(300)
+    assert projection.layout(view_of(unit(5), unit(UMAP_FROM, seed=1))).method == "umap"
 
 
-def test_a_broken_umap_leaves_a_map_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_umap_leaves_a_map_and_says_so() -> None:
     def missing() -> None:
         raise ImportError("no umap here")
 
-    monkeypatch.setattr("app.map.layout.umap_model.Umap.compile", missing)
-    projection = Projection()
+    worker = UmapWorker(start=missing)
+    projection = Projection(umap=worker)
     projection.warm_up()
-    assert projection._ready.wait(10)
+    assert worker.wait_until_started(10)
     layout = projection.layout(view_of(unit(20), EMPTY))
     assert (layout.method, layout.provisional) == ("pca", False)
     assert "no umap here" in layout.problem
@@ -366,10 +412,10 @@ def test_a_broken_umap_leaves_a_map_and_says_so(monkeypatch: pytest.MonkeyPatch)
     assert projection.activity is None
 
 
-def test_umap_keeps_old_points_when_new_ones_come(warm: Projection) -> None:
+def test_umap_keeps_old_points_when_new_ones_come(warm: UmapWorker) -> None:
     keys, queries = unit(20), unit(60, seed=1)
     queries[:20] = keys
-    projection = ready(Projection(), warm)
+    projection = Projection(umap=warm)
     before = projection.layout(view_of(keys[:18], queries[:50], "1"))
     after = projection.layout(view_of(keys, queries, "2"))
     assert (before.method, before.provisional) == ("umap", False)
@@ -379,9 +425,9 @@ def test_umap_keeps_old_points_when_new_ones_come(warm: Projection) -> None:
     assert before.layout_id == after.layout_id
 
 
-def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: Projection) -> None:
+def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: UmapWorker) -> None:
     keys, queries = unit(20), unit(40, seed=1)
-    projection = ready(Projection(), warm)
+    projection = Projection(umap=warm)
     before = projection.layout(view_of(keys, queries, "1"))
     new_keys, new_queries = calibrated(keys, WIDTH + 8), calibrated(queries, WIDTH + 8)
     same = np.concatenate([new_queries, new_keys[7:8]])
@@ -389,12 +435,12 @@ def test_umap_goes_on_from_the_new_vectors_after_a_calibration(warm: Projection)
     assert (after.method, after.recalibrated, after.problem) == ("umap", True, "")
     assert np.array_equal(after.keys, before.keys)
     assert np.array_equal(after.queries[:40], before.queries)
-    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+    assert placing.distances(after.queries[40:], after.keys)[0].argmin() == 7
 
 
 @pytest.mark.parametrize("size", [60, 200])
 def test_what_circles_say_of_a_fit_is_truer_with_rephrasings_beside_their_keys(
-    warm: Projection, size: int, monkeypatch: pytest.MonkeyPatch
+    warm: UmapWorker, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(size)
     topics = rng.normal(size=(5, WIDTH))
@@ -406,9 +452,9 @@ def test_what_circles_say_of_a_fit_is_truer_with_rephrasings_beside_their_keys(
 
     def circles() -> tuple[Inside, float]:
         """How far they can be believed, and the share of queries that are drawn nearest to their own key."""
-        layout = ready(Projection(), warm).layout(view)
+        layout = Projection(umap=warm).layout(view)
         assert layout.method == "umap"
-        nearest = planar.distances(layout.queries, layout.keys).argmin(axis=1)
+        nearest = placing.distances(layout.queries, layout.keys).argmin(axis=1)
         return MapScene(view, layout, "euclidean").inside_all, float((nearest == own).mean())
 
     drawn, right = circles()
@@ -420,14 +466,14 @@ def test_what_circles_say_of_a_fit_is_truer_with_rephrasings_beside_their_keys(
     assert drawn.truly / drawn.drawn > fitted.truly / fitted.drawn
 
 
-def test_umap_is_deterministic(warm: Projection) -> None:
+def test_umap_is_deterministic(warm: UmapWorker) -> None:
     view = view_of(unit(10), unit(30, seed=1))
-    left, right = (ready(Projection(), warm).layout(view) for _ in range(2))
+    left, right = (Projection(umap=warm).layout(view) for _ in range(2))
     assert np.array_equal(left.keys, right.keys)
 
 
-def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: Projection) -> None:
-    projection = ready(Projection(), warm)
+def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: UmapWorker) -> None:
+    projection = Projection(umap=warm)
     small = projection.layout(view_of(unit(4), EMPTY, "1"))
     grown = view_of(unit(4), unit(20, seed=1), "2")
     watched = projection.layout(grown)
@@ -439,8 +485,8 @@ def test_a_small_layout_becomes_a_umap_only_when_the_map_is_opened(warm: Project
     assert opened.layout_id > small.layout_id
 
 
-def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
-    projection = ready(Projection(), warm)
+def test_a_new_layout_on_request_reports_progress_and_ends(warm: UmapWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = Projection(umap=warm)
     view = view_of(unit(6), unit(40, seed=1), "1")
     before = projection.layout(view)
     seen: list[Activity | None] = []
@@ -456,7 +502,7 @@ def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection, mon
         return real(vectors, reported)
 
     real = Umap.fit
-    monkeypatch.setattr("app.map.layout.layout.Umap.fit", fit)
+    monkeypatch.setattr(Umap, "fit", fit)
     projection.refit(view)
     assert projection.wait(60)
     words = f"Laying out {len(view.keys) + len(view.queries)} points with UMAP"
@@ -469,17 +515,17 @@ def test_a_new_layout_on_request_reports_progress_and_ends(warm: Projection, mon
     assert projection.layout(view).layout_id > before.layout_id
 
 
-def test_a_saved_umap_goes_on_after_a_restart(warm: Projection, tmp_path: Path) -> None:
+def test_a_saved_umap_goes_on_after_a_restart(warm: UmapWorker, tmp_path: Path) -> None:
     path = tmp_path / "layout.npz"
     keys, queries = unit(20), unit(40, seed=1)
-    before = ready(Projection(path), warm).layout(view_of(keys, queries, "1"))
-    again = ready(Projection(path), warm)
+    before = kept(Projection(path, warm), view_of(keys, queries, "1"))
+    again = Projection(path, warm)
     near = np.concatenate([queries, keys[7:8]])
     after = again.layout(view_of(keys, near, "2"))
     assert after.method == "umap"
     assert np.array_equal(after.keys, before.keys)
     assert np.array_equal(after.queries[:40], before.queries)
-    assert planar.distances(after.queries[40:], after.keys)[0].argmin() == 7
+    assert placing.distances(after.queries[40:], after.keys)[0].argmin() == 7
 
 
 def test_an_unchanged_view_costs_nothing() -> None:
