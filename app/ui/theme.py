@@ -19,6 +19,7 @@ STYLES = (
     "review/diff.css",
     "review/tries.css",
     "components/downloads.css",
+    "map/picked.css",
     "edits/edit_table.css",
 )
 

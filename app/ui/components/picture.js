@@ -2,9 +2,11 @@
 // A figure as a picture that explains itself: with its title, its legend and its note, which on the page stand around it.
 import { loadPlotly } from "./plotly.js";
 
-const TITLE = 34;
+const TITLE_LINE = 21;
+const TITLE_CHARACTER = 9.6; // Bold, 16 px high.
 const LINE = 18;
-const LEGEND_LINE = 24;
+const LEGEND_LINE = 20;
+const ENTRY = 200; // Of the legend, with its symbol, across.
 const CHARACTER = 6.4; // A character of the note, 12 px high; of a real text somewhat less.
 
 /**
@@ -42,8 +44,10 @@ export function pictureOf(figure, { title, note = "", legend = [], width, height
   const { layout } = figure;
   const margin = { l: 80, r: 80, t: 100, b: 80, ...layout.margin };
   const noted = lines(note, Math.floor((width - 24) / CHARACTER));
-  const rows = legend.length ? Math.ceil(legend.length / Math.max(1, Math.floor(width / 230))) : 0;
-  const above = TITLE + rows * LEGEND_LINE;
+  const titled = lines(title, Math.floor((width - 24) / TITLE_CHARACTER));
+  const columns = Math.max(1, Math.floor((width - 24) / (ENTRY + 50)));
+  const rows = Math.ceil(legend.length / columns);
+  const above = 13 + titled.length * TITLE_LINE + rows * LEGEND_LINE;
   const below = noted.length ? noted.length * LINE + 14 : 0;
   const whole = height + above + below;
   const inner = { width: width - margin.l - margin.r, height: height - margin.t - margin.b };
@@ -65,11 +69,11 @@ export function pictureOf(figure, { title, note = "", legend = [], width, height
       layout: {
         ...layout, width, height: whole, autosize: false,
         margin: { ...margin, t: margin.t + above, b: margin.b + below },
-        title: { text: `<b>${escaped(title)}</b>`, x: 12 / width, xanchor: "left", y: 1 - 12 / whole, yanchor: "top", font: { size: 16, color: "@text" } },
+        title: { text: titled.map((line) => `<b>${escaped(line)}</b>`).join("<br>"), x: 12 / width, xanchor: "left", y: 1 - 12 / whole, yanchor: "top", font: { size: 16, color: "@text" } },
         annotations: [...(layout.annotations ?? []), ...words],
         ...(entries.length ? { showlegend: true, legend: {
           orientation: "h", x, xanchor: "left", y: 1 + (margin.t + rows * LEGEND_LINE) / inner.height, yanchor: "top",
-          entrywidth: 210, font: { size: 12, color: "@text" }, bgcolor: "rgba(0,0,0,0)",
+          entrywidth: ENTRY, font: { size: 12, color: "@text" }, bgcolor: "rgba(0,0,0,0)",
         } } : {}),
       },
     },

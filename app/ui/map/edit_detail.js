@@ -5,11 +5,17 @@ import { el, find, moment } from "../components/dom.js";
 
 const number = (value) => value.toFixed(2);
 
+/** A name and what is said of it. */
 function row(list, name, ...content) {
-  list.append(el("dt", "", name));
   const cell = el("dd");
   cell.append(...content);
-  list.append(cell);
+  list.append(el("dt", "", name), cell);
+  return cell;
+}
+
+/** One that may be long: it scrolls. */
+function longRow(list, name, ...content) {
+  row(list, name, ...content).classList.add("gs-detail-long");
 }
 
 /**
@@ -63,8 +69,8 @@ function section(title, ...content) {
 
 function facts(edit) {
   const list = el("dl");
-  row(list, "Target", el("span", "gs-detail-target", edit.target));
-  if (edit.paraphrases.length) row(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));
+  longRow(list, "Target", el("span", "gs-detail-target", edit.target));
+  if (edit.paraphrases.length) longRow(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));
   row(list, "Radius ε now", edit.epsilon === null ? "not in force" : number(edit.epsilon));
   row(list, "What it did", edit.change);
   row(list, "Made", moment(edit.at), edit.author ? ` by ${edit.author}` : "");
@@ -73,7 +79,7 @@ function facts(edit) {
       ? el("a", "gs-link", edit.source_url, { href: edit.source_url, target: "_blank", rel: "noopener noreferrer nofollow" })
       : edit.source_url);
   }
-  if (edit.text_before) row(list, "Said before", edit.text_before);
+  if (edit.text_before) longRow(list, "Said before", edit.text_before);
   return list;
 }
 

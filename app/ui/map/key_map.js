@@ -19,6 +19,7 @@ import { emptyNodes, legendNodes } from "./words.js";
 const TYPING_MS = 150;
 const STEPPING_MS = 2000; // Who presses J again sooner goes on from where the last one leads, though that is not drawn yet.
 const FILE = "grace-studio-map";
+const BESIDE = "(min-width: 801px)"; // Narrower pages have one column.
 
 /** @typedef {{keys: Set<string>, queries: Set<string>, why: string}} Marks what a lasso or a search has picked out */
 
@@ -174,7 +175,11 @@ export class KeyMap {
     this.heard = newest;
   }
 
+  /** The list stands in the column beside the map, so that the map keeps its width; where there is none, below the plot. */
   drawMarked() {
+    const beside = window.matchMedia(BESIDE).matches && document.querySelector("#gs-map-picked .gs-map-picked-room");
+    const room = beside || find(this.root, ".gs-map-stage");
+    if (this.list.parentElement !== room) room.append(this.list);
     this.list.hidden = !this.marks;
     if (!this.marks) return;
     this.list.replaceChildren(...markedList(this.scene, this.marks, {

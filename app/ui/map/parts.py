@@ -34,6 +34,13 @@ class MapParts:
                         "By distance", "gs-strip", "Queries by distance to the selected edit", "grace-studio-distances"
                     )
             with gr.Column(scale=1, min_width=300, elem_classes="gs-panel"):
+                # Where key_map.js lists what is picked out, so that the map keeps its width.
+                gr.HTML(
+                    '<div class="gs-map-picked-room"></div>',
+                    elem_id="gs-map-picked",
+                    apply_default_css=False,
+                    elem_classes="gs-part",
+                )
                 with gr.Row(elem_classes="gs-actions gs-map-actions"):
                     self.undo = gr.Button("Undo this edit", size="sm", visible=False, elem_id="gs-map-undo")
                     self.redo = gr.Button("Redo this edit", size="sm", visible=False, elem_id="gs-map-redo")

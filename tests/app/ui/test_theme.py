@@ -51,6 +51,13 @@ def test_text_meets_wcag_aa(mode: str, text: str, ground: str) -> None:
     assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
+@pytest.mark.parametrize("mode", [":root", ".dark"])
+def test_the_track_of_a_slider_can_be_seen(mode: str) -> None:
+    values = colours(mode)
+    light, dark = sorted((luminance(values["track"]), luminance(values["surface"])), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3
+
+
 def test_both_modes_define_the_same_colours() -> None:
     assert colours(":root").keys() == colours(".dark").keys()
 
