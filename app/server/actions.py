@@ -29,7 +29,7 @@ _SHOWN = 80
 class Arguments(BaseModel):
     """What an action takes. Types are strict: a number is no text, and a text is no list of texts."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Nothing(Arguments):

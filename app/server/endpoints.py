@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -38,8 +38,11 @@ class Departures:
     A client asks by one request and listens by another, whose stream is named by its session or by the event.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 60.0) -> None:
+        """patience: seconds after which one that has not begun to listen counts as gone."""
+        self._patience = patience
         self._tasks: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
+        self._streams: Counter[str] = Counter()
 
     async def unless_gone(self, listener: str, work: Awaitable[R]) -> R:
         """The result of `work`.
@@ -49,6 +52,7 @@ class Departures:
         """
         task = asyncio.ensure_future(work)
         self._tasks[listener].add(task)
+        timer = asyncio.get_running_loop().call_later(self._patience, self._unless_here, listener)
         try:
             return await task
         except asyncio.CancelledError:
@@ -57,9 +61,14 @@ class Departures:
                 raise
             raise _gone() from None
         finally:
+            timer.cancel()
             self._tasks[listener].discard(task)
             if not self._tasks[listener]:
                 del self._tasks[listener]
+
+    def _unless_here(self, listener: str) -> None:
+        if not self._streams[listener]:
+            self.gone(listener)
 
     def gone(self, listener: str) -> None:
         """Call off what this listener waits for."""
@@ -75,18 +84,20 @@ class Departures:
                 await app(scope, receive, send)
                 return
             sessions = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
-            whole = False
+            listener, whole = match["event"] or sessions[0], False
 
             async def sending(message: Message) -> None:
                 nonlocal whole
                 await send(message)
                 whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
+            self._streams[listener] += 1
             try:
                 await app(scope, receive, sending)
             finally:
+                self._streams -= Counter({listener: 1})
                 if not whole:
-                    self.gone(match["event"] or sessions[0])
+                    self.gone(listener)
 
         return watched
 
