@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from app import __version__
 from app.server.stopping import end
@@ -49,59 +50,44 @@ class Command:
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.server.serve import serve
+def _lazy(module: str, function: str) -> Callable[..., None]:
+    """A function that is imported when it is called."""
 
-    serve(settings)
+    def call(*arguments: Any) -> None:
+        getattr(import_module(module), function)(*arguments)
 
-
-def _fetch(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.server.serve import fetch
-
-    fetch(settings)
+    return call
 
 
-def _evaluate(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.commands.evaluate import run
-
-    run(settings, arguments)
+_OF_THE_MODEL = ("model", "preset", "layer", "key_layer", "epsilon", "cache")
 
 
-def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    from app.commands.evaluate import add_arguments
-
-    add_arguments(parser)
-
-
-def _bench(settings: Settings, arguments: argparse.Namespace) -> None:
-    from app.commands.benchmark import run
-
-    run(settings, arguments)
+def _command(name: str, summary: str, module: str, options: tuple[str, ...]) -> Command:
+    """One whose module has `run` and `add_arguments`."""
+    return Command(name, summary, _lazy(module, "run"), options, _lazy(module, "add_arguments"))
 
 
-def _bench_arguments(parser: argparse.ArgumentParser) -> None:
-    from app.commands.benchmark import add_arguments
-
-    add_arguments(parser)
-
-
-SERVE = Command("serve", "start the app (what happens without a command)", _serve, tuple(o.name for o in OPTIONS))
+SERVE = Command(
+    "serve",
+    "start the app (what happens without a command)",
+    lambda settings, _: _lazy("app.server.serve", "serve")(settings),
+    tuple(o.name for o in OPTIONS),
+)
 COMMANDS: tuple[Command, ...] = (
     SERVE,
-    Command("fetch", "fetch and convert the model, print its folder, stop", _fetch, ("model", "cache")),
     Command(
-        "eval",
-        "make many edits from a file and measure the final codebook",
-        _evaluate,
-        ("model", "preset", "layer", "key_layer", "epsilon", "cache"),
-        _evaluate_arguments,
+        "fetch",
+        "fetch and convert the model, print its folder, stop",
+        lambda settings, _: _lazy("app.server.serve", "fetch")(settings),
+        ("model", "cache"),
     ),
-    Command(
+    _command("call", "do an action in a studio that runs, print its result as JSON", "app.commands.call", ("host", "port")),
+    _command("eval", "make many edits from a file and measure the final codebook", "app.commands.evaluate", _OF_THE_MODEL),
+    _command(
         "bench",
         "time edits and generation against the published recipe and the bare model",
-        _bench,
-        ("model", "preset", "layer", "key_layer", "epsilon", "cache"),
-        _bench_arguments,
+        "app.commands.benchmark",
+        _OF_THE_MODEL,
     ),
 )
 

@@ -11,6 +11,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from app import cli
 from app.server.actions import ACTIONS, PAGE_ONLY
 from app.studio.facade import Studio
 from tests.app.server.conftest import Site
@@ -32,8 +33,8 @@ def client(site: Site) -> Client:
     return Client(site.url, verbose=False, analytics_enabled=False)
 
 
-@pytest.fixture(params=["gradio", "http"])
-def call(request: pytest.FixtureRequest, site: Site, client: Client) -> Door:
+@pytest.fixture(params=["gradio", "http", "command line"])
+def call(request: pytest.FixtureRequest, site: Site, client: Client, capfd: pytest.CaptureFixture[str]) -> Door:
     """One door: the name of an action and its arguments in order → its result, or Refused."""
 
     def by_gradio(name: str, **arguments: Any) -> Any:
@@ -48,7 +49,15 @@ def call(request: pytest.FixtureRequest, site: Site, client: Client) -> Door:
             raise Refused(**answered.json())
         return answered.json()
 
-    return by_gradio if request.param == "gradio" else by_http
+    def by_command(name: str, **arguments: Any) -> Any:
+        words = [f"{key}:={json.dumps(value)}" for key, value in arguments.items()]
+        status = cli.main(["call", name, *words, "--port", site.url.rpartition(":")[2]])
+        said = capfd.readouterr()
+        if status:
+            raise Refused(said.err.partition("(")[2].partition(")")[0], said.err)
+        return json.loads(said.out)
+
+    return {"gradio": by_gradio, "http": by_http, "command line": by_command}[request.param]
 
 
 def test_each_action_is_behind_each_door(site: Site, client: Client) -> None:
