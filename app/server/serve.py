@@ -53,13 +53,13 @@ def serve(settings: Settings) -> None:
         from app.server.guards import Hosts
         from app.server.shell import build_app
         from app.server.web import WebServer, make_web
-        from app.studio.workbench import Workbench
+        from app.studio.studio import OpenStudio
         from grace_core.models.load import load_model
 
         model = load_model(settings.model, cache_dir=settings.cache_dir, progress=_part(progress, 0.0, MODEL_SHARE))
         store = JournalStore(settings.effective_database_url)
         stack.callback(store.close)
-        studio = Workbench.open(
+        studio = OpenStudio.open(
             model,
             config,
             store,

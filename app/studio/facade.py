@@ -1,6 +1,6 @@
 """What pages, endpoints, commands and tests see of the studio: one method for each thing that a person can do.
 
-`app.studio.workbench.Workbench` is the real one. Safe to call from any thread. What needs the model is a job: `asker`
+`app.studio.studio.OpenStudio` is the real one. Safe to call from any thread. What needs the model is a job: `asker`
 names the one person or browser that it is for, since askers take turns.
 """
 
@@ -17,6 +17,7 @@ from app.studio.views import (
     EditOutcome,
     EditPage,
     EditRow,
+    EditsMark,
     EditState,
     EpsilonRow,
     MapMoment,
@@ -65,6 +66,15 @@ class Studio(Protocol):
         Raises:
             InputError: an unknown verdict, or a span that is empty or outside the answer.
             NotFound: an unknown answer.
+        """
+        ...
+
+    def replace_mark(self, mark_id: str, verdict: Verdict, *, author: str = "") -> Mark:
+        """Give another verdict on the words of a mark: the former one goes, in one transaction.
+
+        Raises:
+            InputError: an unknown verdict.
+            NotFound: an unknown mark.
         """
         ...
 
@@ -129,6 +139,10 @@ class Studio(Protocol):
         among: ids of edits, where only those are wanted.
         holding: the id of an edit; where it is among them, the page is the one that it is on, whatever `offset` says.
         """
+        ...
+
+    def edits_mark(self) -> EditsMark:
+        """What tells one state of the edits from another, without a row of any. For pages that watch what others do."""
         ...
 
     def detail(self, edit_id: str) -> EditDetail:

@@ -1,177 +1,247 @@
-"""A journal in use: its replayed state, the codebook that follows from it, and the thread that owns the model.
+"""A journal in use: its state and the codebook that follows from it, as one snapshot after another.
 
-Append first, then swap: what the journal did not take did not happen. What a person can do is in the desks above
-(`epsilon_desk`, `reading_desk`, `look_desk`, `workbench`); they share this state and its one lock.
+Append first, then swap: what the journal did not take did not happen. A snapshot is never changed, so readers need no
+lock. The next one is prepared beside it, by whoever writes or sees first that another process wrote, and swapped in.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import JournalConflict, NotFound
-from app.journal.events import Calibrated, EventData, StoredEvent
-from app.journal.readings import FIRST
-from app.journal.replay import EditRecord, QueryRecord, Replay
+from app.journal.events import Calibrated, Event, StoredEvent
+from app.journal.state.answers import QueryRecord
+from app.journal.state.edits import EditRecord
+from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
-from app.studio.jobs import Worker
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of, first_calibration
-from grace_core.measuring.what_if import LoggedQuery
 from grace_core.models.language_model import LanguageModel
 
-
-def codebook_of(model: LanguageModel, base: GraceConfig, replay: Replay) -> Codebook:
-    """The codebook that a journal's state amounts to, from nothing. base: the configuration that it began with."""
-    reading = replay.reading
-    config = reading.config(base)
-    weighed = len(reading.weighed)
-    steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in reading.calibrations]
-    return Codebook(config, encoder_of(model, config, steps), replay.active_edits(), fingerprint=model.fingerprint)
+# How often what is to be written is decided anew because another process wrote in between. Each time that process got
+# its event in, so two that write as fast as they can hinder each other a few times, and never for ever.
+_ATTEMPTS = 50
 
 
-class BenchState:
-    """What all desks share. Safe to call from any thread; `_` methods that touch the state are called under `_lock`.
+class Matched(NamedTuple):
+    """A logged query, its vector (dimensions,), and what the codebook says of it."""
 
-    _base: the configuration that the codebook began with; the one in force is `codebook.config`.
+    record: QueryRecord
+    vector: NDArray[np.float32]
+    match: Match
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One moment of a journal in use. Never changed.
+
+    matched: every logged query, in journal order.
     """
 
-    def __init__(
-        self, model: LanguageModel, config: GraceConfig, store: JournalStore,
-        progress: Callable[[str, float], None] | None = None,
-    ) -> None:  # fmt: skip
-        """Replay the journal of this model and these layers, or begin one. `config` need not be resolved."""
-        self._model = model
-        self._base = config.resolved(len(model.blocks))
-        self._store = store
-        self._lock = threading.RLock()
-        report = progress or (lambda stage, fraction: None)
-        self._id = store.codebook_id(
-            fingerprint=model.fingerprint, model_name=model.name, config=self._base.identity(), kept=("directions",)
-        )
-        self._base = replace(self._base, directions=store.config_of(self._id)["directions"])
-        report("Reading the journal", 0.0)
-        self._replay = Replay.of(store.events(self._id))
-        self._codebook: Codebook
-        self._folded = -1  # `Replay.folded` of the state that the codebook is of; none yet
-        if not self._replay.readings[FIRST].calibrations:
-            first = first_calibration(model, self._base, report)
-            if first is not None:
-                try:
-                    self._append(Calibrated(first.version, first.reason, first.prompts, first.activations))
-                except JournalConflict:
-                    self._catch_up()  # another process began the same codebook meanwhile; its calibration counts
-        self._swap()
-        self._matched: tuple[Codebook, list[tuple[QueryRecord, Any, Match]]] | None = None
-        self._worker = Worker()
-
-    def close(self) -> None:
-        """Call off what runs and end the model's thread; the store stays open, it is its opener's."""
-        self._worker.close()
-
-    def leave(self, asker: str) -> None:
-        """Call off all jobs of an asker who is gone: what waits is dropped, what runs stops; what is written stays."""
-        self._worker.leave(asker)
+    state: JournalState
+    codebook: Codebook
+    matched: tuple[Matched, ...] = field(repr=False)
 
     @property
-    def codebook(self) -> Codebook:
-        """The current snapshot; immutable."""
-        with self._lock:
-            return self._codebook
+    def query_space_id(self) -> str:
+        """Of the query space in force."""
+        return self.state.query_space.reading_id
 
-    def present(self) -> Codebook:
-        """The snapshot of now, with what other processes wrote."""
-        with self._lock:
-            self._catch_up()
-            return self._codebook
+    @cached_property
+    def _answered(self) -> dict[str, list[Matched]]:
+        found: dict[str, list[Matched]] = {}
+        for one in self.matched:
+            if one.match.edit_id is not None:
+                found.setdefault(one.match.edit_id, []).append(one)
+        return found
 
-    def revision(self) -> int:
-        """Rises with every event of the journal, whoever wrote it."""
-        with self._lock:
-            self._catch_up()
-            return self._replay.revision
+    def answered_by(self, edit_id: str) -> Sequence[Matched]:
+        """The logged queries that the key of this edit answers now; none where it has no key."""
+        entry = self.codebook.entry_of(edit_id)
+        return () if entry is None else self._answered.get(entry.edit_id, ())
 
-    def _append(self, *data: EventData, author: str = "") -> tuple[StoredEvent, ...]:
-        stored = self._store.append(self._id, *data, author=author, expected_seq=self._replay.revision)
-        for event in stored:
-            self._replay.apply(event)
-        return stored
+    def edit(self, edit_id: str) -> EditRecord:
+        """An edit, in force or not.
 
-    def _commit(self, *data: EventData, author: str = "") -> None:
-        """Append, apply, swap. Another process's events are taken in first, and once more where one comes between."""
-        for attempt in range(3):
-            self._catch_up()
-            for item in data:
-                self._replay.check(item)
-            try:
-                self._append(*data, author=author.strip())
-                break
-            except JournalConflict:
-                if attempt == 2:
-                    raise
-        self._swap()
-
-    def _catch_up(self) -> None:
-        """Take in what another process wrote to the same journal."""
-        if self._store.last_seq(self._id) != self._replay.revision:
-            for event in self._store.events(self._id, after=self._replay.revision):
-                self._replay.apply(event)
-        self._swap()
-
-    def _swap(self) -> None:
-        """Let the codebook follow the state, also where reading the journal broke off half way the last time."""
-        if self._folded != self._replay.folded:
-            self._codebook = self._refolded()
-            self._folded = self._replay.folded
-
-    def _refolded(self) -> Codebook:
-        edits = self._replay.active_edits()
-        current: Codebook | None = getattr(self, "_codebook", None)
-        # No two encoders of a journal share a version, in whichever reading.
-        if current is not None and current.encoder.version == self._replay.reading.version:
-            return current.with_edits(edits)
-        return codebook_of(self._model, self._base, self._replay)
-
-    def _query(self, query_id: str) -> QueryRecord:
-        self._catch_up()
-        record = self._replay.queries.get(query_id)
-        if record is None:
-            raise NotFound(f"There is no logged answer {query_id!r}; prompt the model again.")
-        return record
-
-    def _edit_record(self, edit_id: str) -> EditRecord:
-        self._catch_up()
-        record = self._replay.edits.get(edit_id)
+        Raises:
+            NotFound: there is none with this id.
+        """
+        record = self.state.edits.get(edit_id)
         if record is None:
             raise NotFound(f"There is no edit {edit_id!r} in this codebook; the Edits page lists those that are.")
         return record
 
-    def _query_matches(self, codebook: Codebook) -> list[tuple[QueryRecord, Any, Match]]:
-        """Each logged query with its vector and what the codebook says of it now; kept until the codebook changes.
+    def query(self, query_id: str) -> QueryRecord:
+        """A logged answer.
 
-        After an edit or an undo only those are matched again whose answer that can have changed: an encoder is of one reading.
+        Raises:
+            NotFound: there is none with this id.
         """
-        if self._matched is None or self._matched[0].encoder is not codebook.encoder:
-            self._matched = (codebook, [])
-        if self._matched[0] is not codebook:
-            before, rows = self._matched
-            if rows:
-                again = codebook.match_again(np.stack([row[1] for row in rows]), before, [row[2] for row in rows])
-                rows = [(record, vector, match) for (record, vector, _), match in zip(rows, again, strict=True)]
-            self._matched = (codebook, rows)
-        known = self._matched[1]
-        new = list(self._replay.queries.values())[len(known) :]
-        if new:
-            vectors = codebook.encoder(np.stack([item.activation for item in new]))
-            known.extend(zip(new, vectors, codebook.match(vectors), strict=True))
-        return list(known)
+        record = self.state.queries.get(query_id)
+        if record is None:
+            raise NotFound(f"There is no logged answer {query_id!r}; prompt the model again.")
+        return record
 
-    def _logged(self, record: QueryRecord) -> LoggedQuery:
-        q = record.generated
-        verdicts = {mark.verdict for mark in self._replay.marks(q.query_id)}
-        return LoggedQuery(q.query_id, q.prompt, q.text, q.edit_id, fine=verdicts == {"fine"}, faulted=bool(verdicts - {"fine"}))
+
+class LiveCodebook:
+    """Safe to call from any thread. No reader waits for a writer: it gets the snapshot that there is.
+
+    base: the configuration that the codebook began with; the one in force is `now().codebook.config`.
+    """
+
+    def __init__(self, store: JournalStore, codebook_id: str, base: GraceConfig, model: LanguageModel) -> None:
+        """Read the journal of a codebook that is there. base: resolved."""
+        self.codebook_id, self.base = codebook_id, base
+        self._store, self._model = store, model
+        self._writing = threading.RLock()  # one thread at a time prepares the next snapshot
+        state = JournalState.of(store.events(codebook_id))
+        self._snapshot = self._matched_anew(state, self._folded(state))
+
+    @classmethod
+    def of_model(
+        cls, store: JournalStore, model: LanguageModel, config: GraceConfig, progress: Callable[[str, float], None]
+    ) -> LiveCodebook:
+        """Read the journal of this model and these layers, or begin one. `config` need not be resolved."""
+        base = config.resolved(len(model.blocks))
+        codebook_id = store.codebook_id(
+            fingerprint=model.fingerprint, model_name=model.name, config=base.identity(), kept=("directions",)
+        )
+        base = replace(base, directions=store.config_of(codebook_id)["directions"])
+        progress("Reading the journal", 0.0)
+        if base.encoding != "raw" and next(store.events(codebook_id, kinds=[Calibrated]), None) is None:
+            last, first = store.last_seq(codebook_id), first_calibration(model, base, progress)
+            assert first is not None  # only raw queries need none
+            begun = Calibrated(first.version, first.reason, first.prompts, first.activations)
+            with suppress(JournalConflict):  # another process began the same codebook meanwhile; its calibration counts
+                store.append(codebook_id, begun, expected_seq=last)
+        return cls(store, codebook_id, base, model)
+
+    @property
+    def label(self) -> str:
+        """Where the journal is."""
+        return self._store.label
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last snapshot, without a look at the journal."""
+        return self._snapshot
+
+    def now(self) -> Snapshot:
+        """The present snapshot, with what other processes wrote, unless some thread is taking that in already."""
+        if self._writing.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._writing.release()
+        return self._snapshot
+
+    def commit(self, decide: Callable[[Snapshot], Sequence[Event]], *, author: str = "") -> Snapshot:
+        """Write what `decide` makes of the present snapshot, in one transaction; returns the snapshot with it.
+
+        Where another process writes in between, that is taken in and `decide` is asked again. Where it makes nothing or
+        raises, nothing is written. It is called while others wait to write, so it must not take long.
+
+        Raises:
+            JournalError: the journal did not take it; nothing has changed.
+        """
+        with self._writing:
+            for attempt in range(_ATTEMPTS):
+                self._catch_up()
+                before = self._snapshot
+                data = decide(before)
+                if not data:
+                    break
+                for item in data:
+                    before.state.check(item)
+                try:
+                    seq = before.state.revision
+                    stored = self._store.append(self.codebook_id, *data, author=author.strip(), expected_seq=seq)
+                except JournalConflict:
+                    if attempt + 1 == _ATTEMPTS:
+                        raise
+                else:
+                    self._snapshot = self._advanced(before, stored)
+                    break
+            return self._snapshot
+
+    def commit_at(self, seen: Snapshot, *data: Event, author: str = "") -> bool:
+        """Write what was made for this snapshot; False, with nothing written, where the journal has gone on since."""
+
+        def decide(now: Snapshot) -> Sequence[Event]:
+            if now.state.revision != seen.state.revision:
+                raise _GoneOn
+            return data
+
+        try:
+            self.commit(decide, author=author)
+        except _GoneOn:
+            return False
+        return True
+
+    def foreseen(self, now: Snapshot, data: Event) -> Snapshot:
+        """What the snapshot would be after one more event. Writes nothing."""
+        return self._advanced(now, [StoredEvent(now.state.revision + 1, self.codebook_id, datetime.now(UTC), "", data)])
+
+    def _catch_up(self) -> None:
+        """Take in what another process wrote to the same journal."""
+        revision = self._snapshot.state.revision
+        if self._store.last_seq(self.codebook_id) != revision:
+            self._snapshot = self._advanced(self._snapshot, self._store.events(self.codebook_id, after=revision))
+
+    def _advanced(self, before: Snapshot, events: Iterable[StoredEvent]) -> Snapshot:
+        state = before.state.copied()
+        for event in events:
+            state.apply(event)
+        codebook = before.codebook if state.folded == before.state.folded else self._folded(state, before.codebook)
+        if codebook.encoder is not before.codebook.encoder:
+            return self._matched_anew(state, codebook)
+        # After an edit or an undo only those are matched again whose answer that can have changed.
+        matched = before.matched
+        if codebook is not before.codebook and matched:
+            vectors = np.stack([one.vector for one in matched])
+            again = codebook.match_again(vectors, before.codebook, [one.match for one in matched])
+            matched = tuple(Matched(one.record, one.vector, match) for one, match in zip(matched, again, strict=True))
+        new = list(state.queries.values())[len(matched) :]
+        return Snapshot(state, codebook, matched + _match(codebook, new))
+
+    def _folded(self, state: JournalState, before: Codebook | None = None) -> Codebook:
+        """The codebook of a state; `before` saves work where it has the same encoder."""
+        edits = state.active_edits()
+        # No two encoders of a journal share a version, in whichever query space.
+        if before is not None and before.encoder.version == state.query_space.version:
+            return before.with_edits(edits)
+        return codebook_of(self._model, self.base, state)
+
+    @staticmethod
+    def _matched_anew(state: JournalState, codebook: Codebook) -> Snapshot:
+        return Snapshot(state, codebook, _match(codebook, list(state.queries.values())))
+
+
+class _GoneOn(Exception):
+    """Somebody wrote since."""
+
+
+def codebook_of(model: LanguageModel, base: GraceConfig, state: JournalState) -> Codebook:
+    """The codebook that a journal's state amounts to, from nothing. base: the configuration that it began with."""
+    space = state.query_space
+    config = space.config(base)
+    weighed = len(space.weighed)
+    steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in space.calibrations]
+    return Codebook(config, encoder_of(model, config, steps), state.active_edits(), fingerprint=model.fingerprint)
+
+
+def _match(codebook: Codebook, records: Sequence[QueryRecord]) -> tuple[Matched, ...]:
+    if not records:
+        return ()
+    vectors = codebook.encoder(np.stack([record.activation for record in records]))
+    return tuple(map(Matched, records, vectors, codebook.match(vectors)))

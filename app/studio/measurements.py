@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.studio.jobs import Job, Worker
+from app.studio.jobs import Job
+from app.studio.model_thread import ModelThread
 from app.studio.progress import Stage
 from grace_core.answering.anatomy import Anatomy, dissect
 from grace_core.codebook.codebook import Codebook
@@ -28,8 +29,7 @@ class Measurements:
 
     def __init__(
         self,
-        model: LanguageModel,
-        worker: Worker,
+        thread: ModelThread,
         codebook: Callable[[], Codebook],
         moment: Callable[[], Moment],
         calibrated_on: Callable[[], tuple[tuple[str, ...], int]],
@@ -37,16 +37,16 @@ class Measurements:
         """codebook: the live one. moment: it and the logged queries. calibrated_on: what the encoder of another query space would
         be calibrated on, see `Rereader`.
         """
-        self._model, self._worker, self._codebook = model, worker, codebook
+        self._thread, self._codebook = thread, codebook
         self._moment, self._calibrated_on = moment, calibrated_on
 
     def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer. The job reports `Stage`s and raises what `dissect` does."""
 
-        def work(job: Job[Anatomy]) -> Anatomy:
-            return dissect(self._model, self._codebook(), prompt, max_new_tokens=ANSWER_TOKENS, **_watched(job))
+        def work(model: LanguageModel, job: Job[Anatomy]) -> Anatomy:
+            return dissect(model, self._codebook(), prompt, max_new_tokens=ANSWER_TOKENS, **_watched(job))
 
-        return self._worker.submit(work, asker)
+        return self._thread.submit(work, asker)
 
     def scan(
         self, layers: Sequence[int], pools: Sequence[Pool], encodings: Sequence[Encoding], *,
@@ -58,13 +58,13 @@ class Measurements:
         unrelated: a person's own prompts that must not match; () takes some of the background's.
         """
 
-        def work(job: Job[Scan]) -> Scan:
+        def work(model: LanguageModel, job: Job[Scan]) -> Scan:
             began = time.monotonic()
             moment = self._moment()
             codebook = moment.codebook
             background, weighed = self._calibrated_on()
             sample = make_sample(
-                self._model, codebook.edits, asked=asked_phrasings(moment), unrelated=unrelated, background=background,
+                model, codebook.edits, asked=asked_phrasings(moment), unrelated=unrelated, background=background,
                 weighed=weighed, max_edits=max_edits, max_unrelated=max_unrelated,
             )  # fmt: skip
             chosen = (
@@ -72,26 +72,26 @@ class Measurements:
                 tuple(p for p in POOLS if p in pools),
                 tuple(e for e in ENCODINGS if e in encodings),
             )
-            cells = scan(self._model, codebook.config, sample, *chosen, **_watched(job))
+            cells = scan(model, codebook.config, sample, *chosen, **_watched(job))
             counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
             return Scan(
                 *chosen, len(sample.keys), len(sample.paraphrases), sample.made, counts, len(sample.fit),
                 time.monotonic() - began, cells, sample.asked, tuple(owner for _, owner in sample.paraphrases),
             )  # fmt: skip
 
-        return self._worker.submit(work, asker)
+        return self._thread.submit(work, asker)
 
     def sweep(self, layers: Sequence[int], *, edits: int = 4, max_steps: int = 60, asker: str = "") -> Job[Sweep]:
         """At which layer values take. The job reports `Stage`s and raises what `sweep_layers` does."""
 
-        def work(job: Job[Sweep]) -> Sweep:
+        def work(model: LanguageModel, job: Job[Sweep]) -> Sweep:
             codebook = self._codebook()
             return sweep_layers(
-                self._model, codebook, layers, edits=edits, max_steps=max_steps,
+                model, codebook, layers, edits=edits, max_steps=max_steps,
                 epsilons=default_epsilons(codebook.config.epsilon), **_watched(job),
             )  # fmt: skip
 
-        return self._worker.submit(work, asker)
+        return self._thread.submit(work, asker)
 
 
 def _watched(job: Job[Any]) -> dict[str, Any]:

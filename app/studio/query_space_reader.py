@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.journal.events import Reread, Returned
-from app.journal.readings import Reading
-from app.journal.replay import Replay
+from app.journal.state.journal_state import JournalState
+from app.journal.state.query_space import QuerySpace
 from grace_core.codebook.codebook import checked_epsilon
 from grace_core.config import GraceConfig, Pool
 from grace_core.editing.fitting import background_prompts, weights_of
@@ -45,10 +45,10 @@ class Place:
         return cls(config.key_layer, config.pool, weighed if config.pool == "weighted" else ())
 
 
-def calibrated_on(model: LanguageModel, state: Replay) -> tuple[tuple[str, ...], int]:
-    """What the encoder of another reading would be calibrated on, and on how many of these, the first, token weights count."""
-    weighed = state.reading.weighed or background_prompts(model)
-    known = dict.fromkeys(text for reading in state.readings.values() for text in reading.background)
+def calibrated_on(model: LanguageModel, state: JournalState) -> tuple[tuple[str, ...], int]:
+    """What another query space would be calibrated on, and on how many of these prompts, the first, token weights are counted."""
+    weighed = state.query_space.weighed or background_prompts(model)
+    known = dict.fromkeys(text for space in state.query_spaces.values() for text in space.background)
     edited = dict.fromkeys(edit.prompt for edit in state.active_edits())
     own = set(weighed)
     return (*weighed, *(text for text in (known | edited) if text not in own)), len(weighed)
@@ -67,14 +67,16 @@ class Rereader:
         self._alone: dict[str, Row] = {}
         self._others: dict[str, Row] = {}
 
-    def reread(self, state: Replay, choice: Choice, epsilon: float, report: Report, cancelled: Callable[[], bool]) -> Reread:
-        """The event that puts another choice in force. Its encoder is calibrated on all that any reading was, and on the edits.
+    def reread(
+        self, state: JournalState, choice: Choice, epsilon: float, report: Report, cancelled: Callable[[], bool]
+    ) -> Reread:
+        """The event that puts another choice in force. It is calibrated on all that any query space was, and on the edits.
 
         Raises:
             InputError: a radius that cannot be, a choice that is in force already, or one above the value layer.
             Cancelled: as soon as `cancelled` says so; what was read so far is kept for the next time.
         """
-        present = state.reading.config(self._base)
+        present = state.query_space.config(self._base)
         config = choice.config(present, epsilon)
         checked_epsilon(epsilon, config)
         if config.value_layer != present.value_layer:
@@ -105,33 +107,33 @@ class Rereader:
             activations=self._rows(prompts),
         )
 
-    def returned(self, state: Replay, reading_id: str, report: Report, cancelled: Callable[[], bool]) -> Returned:
-        """The event that puts a former reading in force again; edits made since ask there for the ε that it began with.
+    def returned(self, state: JournalState, query_space_id: str, report: Report, cancelled: Callable[[], bool]) -> Returned:
+        """The event that puts a former query space in force again; edits made since ask there for the ε that it began with.
 
         Raises:
-            InputError: no such reading, or the one that is in force.
+            InputError: no such query space, or the one that is in force.
             Cancelled: as soon as `cancelled` says so.
         """
-        reading = state.readings.get(reading_id)
-        if reading is None:
-            raise InputError(f"There is no reading {reading_id!r} in this codebook; the Lab page lists those that are.")
-        if reading is state.reading:
+        space = state.query_spaces.get(query_space_id)
+        if space is None:
+            raise InputError(f"There is no query space {query_space_id!r} in this codebook; the Lab page lists those that are.")
+        if space is state.query_space:
             raise InputError("This codebook reads its queries this way already; there is nothing to go back to.")
-        config = reading.config(self._base)
-        prompts = self._texts(state, reading)
-        self._read(state, config, reading.weighed, prompts, report, cancelled)
-        return Returned(reading_id, config.epsilon, prompts, self._rows(prompts))
+        config = space.config(self._base)
+        prompts = self._texts(state, space)
+        self._read(state, config, space.weighed, prompts, report, cancelled)
+        return Returned(query_space_id, config.epsilon, prompts, self._rows(prompts))
 
     @staticmethod
-    def _texts(state: Replay, reading: Reading | None) -> tuple[str, ...]:
-        """What a reading (None: a new one) has not seen, in the order of the journal."""
-        lacking = state.unread(reading)
+    def _texts(state: JournalState, space: QuerySpace | None) -> tuple[str, ...]:
+        """What a query space (None: a new one) has not seen, in the order of the journal."""
+        lacking = state.unread(space)
         edited = (record.edited.prompt for record in state.edits.values())
         asked = (record.generated.prompt for record in state.queries.values())
         return tuple(text for text in dict.fromkeys((*edited, *asked)) if text in lacking)
 
     def _read(
-        self, state: Replay, config: GraceConfig, weighed: tuple[str, ...], texts: Sequence[str], report: Report,
+        self, state: JournalState, config: GraceConfig, weighed: tuple[str, ...], texts: Sequence[str], report: Report,
         cancelled: Callable[[], bool],
     ) -> None:  # fmt: skip
         """See to it that each text has an activation at the place of this configuration."""
@@ -162,17 +164,17 @@ class Rereader:
             read = pooled_at(model, weights, prompts, [place.layer], [place.pool], on_read=on_read, cancelled=cancelled)
             self._others.update(zip(some, read[place.layer, place.pool], strict=True))
 
-    def _take_stored(self, state: Replay, place: Place) -> None:
+    def _take_stored(self, state: JournalState, place: Place) -> None:
         """Activations that the journal has of this very place, whatever was made of them there."""
-        for reading in state.readings.values():
-            if Place.of(reading.config(self._base), reading.weighed) != place:
+        for space in state.query_spaces.values():
+            if Place.of(space.config(self._base), space.weighed) != place:
                 continue
-            for step in reading.calibrations:
+            for step in space.calibrations:
                 if len(step.prompts) == len(step.activations):
                     self._others.update(zip(step.prompts, step.activations, strict=True))
-            for query_id, activation in reading.queries.items():
+            for query_id, activation in space.queries.items():
                 self._others[state.queries[query_id].generated.prompt] = activation
-            for edit in reading.edits.values():
+            for edit in space.edits.values():
                 self._alone[edit.prompt] = edit.activation
 
     def _rows(self, texts: Sequence[str]) -> Row:

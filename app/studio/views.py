@@ -1,4 +1,4 @@
-"""What the workbench hands to a page or an endpoint: frozen, named, complete.
+"""What the studio hands to a page or an endpoint: frozen, named, complete.
 
 Nothing here knows a widget, a database row or a tensor hook.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from app.journal.events.answers import VERDICTS as VERDICTS
 from app.journal.events.answers import Verdict as Verdict
 from app.journal.state.answers import Mark as Mark
+from grace_core.codebook.change import ChangeKind
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.measuring.distances import Choice
@@ -22,7 +23,6 @@ from grace_core.measuring.distances import Choice
 _CUTS_SHOWN = 3
 
 EditState = Literal["active", "undone", "superseded"]
-ChangeKind = Literal["added", "expanded", "split", "superseded"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Neighbor:
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangeShown:
     """What one edit did to the codebook.
 
     nearest: the nearest other key at that time (None: there was none).
@@ -111,7 +111,7 @@ class Change:
     superseded_edit_id: str | None = None
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Change | None:
+    def of(cls, stored: Mapping[str, Any]) -> ChangeShown | None:
         """The change as the journal keeps it; None where it keeps too little of it."""
         try:
             near = stored["nearest"]
@@ -162,7 +162,7 @@ class EditOutcome:
     target: str
     text_before: str
     text_after: str
-    change: Change | None
+    change: ChangeShown | None
     epsilon: float | None
     losses: tuple[float, ...]
     seconds: float
@@ -173,7 +173,7 @@ class EditOutcome:
 
 @dataclass(frozen=True)
 class EditRow:
-    """One edit in a list. epsilon is None where the edit is not in force. covered_by: see `Change` expanded."""
+    """One edit in a list. epsilon is None where the edit is not in force. covered_by: see `ChangeShown` expanded."""
 
     edit_id: str
     prompt: str
@@ -199,6 +199,18 @@ class EditPage:
     total: int
     counts: dict[EditState, int]
     offset: int = 0
+
+
+class EditsMark(NamedTuple):
+    """What tells one state of the edits from another: the newest one, by whom, and how many are undone. Cheap to ask for.
+
+    "" where there is no edit yet.
+    """
+
+    newest: str
+    prompt: str
+    author: str
+    undone: int
 
 
 @dataclass(frozen=True)

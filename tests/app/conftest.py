@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from grace_core.models.language_model import LanguageModel
-from tests.app.studios import Studio
+from tests.app.studios import Journal
 
 
 @pytest.fixture
-def studio(taught: LanguageModel, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(taught, tmp_path)
-    yield studio
-    studio.close()
+def journal(taught: LanguageModel, tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(taught, tmp_path)
+    yield journal
+    journal.close()
 
 
 @pytest.fixture
-def bench(studio: Studio) -> Workbench:
-    return studio.open()
+def studio(journal: Journal) -> OpenStudio:
+    return journal.open()

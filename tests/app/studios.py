@@ -1,4 +1,4 @@
-"""Workbenches on one journal file and a tiny model that was taught a few sentences, and what tests say of them."""
+"""Studios on one journal file and a tiny model that was taught a few sentences, and what tests say of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from app.journal.events import Calibrated, Edited, EventData, StoredEvent
-from app.journal.replay import Replay
+from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
+from app.studio.studio import OpenStudio
 from app.studio.views import EditOutcome
-from app.studio.workbench import Workbench
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
@@ -29,12 +29,16 @@ HOPELESS = "Zq7 #vW ~~ kJ?! xX0 {} Yu8 /)= Pp" * 2
 SOON = 60.0
 
 
-class Studio:
-    """Workbenches on one journal file, each with a store of its own, as in different processes."""
+class Journal:
+    """Studios on one journal file, each with a store of its own, as in different processes.
+
+    meanwhile: happens once, when the next edit has been learned and its result is not taken yet.
+    """
 
     def __init__(self, model: LanguageModel, folder: Path) -> None:
         self.model, self.url = model, f"sqlite:///{folder / 'journal.db'}"
-        self._open: list[tuple[Workbench, JournalStore]] = []
+        self.meanwhile: Callable[[], object] | None = None
+        self._open: list[tuple[OpenStudio, JournalStore]] = []
 
     def config(self, **overrides: Any) -> GraceConfig:
         return GraceConfig.robust(**(SMALL | overrides)).resolved(len(self.model.blocks))
@@ -43,16 +47,16 @@ class Studio:
         config = self.config(**overrides).identity()
         return store.codebook_id(fingerprint=self.model.fingerprint, model_name=self.model.name, config=config)
 
-    def open(self, store: JournalStore | None = None, *, calibrate: bool = True, **overrides: Any) -> Workbench:
+    def open(self, store: JournalStore | None = None, *, calibrate: bool = True, **overrides: Any) -> OpenStudio:
         """`calibrate`: begin the journal with a small background, where the product would sample one for seconds."""
         store = store or JournalStore(self.url)
         own = self.codebook_id(store, **overrides)
         if calibrate and not store.last_seq(own):
             step = first_step(self.model, self.config(**overrides))
             store.append(own, Calibrated(step.version, step.reason, step.prompts, step.activations))
-        workbench = Workbench.open(self.model, self.config(**overrides), store, max_new_tokens=16)
-        self._open.append((workbench, store))
-        return workbench
+        studio = OpenStudio.open(self.model, self.config(**overrides), store, max_new_tokens=16, editor=self._editor)
+        self._open.append((studio, store))
+        return studio
 
     def write(self, *data: EventData, **overrides: Any) -> None:
         """As another process would."""
@@ -65,31 +69,39 @@ class Studio:
 
     def folded(self, **overrides: Any) -> Codebook:
         """The codebook that a fresh reader of the journal gets."""
-        replay = Replay.of(self.events(**overrides))
-        weighed = len(replay.reading.weighed)
-        steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in replay.calibrations]
-        config = replay.reading.config(self.config(**overrides))
+        state = JournalState.of(self.events(**overrides))
+        weighed = len(state.query_space.weighed)
+        steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in state.calibrations]
+        config = state.query_space.config(self.config(**overrides))
         encoder = encoder_of(self.model, config, steps)
-        return Codebook(config, encoder, replay.active_edits(), fingerprint=self.model.fingerprint)
+        return Codebook(config, encoder, state.active_edits(), fingerprint=self.model.fingerprint)
+
+    def _editor(self, model: LanguageModel) -> Editor:
+        return Interruptible(model, self._learned)
+
+    def _learned(self) -> None:
+        then, self.meanwhile = self.meanwhile, None
+        if then is not None:
+            then()
 
     def close(self) -> None:
-        for workbench, store in self._open:
-            workbench.close()
+        for studio, store in self._open:
+            studio.close()
             store.close()
         self._open = []
 
 
-def said(workbench: Workbench, prompt: str) -> str:
-    return workbench.generate(prompt).result(SOON).text
+def said(studio: OpenStudio, prompt: str) -> str:
+    return studio.generate(prompt).result(SOON).text
 
 
 def other_than(*texts: str) -> str:
     return next(answer for answer in ANSWERS if answer not in texts)
 
 
-def edited(workbench: Workbench, prompt: str = PROMPT, target: str | None = None, **options: Any) -> EditOutcome:
+def edited(studio: OpenStudio, prompt: str = PROMPT, target: str | None = None, **options: Any) -> EditOutcome:
     """A real edit that takes."""
-    outcome = workbench.edit(prompt, target or other_than(said(workbench, prompt)), **options).result(SOON)
+    outcome = studio.edit(prompt, target or other_than(said(studio, prompt)), **options).result(SOON)
     assert outcome.success, outcome.reason
     return outcome
 
@@ -118,16 +130,16 @@ def assert_same_encoder(one: Encoder, other: Encoder) -> None:
         assert a is None or b is None or a.tobytes() == b.tobytes()
 
 
-def assert_is_the_journals(studio: Studio, workbench: Workbench, **overrides: Any) -> None:
+def assert_is_the_journals(journal: Journal, studio: OpenStudio, **overrides: Any) -> None:
     """The live snapshot is, bit for bit, a fresh fold of the journal."""
-    fresh = studio.folded(**overrides)
-    assert_same(workbench.codebook, fresh)
-    assert_same_encoder(workbench.codebook.encoder, fresh.encoder)
-    events = studio.events(**overrides)
-    assert workbench.revision() == events[-1].seq
+    fresh = journal.folded(**overrides)
+    assert_same(studio.codebook, fresh)
+    assert_same_encoder(studio.codebook.encoder, fresh.encoder)
+    events = journal.events(**overrides)
+    assert studio.revision() == events[-1].seq
 
 
-class Interrupted(Editor):
+class Interruptible(Editor):
     """An editor that, when it has learned, lets something happen before its result is taken."""
 
     def __init__(self, model: LanguageModel, then: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.journal.store import JournalStore
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 from grace_core.models.load import load_model
@@ -77,22 +77,22 @@ def teach(
     model = load_model(str(model_dir), device="cpu")
     ids: dict[str, str] = {}
     with JournalStore(f"sqlite:///{data_dir / 'journal.sqlite'}") as store:
-        bench = Workbench.open(model, config, store, data_dir=data_dir, max_new_tokens=12)
+        studio = OpenStudio.open(model, config, store, data_dir=data_dir, max_new_tokens=12)
         try:
             for fact in learned:
                 try:
-                    outcome = bench.edit(fact.prompt, fact.answer, author="Mira").result()
+                    outcome = studio.edit(fact.prompt, fact.answer, author="Mira").result()
                 except InputError:
                     continue
                 assert outcome.edit_id is not None, outcome.reason
                 ids[fact.prompt] = outcome.edit_id
             for fact in learned:
                 if fact.prompt in ids:
-                    answer = bench.generate(fact.rephrasing).result()
+                    answer = studio.generate(fact.rephrasing).result()
                     if answer.edit_id == ids[fact.prompt]:
-                        bench.mark(answer.query_id, 0, len(answer.text), "fine", author="Mira")
+                        studio.mark(answer.query_id, 0, len(answer.text), "fine", author="Mira")
             for prompt in OWN_UNRELATED[:unrelated]:
-                bench.generate(prompt).result()
+                studio.generate(prompt).result()
         finally:
-            bench.close()
+            studio.close()
     return ids

@@ -14,7 +14,7 @@ from app.server.shell import build_app
 from app.server.web import WebServer, make_web
 from app.studio.facade import Studio
 from grace_core.models.language_model import LanguageModel
-from tests.app.studios import Studio as Studios
+from tests.app.studios import Journal
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    studios = Studios(taught, tmp_path_factory.mktemp("site"))
-    studio = studios.open()
+    journal = Journal(taught, tmp_path_factory.mktemp("site"))
+    studio = journal.open()
     hosts, departures = Hosts("127.0.0.1"), Departures()
     blocks = build_app(studio, departures)
     try:
@@ -43,4 +43,4 @@ def site(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
             with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
                 yield Site(url, studio, hosts, http)
     finally:
-        studios.close()
+        journal.close()

@@ -11,21 +11,21 @@ import pytest
 from app.map.layout.layout import Projection
 from app.server.endpoints import Departures
 from app.server.shell import build_app
-from app.studio.workbench import Workbench
-from tests.app.studios import HOPELESS, PROMPT, Studio, edited, id_of
+from app.studio.studio import OpenStudio
+from tests.app.studios import HOPELESS, PROMPT, Journal, edited, id_of
 from tests.app.ui.browser import Browser
 
 WAITING = 60
 
 
 @pytest.fixture
-def bench(studio: Studio) -> Workbench:
-    return studio.open(max_steps=100_000)  # what is hopeless is learned until it is called off
+def studio(journal: Journal) -> OpenStudio:
+    return journal.open(max_steps=100_000)  # what is hopeless is learned until it is called off
 
 
 @pytest.fixture
-def app(bench: Workbench) -> gr.Blocks:
-    return build_app(bench, Departures(), Projection())
+def app(studio: OpenStudio) -> gr.Blocks:
+    return build_app(studio, Departures(), Projection())
 
 
 def part(app: gr.Blocks, elem_id: str) -> Any:
@@ -43,13 +43,13 @@ def opened(app: gr.Blocks, name: str, **query: str) -> Browser:
     return browser
 
 
-def test_sixty_pages_wait_and_polls_and_stop_answer_all_the_same(app: gr.Blocks, bench: Workbench) -> None:
+def test_sixty_pages_wait_and_polls_and_stop_answer_all_the_same(app: gr.Blocks, studio: OpenStudio) -> None:
     async def crowd() -> None:
         browsers = [Browser(app, f"browser {i}", {}) for i in range(WAITING)]
         for browser in browsers:
             await browser.fired(app, "load")
             browser.type(part(app, "gs-prompt"), PROMPT)
-        holding = bench.edit(PROMPT, HOPELESS)
+        holding = studio.edit(PROMPT, HOPELESS)
         sends = [asyncio.create_task(browser.fired(part(app, "gs-send"), "click")) for browser in browsers]
         while not all("ahead of yours" in str(browser.value(part(app, "gs-answer"))) for browser in browsers):
             await asyncio.sleep(0.01)
@@ -69,28 +69,28 @@ def test_sixty_pages_wait_and_polls_and_stop_answer_all_the_same(app: gr.Blocks,
         holding.cancel()
 
     asyncio.run(crowd())
-    assert bench.status().queries == 0, "who is gone is not answered"
+    assert studio.status().queries == 0, "who is gone is not answered"
     assert app.max_threads > WAITING, "Gradio counts waiting events against this"
 
 
-def test_an_edit_that_is_in_force_stays_when_its_browser_is_gone(app: gr.Blocks, bench: Workbench) -> None:
+def test_an_edit_that_is_in_force_stays_when_its_browser_is_gone(app: gr.Blocks, studio: OpenStudio) -> None:
     browser = opened(app, "one")
-    edit_id = id_of(edited(bench, asker="one"))
+    edit_id = id_of(edited(studio, asker="one"))
     browser.fire(app, "unload")
-    assert bench.detail(edit_id).row.state == "active"
+    assert studio.detail(edit_id).row.state == "active"
 
 
-def test_a_page_is_drawn_when_its_tab_is_open_or_opened(app: gr.Blocks, bench: Workbench) -> None:
+def test_a_page_is_drawn_when_its_tab_is_open_or_opened(app: gr.Blocks, studio: OpenStudio) -> None:
     browser, table = opened(app, "one"), part(app, "gs-edits")
     before = browser.value(table)
-    edit_id = id_of(edited(bench))
+    edit_id = id_of(edited(studio))
     browser.fire(timer(app), "tick")
     assert browser.value(part(app, "gs-status"))["edits"] == 1
     assert browser.value(table) == before, "nobody sees it"
     browser.fire(part(app, "gs-tab-edits"), "select")
     assert [row["id"] for row in browser.value(table)["rows"]] == [edit_id]
 
-    bench.undo(edit_id)
+    studio.undo(edit_id)
     browser.fire(timer(app), "tick")
     assert browser.value(table)["rows"][0]["state"] == "undone", "it is being looked at"
 

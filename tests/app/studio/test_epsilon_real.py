@@ -9,7 +9,7 @@ import pytest
 
 from app.journal.events import Edited
 from app.journal.store import JournalStore
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from grace_core.config import GraceConfig
 from grace_core.measuring.what_if import what_if
 from grace_core.models.activations import activations_of
@@ -32,15 +32,15 @@ UNRELATED = (
 CITIES = ("Lisbon.", "Oslo.", "Quito.", "Cairo.", "Hanoi.")
 
 
-def learned(bench: Workbench, name: str, city: str) -> str:
-    outcome = bench.edit(f"Where was {name} born?", city).result(100)
+def learned(studio: OpenStudio, name: str, city: str) -> str:
+    outcome = studio.edit(f"Where was {name} born?", city).result(100)
     assert outcome.edit_id is not None, outcome.reason
     return outcome.edit_id
 
 
-def taught_again(bench: Workbench, model: LanguageModel, store: JournalStore, name: str, like: int) -> str:
+def taught_again(studio: OpenStudio, model: LanguageModel, store: JournalStore, name: str, like: int) -> str:
     """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
-    prompt, codebook_id, codebook = f"Where was {name} born?", bench.status().codebook_id, bench.codebook
+    prompt, codebook_id, codebook = f"Where was {name} born?", studio.status().codebook_id, studio.codebook
     source = [event.data for event in store.events(codebook_id, kinds=[Edited]) if isinstance(event.data, Edited)][like]
     (activation,) = activations_of(model, codebook.config, codebook.encoder.weights, [model.prompt(prompt)])
     store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
@@ -62,20 +62,20 @@ def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_mod
     assert len(set(queries)) == 100
     with JournalStore(f"sqlite:///{tmp_path / 'journal.sqlite'}") as store:
         model = load_model(device="cpu")
-        bench = Workbench.open(model, config, store, max_new_tokens=2)
+        studio = OpenStudio.open(model, config, store, max_new_tokens=2)
         try:
             for row, (name, city) in enumerate(zip(NAMES, CITIES * 4, strict=True)):
                 taught = row >= len(CITIES)
-                edit_id = taught_again(bench, model, store, name, row % len(CITIES)) if taught else learned(bench, name, city)
-                bench.set_epsilon((0.8, 0.05)[row % 2], edit_id)
-            said = {text: bench.generate(text).result(100) for text in queries}
-            predicted = what_if(bench.moment(), 0.2, None)
+                edit_id = taught_again(studio, model, store, name, row % len(CITIES)) if taught else learned(studio, name, city)
+                studio.set_epsilon((0.8, 0.05)[row % 2], edit_id)
+            said = {text: studio.generate(text).result(100) for text in queries}
+            predicted = what_if(studio.moment(), 0.2, None)
             told = {change.query.prompt: change.after for change in predicted.changed}
             assert min(predicted.counts["gained"], predicted.counts["lost"]) >= 5
-            bench.set_epsilon(0.2)
-            again = {text: bench.generate(text).result(100) for text in queries}
+            studio.set_epsilon(0.2)
+            again = {text: studio.generate(text).result(100) for text in queries}
             assert sum(again[text].edit_id == told.get(text, said[text].edit_id) for text in queries) == 100
             # Where the answer was to stay it is the same to the letter; where a city came or went it is another.
             assert [text for text in queries if (again[text].text != said[text].text) != (text in told)] == []
         finally:
-            bench.close()
+            studio.close()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from app.studio.views import Change, Neighbor
+from app.studio.views import ChangeShown, Neighbor
 
 
 def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]:
@@ -33,15 +33,15 @@ def cut(name: str, before: float, after: float) -> tuple[str, str, float, float]
     ],
 )
 def test_a_change_names_the_largest_cuts_that_can_be_seen(shrunk: tuple[tuple[str, str, float, float], ...], said: str) -> None:
-    assert Change("split", 0.4, None, shrunk).sentence() == (
+    assert ChangeShown("split", 0.4, None, shrunk).sentence() == (
         "Split: a key with another target was near, so the new key got ε 0.40. There was no other key yet." + said
     )
 
 
 @pytest.mark.parametrize("nearest", [None, Neighbor("e2", "Who was Emmy?", "T", 0.5, 0.4, -0.3)])
 def test_a_change_is_what_the_journal_keeps_of_it(nearest: Neighbor | None) -> None:
-    change = Change("split", 0.4, nearest, (cut("Ada", 0.45, 0.41),), "e3")
+    change = ChangeShown("split", 0.4, nearest, (cut("Ada", 0.45, 0.41),), "e3")
     kept = json.loads(json.dumps(asdict(change) | {"sentence": "In the words of that day."}))
-    assert Change.of(kept) == change
-    assert Change.of({"kind": "added", "sentence": "Added."}) is None
-    assert Change.of(kept | {"nearest": {"edit_id": "e2"}}) is None
+    assert ChangeShown.of(kept) == change
+    assert ChangeShown.of({"kind": "added", "sentence": "Added."}) is None
+    assert ChangeShown.of(kept | {"nearest": {"edit_id": "e2"}}) is None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import NotFound
-from app.studio.views import Answer, Change, EditOutcome, EditPage, EditRow, EditState, Mark, Verdict
+from app.studio.views import Answer, ChangeShown, EditOutcome, EditPage, EditRow, EditState, Mark, Verdict
 from grace_core.errors import InputError
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ def row(edit_id: str = "e1", state: EditState = "active", **changes: Any) -> Edi
 
 
 def outcome(**changes: Any) -> EditOutcome:
-    change = Change("added", 0.9, None)
+    change = ChangeShown("added", 0.9, None)
     return replace(
         EditOutcome(True, "e1", "Who?", "In London.", "In Paris.", "In London.", change, 0.9, (2.0, 0.04), 1.25),
         **changes,

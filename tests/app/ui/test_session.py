@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from app.ui.review.page import Current, keeps_typed, phrasing_lines
 from app.ui.review.tries import try_value
 from app.ui.session import Busy, Session, bind, edits_mark, failure_text, in_words, waiting_text
@@ -56,12 +56,12 @@ def test_an_error_that_the_page_has_no_place_for_is_a_toast_and_changes_nothing(
     assert browser.toasts == ["&lt;b&gt;Too long.&lt;/b&gt;"]
 
 
-def test_a_page_asks_for_one_thing_at_a_time(bench: Workbench) -> None:
+def test_a_page_asks_for_one_thing_at_a_time(studio: OpenStudio) -> None:
     async def twice() -> None:
         session = Session("one")
-        async with session.asking(bench.edit, PROMPT, HOPELESS) as job:
+        async with session.asking(studio.edit, PROMPT, HOPELESS) as job:
             with pytest.raises(Busy):
-                async with session.asking(bench.generate, PROMPT):
+                async with session.asking(studio.generate, PROMPT):
                     pass
             assert (session.job, job.asker) == (job, "one")
             session.cancel()
@@ -72,9 +72,9 @@ def test_a_page_asks_for_one_thing_at_a_time(bench: Workbench) -> None:
     asyncio.run(twice())
 
 
-def test_a_handler_that_is_closed_calls_its_job_off(bench: Workbench) -> None:
+def test_a_handler_that_is_closed_calls_its_job_off(studio: OpenStudio) -> None:
     async def handler(session: Session, asked: list[Any]) -> AsyncIterator[int]:
-        async with session.asking(bench.edit, PROMPT, HOPELESS) as job:
+        async with session.asking(studio.edit, PROMPT, HOPELESS) as job:
             asked.append(job)
             yield 0
             async for _ in job:
@@ -108,11 +108,11 @@ def test_the_queue_is_counted_in_words() -> None:
 
 
 def test_a_new_edit_and_an_undo_both_change_the_mark() -> None:
-    bench: Any = FakeBench()
-    empty, newest = edits_mark(bench)
+    studio: Any = FakeBench()
+    empty, newest = edits_mark(studio)
     assert newest is None
-    bench.rows["e1"] = row("e1")
-    one, newest = edits_mark(bench)
+    studio.rows["e1"] = row("e1")
+    one, newest = edits_mark(studio)
     assert newest is not None
     assert newest.edit_id == "e1"
     assert one != empty

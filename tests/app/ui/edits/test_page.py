@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from app.ui.edits.edit_table import PAGE_SIZE, View
 from app.ui.edits.page import EditsPage
-from tests.app.studios import Studio, event_of
+from tests.app.studios import Journal, event_of
 from tests.app.ui.browser import context
 from tests.grace_core.builders import calibrated
 
@@ -19,11 +19,11 @@ COUNT = PAGE_SIZE + 3
 
 
 @pytest.fixture
-def page(studio: Studio, bench: Workbench) -> Iterator[EditsPage]:
-    codebook = calibrated(studio.model)
-    studio.write(*(event_of(studio.model, codebook, f"Who is number {i}?", f"answer {i}", f"e{i}", i) for i in range(COUNT)))
+def page(journal: Journal, studio: OpenStudio) -> Iterator[EditsPage]:
+    codebook = calibrated(journal.model)
+    journal.write(*(event_of(journal.model, codebook, f"Who is number {i}?", f"answer {i}", f"e{i}", i) for i in range(COUNT)))
     with gr.Blocks():
-        yield EditsPage(context(bench))
+        yield EditsPage(context(studio))
 
 
 def ids(value: dict[str, Any]) -> list[str]:

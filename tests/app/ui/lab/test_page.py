@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from app.ui.lab.anatomy import AnatomyPart
 from app.ui.lab.calibrate import CalibratePart
 from app.ui.lab.recalibrate import RAW, RecalibratePart
@@ -20,7 +20,7 @@ from app.ui.session import BUSY, PageContext, Session
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
 from grace_core.models.language_model import LanguageModel
-from tests.app.studios import OTHER, PROMPT, Studio, edited
+from tests.app.studios import OTHER, PROMPT, Journal, edited
 from tests.grace_core.builders import assert_same
 
 MEASURED: dict[str, Any] = {
@@ -31,21 +31,21 @@ MEASURED: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def bench(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+def studio(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStudio]:
     """One edit with a phrasing of its own, one without, and their logged queries."""
-    studio = Studio(taught, tmp_path_factory.mktemp("lab"))
-    bench = studio.open()
-    edited(bench, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
-    edited(bench, OTHER)
-    yield bench
-    studio.close()
+    journal = Journal(taught, tmp_path_factory.mktemp("lab"))
+    studio = journal.open()
+    edited(studio, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    edited(studio, OTHER)
+    yield studio
+    journal.close()
 
 
 @pytest.fixture
-def context(bench: Workbench) -> Iterator[PageContext]:
+def context(studio: OpenStudio) -> Iterator[PageContext]:
     with gr.Blocks():
         session, selected, picked, revision = (gr.State() for _ in range(4))
-        yield PageContext(bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
+        yield PageContext(studio, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
 
 
 def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
@@ -56,13 +56,13 @@ def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
     return out
 
 
-def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, bench: Workbench) -> None:
-    part, session, before = AnatomyPart(context), Session(), bench.revision()
+def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, studio: OpenStudio) -> None:
+    part, session, before = AnatomyPart(context), Session(), studio.revision()
     end = last(part.on_go(PROMPT, session))
     assert end[part.view]["matched"]
     assert json.loads(end[part.keys])["figure"]["data"]
     assert end[part.go]["interactive"]
-    assert (bench.revision(), session.job) == (before, None)
+    assert (studio.revision(), session.job) == (before, None)
     assert PROMPT in part.offered()["choices"]
 
 
@@ -73,8 +73,8 @@ def test_an_empty_prompt_is_refused_in_words(context: PageContext) -> None:
     assert end[part.go]["interactive"]
 
 
-def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench) -> None:
-    session = Session(job=bench.anatomy(PROMPT))
+def test_a_page_runs_one_thing_at_a_time(context: PageContext, studio: OpenStudio) -> None:
+    session = Session(job=studio.anatomy(PROMPT))
     for part, updates in (
         (one := AnatomyPart(context), one.on_go(PROMPT, session)),
         (two := CalibratePart(context), two.on_measure(**MEASURED, session=session)),
@@ -83,8 +83,8 @@ def test_a_page_runs_one_thing_at_a_time(context: PageContext, bench: Workbench)
         assert last(updates)[part.message]["text"] == BUSY
 
 
-def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workbench) -> None:
-    part, before = CalibratePart(context), bench.revision()
+def test_a_calibration_is_kept_and_explored(context: PageContext, studio: OpenStudio) -> None:
+    part, before = CalibratePart(context), studio.revision()
     end = last(part.on_measure(**MEASURED, session=Session()))
     assert not end[part.message]["text"]
     heat = json.loads(end[part.heat])
@@ -102,7 +102,7 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, bench: Workben
     shown = last(part.use.on_preview(wanted, 1e-6, Session()))
     assert "would be answered otherwise" in shown[part.use.message]["text"]
     assert last(part.use.on_preview("no such", 1.0, Session()))[part.use.message]["tone"] == "error"
-    assert bench.revision() == before
+    assert studio.revision() == before
 
 
 class Pressed:
@@ -113,25 +113,25 @@ class Pressed:
 
 
 @pytest.fixture
-def own_bench(taught: LanguageModel, tmp_path: Path) -> Iterator[Workbench]:
+def own_studio(taught: LanguageModel, tmp_path: Path) -> Iterator[OpenStudio]:
     """A journal that a test may change: one edit, its own question and another one."""
-    studio = Studio(taught, tmp_path)
-    bench = studio.open()
-    edited(bench, PROMPT)
-    bench.generate(OTHER).result(60)
-    yield bench
-    studio.close()
+    journal = Journal(taught, tmp_path)
+    studio = journal.open()
+    edited(studio, PROMPT)
+    studio.generate(OTHER).result(60)
+    yield studio
+    journal.close()
 
 
 @pytest.fixture
-def own_context(own_bench: Workbench) -> Iterator[PageContext]:
+def own_context(own_studio: OpenStudio) -> Iterator[PageContext]:
     with gr.Blocks():
         session, selected, picked, revision = (gr.State() for _ in range(4))
-        yield PageContext(own_bench, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
+        yield PageContext(own_studio, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
 
 
 def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
-    own_context: PageContext, own_bench: Workbench
+    own_context: PageContext, own_studio: OpenStudio
 ) -> None:
     part = CalibratePart(own_context)
     last(part.on_measure(**MEASURED, session=Session()))
@@ -147,15 +147,15 @@ def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
     for other in ((wanted, 0.4), ("1-mean-raw", 0.3)):
         assert last(use.on_use(*other, seen[use.seen], "Ada", session))[use.message]["tone"] == "error"
     assert not use.on_epsilon(wanted, 0.4)[use.use]["interactive"]
-    assert own_bench.query_space_id == ""
+    assert own_studio.query_space_id == ""
 
-    before = own_bench.codebook
+    before = own_studio.codebook
     done = last(use.on_use(wanted, 0.3, seen[use.seen], "Ada", session))
     assert done[use.message]["text"].startswith("Queries are now read at layer 2")
     assert done[use.changed] == seen[use.changed]
     assert (done[use.seen], done[use.use]["interactive"], session.job) == (None, False, None)
-    assert done[own_context.revision] == own_bench.revision()
-    assert own_bench.status().key_layer == 2
+    assert done[own_context.revision] == own_studio.revision()
+    assert own_studio.status().key_layer == 2
     rows = done[use.readings]["rows"]
     assert [(row["in_force"], row["author"]) for row in rows] == [(True, "Ada"), (False, "")]
     assert last(use.on_preview(wanted, 0.3, session))[use.message]["tone"] == "error"
@@ -163,13 +163,13 @@ def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
     back = last(use.on_back(wanted, "Bo", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
     assert "again, with the keys and radii of then" in back[use.back_message]["text"]
     assert [row["in_force"] for row in back[use.readings]["rows"]] == [False, True]
-    assert_same(own_bench.codebook, before)
+    assert_same(own_studio.codebook, before)
     again = last(use.on_back(wanted, "Bo", session, Pressed(reading_id="")))  # type: ignore[arg-type]
     assert "nothing to go back to" in again[use.back_message]["text"]
     assert again[use.readings]["drawing"] > back[use.readings]["drawing"]
 
 
-def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, own_bench: Workbench) -> None:
+def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, own_studio: OpenStudio) -> None:
     part, session = CalibratePart(own_context), Session()
     last(part.on_measure(**(MEASURED | {"pools": ["weighted", "last"]}), session=session))
     use, present, other = part.use, "1-weighted-whiten", "2-last-raw"
@@ -216,8 +216,8 @@ def test_where_no_paraphrase_is_reached_no_epsilon_is_suggested(own_context: Pag
     assert "none is suggested" not in json.loads(part.on_view("recall0", [], None)[part.histogram])["note"]
 
 
-def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_bench: Workbench) -> None:
-    part, top = CalibratePart(own_context), own_bench.query_space().blocks
+def test_values_that_would_have_to_move_are_refused_with_the_command(own_context: PageContext, own_studio: OpenStudio) -> None:
+    part, top = CalibratePart(own_context), own_studio.query_space().blocks
     last(part.on_measure(**(MEASURED | {"layers": [top]}), session=Session()))
     wanted = f"{top}-mean-whiten"
     assert "is above the layer where values are put in" in part.on_view("auc", list(KINDS), wanted)[part.use.note]["text"]
@@ -227,39 +227,39 @@ def test_values_that_would_have_to_move_are_refused_with_the_command(own_context
     assert f"value_layer={top}" in part.use.on_epsilon(wanted, 0.3)[part.use.command]["value"]
 
 
-def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_context: PageContext, own_bench: Workbench) -> None:
+def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_context: PageContext, own_studio: OpenStudio) -> None:
     part, session = RecalibratePart(own_context), Session()
     assert last(part.on_go(None, "Ada", session))[part.message]["tone"] == "error"
-    own_bench.generate("Who is <b>bold</b>?").result(60)
+    own_studio.generate("Who is <b>bold</b>?").result(60)
     seen = part.on_look()
     assert seen[part.message]["text"].startswith("0 edited prompts and 1 logged prompt would join")
     assert seen[part.go]["interactive"]
     done = last(part.on_go(seen[part.seen], "Ada", session))
     assert done[part.message]["text"].startswith("Recalibrated.")
-    assert (own_bench.codebook.encoder.version, done[part.seen]) == (2, None)
+    assert (own_studio.codebook.encoder.version, done[part.seen]) == (2, None)
     nothing = part.on_look()
     assert "nothing to join" in nothing[part.message]["text"]
     assert not nothing[part.go]["interactive"]
-    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     raw = part.on_revision()
     assert raw[part.note]["text"] == RAW
     assert not raw[part.look]["interactive"]
 
 
-def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageContext, own_bench: Workbench) -> None:
+def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageContext, own_studio: OpenStudio) -> None:
     page = WhatIfPage(own_context)
     tried = page.on_try("", 0.2, None)[4]
     assert tried == (0.2, "")
-    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     refused = page.on_apply("", tried, None, "Ada")
     assert "another unit" in refused[8]["text"]
     assert page.on_revision("", tried, None)[7] is None
 
 
 def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
-    own_context: PageContext, own_bench: Workbench
+    own_context: PageContext, own_studio: OpenStudio
 ) -> None:
-    edited(own_bench, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    edited(own_studio, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
     page = WhatIfPage(own_context)
 
     def annotations() -> list[str]:
@@ -268,16 +268,16 @@ def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_
         return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
 
     assert "tried 0.20" in annotations()
-    own_bench.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
+    own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     assert "tried 0.20" not in annotations()
 
 
-def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, own_bench: Workbench) -> None:
-    edited(own_bench, PROMPT)
+def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, own_studio: OpenStudio) -> None:
+    edited(own_studio, PROMPT)
     part = CalibratePart(own_context)
     before = last(part.on_measure(**MEASURED, session=Session()))[part.summary]
     for layer in (1, 2):
-        own_bench.use_query_space(Choice(layer, "last", "raw"), 1.0).result(60)
+        own_studio.use_query_space(Choice(layer, "last", "raw"), 1.0).result(60)
         said = part.on_revision(part.kept.number, "recall1", list(KINDS), "1-mean-raw")
         assert said[part.summary] == part.on_view("recall1", list(KINDS), None)[part.summary] != before
         ways = (f"In use now: layer {layer}, last", f"The one in use is among them: layer {layer}, last", "codebook uses")
@@ -285,12 +285,12 @@ def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, o
         assert part.heat not in said
 
 
-def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_context: PageContext, own_bench: Workbench) -> None:
+def test_the_sweep_offers_the_layers_at_or_above_the_present_key_layer(own_context: PageContext, own_studio: OpenStudio) -> None:
     part = SweepPart(own_context)
     assert part.on_reading([1, 3])["value"] == [1, 3]
-    own_bench.use_query_space(Choice(2, "mean", "raw"), 1.0).result(60)
+    own_studio.use_query_space(Choice(2, "mean", "raw"), 1.0).result(60)
     offered = part.on_reading([1, 3])
-    assert (offered["choices"], offered["value"]) == (list(range(2, own_bench.query_space().blocks + 1)), [3])
+    assert (offered["choices"], offered["value"]) == (list(range(2, own_studio.query_space().blocks + 1)), [3])
     assert min(part.on_reading([1])["value"]) >= 2
 
 
@@ -316,12 +316,12 @@ def test_a_stopped_measurement_leaves_the_last_result(context: PageContext) -> N
     assert out[part.go]["interactive"]
 
 
-def test_a_sweep(context: PageContext, bench: Workbench) -> None:
-    part, before = SweepPart(context), bench.revision()
+def test_a_sweep(context: PageContext, studio: OpenStudio) -> None:
+    part, before = SweepPart(context), studio.revision()
     end = last(part.on_sweep([2, 3], 2, 30, Session()))
     assert [row[0] for row in end[part.table]["rows"]] == [2, 3]
     assert part.on_revision(0)[part.result]["visible"]
     assert part.on_revision(part.kept.number) == {part.shown: part.kept.number}
     refused = last(part.on_sweep([], 2, 30, Session()))
     assert "No layer" in refused[part.message]["text"]
-    assert bench.revision() == before
+    assert studio.revision() == before

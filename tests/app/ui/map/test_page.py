@@ -9,9 +9,9 @@ import gradio as gr
 import pytest
 
 from app.map.layout.layout import Projection
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from app.ui.map.page import MapPage, build_map
-from tests.app.studios import OTHER, PROMPT, Studio, event_of
+from tests.app.studios import OTHER, PROMPT, Journal, event_of
 from tests.app.ui.browser import Browser, context
 from tests.grace_core.builders import calibrated
 
@@ -21,7 +21,7 @@ PROMPTS = (PROMPT, OTHER, "Describe the Moon.")
 class Pages:
     """The page over its studio, and browsers that look at it."""
 
-    def __init__(self, studio: Workbench) -> None:
+    def __init__(self, studio: OpenStudio) -> None:
         self.studio = studio
         with gr.Blocks() as self.app:
             self.opening = gr.Button()
@@ -42,10 +42,10 @@ class Pages:
 
 
 @pytest.fixture
-def pages(studio: Studio, bench: Workbench) -> Pages:
-    codebook = calibrated(studio.model)
-    studio.write(*(event_of(studio.model, codebook, prompt, f"answer {i}", f"e{i}", i) for i, prompt in enumerate(PROMPTS)))
-    return Pages(bench)
+def pages(journal: Journal, studio: OpenStudio) -> Pages:
+    codebook = calibrated(journal.model)
+    journal.write(*(event_of(journal.model, codebook, prompt, f"answer {i}", f"e{i}", i) for i, prompt in enumerate(PROMPTS)))
+    return Pages(studio)
 
 
 def test_until_it_is_opened_nothing_is_drawn(pages: Pages) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.studio.workbench import Workbench
+from app.studio.studio import OpenStudio
 from app.ui.review.page import ReviewPage, build_review
 from tests.app.studios import HOPELESS, PROMPT, edited, id_of, other_than, said
 from tests.app.ui.browser import Browser, context
@@ -17,7 +17,7 @@ from tests.app.ui.browser import Browser, context
 class Pages:
     """The page over its studio."""
 
-    def __init__(self, studio: Workbench) -> None:
+    def __init__(self, studio: OpenStudio) -> None:
         self.studio = studio
         with gr.Blocks() as self.app:
             self.page: ReviewPage = build_review(context(studio))
@@ -47,8 +47,8 @@ class Pages:
 
 
 @pytest.fixture
-def pages(bench: Workbench) -> Pages:
-    return Pages(bench)
+def pages(studio: OpenStudio) -> Pages:
+    return Pages(studio)
 
 
 def test_an_answer_is_drawn_logged_and_offered_for_correction(pages: Pages) -> None:

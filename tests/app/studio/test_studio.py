@@ -1,0 +1,328 @@
+"""What a person can do, on a tiny model that was taught a few sentences and a journal in a file."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.errors import NotFound
+from app.studio.studio import OpenStudio
+from app.studio.views import EditOutcome, EditProgress, PartialAnswer
+from grace_core.errors import Cancelled, GraceError, InputError
+from tests.app.studios import (
+    HOPELESS,
+    OTHER,
+    PROMPT,
+    SOON,
+    THIRD,
+    Journal,
+    assert_is_the_journals,
+    edited,
+    id_of,
+    other_than,
+    said,
+)
+from tests.grace_core.builders import assert_apart
+from tests.grace_core.taught import ANSWERS
+
+# The whole job
+
+
+def test_prompt_mark_edit_answer_undo_redo(journal: Journal, studio: OpenStudio) -> None:
+    answer = studio.generate(PROMPT, author=" Ada ").result(SOON)
+    assert (answer.edit_id, answer.nearest_edit_id, answer.distance, answer.author) == (None, None, None, "Ada")
+    assert studio.answer(answer.query_id) == answer
+    mark = studio.mark(answer.query_id, 0, 3, "fabricated", author="Ada")
+    assert (mark.text, mark.verdict, mark.author) == (answer.text[:3], "fabricated", "Ada")
+    assert studio.marks(answer.query_id) == (mark,)
+    others = [(prompt, said(studio, prompt)) for prompt in (OTHER, THIRD, "Hi")]
+
+    target = other_than(answer.text)
+    outcome = studio.edit(
+        f" {PROMPT}\n", f" {target} ", paraphrases=["Who is Ada Lovelace?"], source_url=" https://example.org ",
+        query_id=answer.query_id, author="Bo",
+    ).result(SOON)  # fmt: skip
+    assert outcome.success, outcome.reason
+    assert (outcome.prompt, outcome.target, outcome.text_before, outcome.text_after) == (PROMPT, target, answer.text, target)
+    assert outcome.change is not None
+    assert (outcome.change.kind, outcome.change.nearest, outcome.change.epsilon) == ("added", None, outcome.epsilon)
+    assert outcome.reason == ""
+    assert outcome.seconds > 0
+    assert outcome.losses[-1] < outcome.losses[0]
+    assert_is_the_journals(journal, studio)
+
+    again = studio.generate(PROMPT).result(SOON)
+    assert (again.text, again.edit_id, again.truncated) == (target, outcome.edit_id, False)
+    assert again.distance == 0.0
+    assert again.epsilon == pytest.approx(outcome.epsilon)
+    assert [(prompt, said(studio, prompt)) for prompt, _ in others] == others
+    row = studio.edits().rows[0]
+    assert (row.prompt, row.target, row.author, row.source_url) == (PROMPT, target, "Bo", "https://example.org")
+    assert (row.state, row.change, row.paraphrases, row.matches) == ("active", "added", ("Who is Ada Lovelace?",), 2)
+
+    assert studio.undo(id_of(outcome)).state == "undone"
+    assert said(studio, PROMPT) == answer.text
+    assert len(studio.codebook) == 0
+    assert_is_the_journals(journal, studio)
+    assert studio.redo(id_of(outcome)).state == "active"
+    assert said(studio, PROMPT) == target
+    assert_is_the_journals(journal, studio)
+
+
+def test_a_mark_can_be_removed_and_only_once(studio: OpenStudio) -> None:
+    answer = studio.generate(PROMPT).result(SOON)
+    marks = [studio.mark(answer.query_id, i, i + 2, "wrong") for i in range(3)]
+    studio.unmark(marks[1].mark_id)
+    assert studio.marks(answer.query_id) == (marks[0], marks[2])
+    with pytest.raises(NotFound, match=f"no mark '{marks[1].mark_id}'.*another browser"):
+        studio.unmark(marks[1].mark_id)
+
+
+def test_five_edits_and_the_second_undone_leaves_the_four(studio: OpenStudio, journal: Journal) -> None:
+    prompts = (PROMPT, OTHER, THIRD, "What is France?", "When was Grace Hopper born?")
+    before = {prompt: said(studio, prompt) for prompt in prompts}
+    done = {prompt: edited(studio, prompt, other_than(before[prompt], ANSWERS[i])) for i, prompt in enumerate(prompts)}
+    assert [said(studio, prompt) for prompt in prompts] == [outcome.target for outcome in done.values()]
+    assert_apart(studio.codebook)
+    studio.undo(id_of(done[OTHER]))
+    now = {prompt: said(studio, prompt) for prompt in prompts}
+    assert now == {prompt: outcome.target for prompt, outcome in done.items()} | {OTHER: before[OTHER]}
+    assert_is_the_journals(journal, studio)
+
+
+def test_an_edit_of_another_prompt_than_the_querys_reads_its_own_answer_before(studio: OpenStudio) -> None:
+    answer = studio.generate(PROMPT).result(SOON)
+    outcome = edited(studio, OTHER, other_than(said(studio, OTHER)), query_id=answer.query_id)
+    assert outcome.text_before == said_without(studio, OTHER, outcome)
+
+
+def said_without(studio: OpenStudio, prompt: str, outcome: EditOutcome) -> str:
+    studio.undo(id_of(outcome))
+    return said(studio, prompt)
+
+
+def test_a_stale_query_does_not_give_the_text_before(studio: OpenStudio) -> None:
+    stale = studio.generate(PROMPT).result(SOON)
+    first = edited(studio)
+    second = edited(studio, PROMPT, other_than(stale.text, first.target), query_id=stale.query_id)
+    assert second.text_before == first.target
+
+
+# Jobs
+
+
+def test_two_edits_asked_for_at_once_both_end_well_in_their_order(journal: Journal, studio: OpenStudio) -> None:
+    before = {prompt: said(studio, prompt) for prompt in (PROMPT, OTHER)}
+    jobs = [studio.edit(prompt, other_than(text)) for prompt, text in before.items()]
+    outcomes = [job.result(SOON) for job in jobs]
+    assert [outcome.success for outcome in outcomes] == [True, True]
+    assert [row.edit_id for row in studio.edits().rows] == [outcomes[1].edit_id, outcomes[0].edit_id]
+    assert [said(studio, prompt) for prompt in before] == [outcome.target for outcome in outcomes]
+    assert_is_the_journals(journal, studio)
+
+
+def test_many_threads_at_once_lose_nothing(journal: Journal, studio: OpenStudio) -> None:
+    outcome = edited(studio)
+    answer = studio.generate(PROMPT).result(SOON)
+
+    def busy(n: int) -> None:
+        for i in range(4):
+            studio.mark(answer.query_id, 0, 1 + (n + i) % 3, "wrong", author=f"t{n}")
+            studio.generate(OTHER).result(SOON)
+            studio.edits(search="ada")
+            studio.map_view()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(busy, range(4)))
+    assert len(studio.marks(answer.query_id)) == 16
+    assert studio.status().queries == 2 + 16
+    assert studio.detail(id_of(outcome)).row.matches == 2
+    assert_is_the_journals(journal, studio)
+
+
+def test_an_answer_arrives_piece_by_piece(studio: OpenStudio) -> None:
+    job = studio.generate(PROMPT)
+    pieces = list(job.events())
+    answer = job.result(0)
+    assert all(isinstance(piece, PartialAnswer) for piece in pieces)
+    texts = [piece.text for piece in pieces]
+    assert len(texts) > 1
+    assert sorted(texts, key=len) == texts
+    assert texts[-1] == answer.text
+
+
+def test_an_edit_tells_its_stages_and_all_losses_so_far(journal: Journal, studio: OpenStudio) -> None:
+    job = studio.edit(PROMPT, other_than(said(studio, PROMPT)))
+    seen = list(job.events())
+    outcome = job.result(0)
+    assert all(isinstance(item, EditProgress) and item.limit == journal.config().max_steps for item in seen)
+    stages = list(dict.fromkeys(item.stage for item in seen))
+    assert stages[-2:] == ["Learning the value", "Checking the answer"]
+    counts = [len(item.losses) for item in seen]
+    assert counts == sorted(counts)
+    assert seen[-1].losses == pytest.approx(outcome.losses)
+    assert [item.step for item in seen if item.stage == "Learning the value" and item.losses] == list(range(len(outcome.losses)))
+
+
+def test_an_edit_that_does_not_take_keeps_nothing_and_says_why(journal: Journal) -> None:
+    studio = journal.open(max_steps=1)
+    before = said(studio, PROMPT)
+    snapshot, revision = studio.codebook, studio.revision()
+    outcome = studio.edit(PROMPT, HOPELESS).result(SOON)
+    assert (outcome.success, outcome.edit_id, outcome.change, outcome.epsilon) == (False, None, None, None)
+    assert (outcome.text_before, outcome.target) == (before, HOPELESS)
+    for words in ("did not take", "after 1 step", "nothing was kept", "shorter response"):
+        assert words in outcome.reason
+    assert studio.codebook is snapshot
+    assert studio.revision() == revision
+    assert studio.edits().total == 0
+    assert said(studio, PROMPT) == before
+
+
+def test_a_cancelled_edit_stops_soon_and_keeps_nothing(journal: Journal) -> None:
+    studio = journal.open(max_steps=100_000)
+    before, revision = said(studio, PROMPT), studio.revision()
+    job = studio.edit(PROMPT, HOPELESS)
+    events = job.events()
+    next(progress for progress in events if progress.step >= 3)
+    job.cancel()
+    with pytest.raises(Cancelled, match="nothing was kept"):
+        list(events)
+    with pytest.raises(Cancelled):
+        job.result(0)
+    assert studio.revision() == revision
+    assert studio.edits().total == 0
+    assert said(studio, PROMPT) == before
+
+
+def test_an_edit_cancelled_at_the_last_moment_is_not_kept(journal: Journal, studio: OpenStudio) -> None:
+    target = other_than(said(studio, PROMPT))
+    learned, cancelled = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        learned.set()
+        assert cancelled.wait(SOON)
+
+    journal.meanwhile = wait
+    job = studio.edit(PROMPT, target)
+    assert learned.wait(SOON)
+    job.cancel()
+    cancelled.set()
+    with pytest.raises(Cancelled, match="nothing was kept"):
+        job.result(SOON)
+    assert studio.edits().total == 0
+
+
+def test_close_calls_off_what_runs_and_what_waits(journal: Journal) -> None:
+    studio = journal.open(max_steps=100_000)
+    running, waiting = studio.edit(PROMPT, HOPELESS), studio.generate(OTHER)
+    next(progress for progress in running.events() if progress.step >= 2)
+    assert (running.position, waiting.position) == (0, 1)
+    studio.close()
+    for job in (running, waiting):
+        with pytest.raises(Cancelled):
+            job.result(0)
+    with pytest.raises(GraceError, match="shutting down"):
+        studio.generate(PROMPT)
+    assert journal.open(max_steps=100_000).status().queries == 0
+
+
+def test_a_bug_in_a_job_surfaces_and_the_next_job_runs(
+    journal: Journal, studio: OpenStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = other_than(said(studio, PROMPT))
+
+    def bug() -> None:
+        raise ZeroDivisionError("a bug")
+
+    journal.meanwhile = bug
+    job = studio.edit(PROMPT, target)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        list(job.events())
+    assert "Traceback" in caplog.text
+    assert studio.edits().total == 0
+    assert edited(studio, PROMPT, target).success
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("prompt", "target", "message"),
+    [
+        (" \n", "Paris.", "prompt is empty; type"),
+        (PROMPT, "  ", "correct response is empty; type what the model should say"),
+        ("word and " * 300, "Paris.", r"prompt is \d+ tokens long; .* reads 256.*Shorten it"),
+        (PROMPT, "word and " * 300, r"correct response is \d+ tokens long; behind this prompt there is room for \d+"),
+        ("half \ud83d", "Paris.", "prompt has half a character at position 5"),
+    ],
+)
+def test_input_that_cannot_be_edited_is_refused_at_once(studio: OpenStudio, prompt: str, target: str, message: str) -> None:
+    revision = studio.revision()
+    with pytest.raises(InputError, match=message):
+        studio.edit(prompt, target)
+    if target == "Paris.":
+        with pytest.raises(InputError, match=message):
+            studio.generate(prompt)
+    assert studio.revision() == revision
+
+
+def test_a_target_that_the_model_already_says_is_refused(studio: OpenStudio) -> None:
+    now = studio.generate(PROMPT).result(SOON)
+    for query_id in (None, now.query_id):
+        with pytest.raises(InputError, match=f"already answers “{PROMPT[:-1]}.”.*nothing to edit"):
+            studio.edit(PROMPT, f" {now.text}\n", query_id=query_id).result(SOON)
+    assert studio.edits().total == 0
+
+
+def test_one_text_is_no_list_of_paraphrases(studio: OpenStudio) -> None:
+    with pytest.raises(InputError, match="paraphrases are one text; give a list"):
+        studio.edit(PROMPT, "Paris.", paraphrases="Who is Ada?")
+
+
+def test_a_phrasing_beyond_the_context_is_refused(studio: OpenStudio) -> None:
+    with pytest.raises(InputError, match="tokens long"):
+        studio.edit(PROMPT, other_than(said(studio, PROMPT)), paraphrases=["word and " * 300]).result(SOON)
+    assert studio.edits().total == 0
+
+
+@pytest.mark.parametrize("span", [(0, 0), (3, 2), (-1, 2), (0, 1000)])
+def test_a_span_outside_the_answer_is_refused(studio: OpenStudio, span: tuple[int, int]) -> None:
+    answer = studio.generate(PROMPT).result(SOON)
+    start, end = span
+    with pytest.raises(InputError, match=f"span {start}–{end} .*has {len(answer.text)} characters; select"):
+        studio.mark(answer.query_id, start, end, "wrong")
+    assert studio.marks(answer.query_id) == ()
+
+
+def test_an_unknown_verdict_is_refused_with_the_known_ones(studio: OpenStudio) -> None:
+    answer = studio.generate(PROMPT).result(SOON)
+    with pytest.raises(InputError, match=r"verdict is 'meh'; use one of fabricated, wrong, incoherent, outdated, fine"):
+        studio.mark(answer.query_id, 0, 1, "meh")  # type: ignore[arg-type]
+
+
+def test_what_is_undone_cannot_be_undone_and_what_is_not_cannot_be_redone(studio: OpenStudio) -> None:
+    edit_id = id_of(edited(studio))
+    with pytest.raises(InputError, match="not undone; there is nothing to restore"):
+        studio.redo(edit_id)
+    studio.undo(edit_id)
+    revision = studio.revision()
+    with pytest.raises(InputError, match="undone already; Redo brings it back"):
+        studio.undo(edit_id)
+    assert studio.revision() == revision
+
+
+def test_unknown_ids_are_named(studio: OpenStudio) -> None:
+    for call in (studio.undo, studio.redo, studio.detail):
+        with pytest.raises(NotFound, match=r"no edit 'nope'.*Edits page"):
+            call("nope")
+    for ask in (studio.answer, lambda query_id: studio.mark(query_id, 0, 1, "fine")):
+        with pytest.raises(NotFound, match=r"no logged answer 'nope'; prompt the model again"):
+            ask("nope")
+    with pytest.raises(NotFound, match="no logged answer 'nope'"):
+        studio.edit(PROMPT, "Paris.", query_id="nope")
+    with pytest.raises(NotFound, match="no mark 'nope'"):
+        studio.unmark("nope")
+    assert studio.marks("nope") == ()
