@@ -135,6 +135,11 @@ class Database:
             raise JournalError(f"The journal {self.label} was closed; open it again to {action} it.")
         try:
             yield
+        except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its message
+            raise JournalError(
+                f"The journal {self.label} is damaged (SQLite's own words about it cannot be read). Restore it from a backup, "
+                "or choose another data directory."
+            ) from error
         except DBAPIError as error:
             raise JournalError(_explain(self.label, action, error.orig, self._busy_seconds)) from error
         except SQLAlchemyError as error:

@@ -29,8 +29,10 @@ def rows_of(data: Event, encoded: EncodedEvent, **place: Any) -> tuple[dict[str,
     return row | {"checksum": _sum(row)}, rows
 
 
-def read_event(row: Row[Any], arrays: list[Row[Any]], label: str) -> StoredEvent:
+def read_event(row: Row[Any], arrays: list[Row[Any]], stream: str, label: str) -> StoredEvent:
     """The event of these rows; `Broken` stands for a damaged one where nothing else depends on it.
+
+    stream: the one that was asked for.
 
     Raises:
         DamagedEvent: where it does.
@@ -47,7 +49,7 @@ def read_event(row: Row[Any], arrays: list[Row[Any]], label: str) -> StoredEvent
         data = decode(row.kind, row.payload, encoded, where=where)
     except DamagedEvent as error:
         data = Broken.standing_for(row.kind, row.subject, row.payload, error)
-    return StoredEvent(row.seq, row.stream, at or _some_time(row), str(row.author), data, str(row.id))
+    return StoredEvent(row.seq, stream, at or _some_time(row), str(row.author), data, str(row.id))
 
 
 def _sum(row: Any) -> str:

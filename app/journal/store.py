@@ -162,7 +162,7 @@ class JournalStore:
                 if names is None and row.position != position + 1:
                     yield self._gap(position, row.position - 1, f"before event {row.seq}")
                 position = row.position
-                yield self._read(row, batch)
+                yield self._read(row, batch, stream)
             if len(batch.rows) < BATCH:
                 if names is None and position != batch.length:
                     yield self._gap(position, batch.length, "at its end")
@@ -204,9 +204,9 @@ class JournalStore:
                 of.setdefault(row.event_seq, []).append(row)
         return _Batch(rows, of, before or 0, length)
 
-    def _read(self, row: Row[Any], batch: _Batch) -> StoredEvent | JournalError:
+    def _read(self, row: Row[Any], batch: _Batch, stream: str) -> StoredEvent | JournalError:
         try:
-            return read_event(row, batch.arrays.get(row.seq, []), self.label)
+            return read_event(row, batch.arrays.get(row.seq, []), stream, self.label)
         except JournalError as error:
             return error
 
