@@ -89,6 +89,12 @@ COMMANDS: tuple[Command, ...] = (
         "app.commands.benchmark",
         _OF_THE_MODEL,
     ),
+    _command(
+        "journal",
+        "list, show, verify, export, undo, redo or back up a journal, without its model",
+        "app.commands.journal",
+        ("data_dir", "database_url"),
+    ),
 )
 
 

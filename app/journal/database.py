@@ -30,10 +30,12 @@ _SECRET = re.compile(r"passw|passwd|pwd|secret|token|key", re.IGNORECASE)
 class Database:
     """An open database. Every failure leaves as a JournalError that names it (passwords hidden)."""
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, create: bool = True) -> None:
+        """busy_seconds: how long to wait for another's lock. create: whether a missing file is made, or refused."""
         parsed = _parse(url)
         self.label = _label(parsed)
         self._busy_seconds = busy_seconds
+        self._create = create
         self._closed = False
         # SQLite has one writer at a time anyway: threads of this process queue here rather than poll its lock.
         self._write_lock = threading.Lock()
@@ -53,7 +55,7 @@ class Database:
             options |= {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
             options |= {"connect_args": {"check_same_thread": False}}
         elif sqlite:
-            _make_file(Path(str(url.database)))
+            _make_file(Path(str(url.database)), self._create)
         else:
             options |= {"pool_pre_ping": True}
         try:
@@ -114,6 +116,14 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def problems(self) -> tuple[str, ...]:
+        """What the database finds wrong with itself, where it can say."""
+        if self.dialect != "sqlite":
+            return ()
+        with self.read() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        return tuple(str(line) for line in said if line != "ok")
+
     def copy_to(self, path: Path) -> None:
         """Write all of it into a new file, as it is at this moment; others may go on writing meanwhile."""
         if self.dialect != "sqlite":
@@ -151,10 +161,12 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _make_file(path: Path) -> None:
+def _make_file(path: Path, create: bool) -> None:
     """Make the folder and a blank database, at once with its first page, so that a file of 0 bytes is never ours."""
     if str(path).startswith("file:"):
         return
+    if not create and not path.exists():
+        raise JournalError(f"There is no journal {path}. Give its folder with --data-dir, or its URL with --database-url.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -21,6 +21,7 @@ from app.journal.checksums import event_id
 from app.journal.codebooks import CodebookInfo, PromptForm, found, keep_prompt_form, listed, make
 from app.journal.database import BUSY_SECONDS, Database
 from app.journal.events import Event, StoredEvent, decode, encode
+from app.journal.events.base import refuse_half_characters
 from app.journal.migrations import migrate
 from app.journal.rows import read_event, rows_of
 from app.journal.tables import arrays, events, streams
@@ -46,9 +47,12 @@ class JournalStore:
     JournalError.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        """url: any SQLAlchemy URL. busy_seconds: how long to wait for another process's write lock (SQLite)."""
-        self._database = Database(url, busy_seconds=busy_seconds)
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, create: bool = True) -> None:
+        """url: any SQLAlchemy URL. busy_seconds: how long to wait for another process's write lock (SQLite).
+
+        create: whether a missing file is made, or refused.
+        """
+        self._database = Database(url, busy_seconds=busy_seconds, create=create)
         try:
             migrate(self._database)
         except BaseException:
@@ -119,6 +123,8 @@ class JournalStore:
         moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
         _storable(author, "author's name")
         encoded = [encode(item) for item in data]
+        for form in encoded:
+            refuse_half_characters(form)
         stored: list[StoredEvent] = []
         with self._database.write() as connection:
             length = self._locked_length(connection, stream)
@@ -173,6 +179,10 @@ class JournalStore:
         """The seq of the stream's last event, 0 where there is none. Cheap: for watching what others append."""
         with self._database.read() as connection:
             return self._last_seq(connection, stream)
+
+    def database_problems(self) -> tuple[str, ...]:
+        """What the database finds wrong with its own pages and indexes, where it can say (SQLite)."""
+        return self._database.problems()
 
     def copy_to(self, path: Path) -> None:
         """Write a backup: a new file that holds all of it, as it is at this moment."""

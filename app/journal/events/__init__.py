@@ -31,6 +31,7 @@ EVENT_TYPES: tuple[type[Event], ...] = tuple(known.event_type for known in KINDS
 
 __all__ = [
     "EVENT_TYPES",
+    "KINDS",
     "VERDICTS",
     "Broken",
     "Calibrated",

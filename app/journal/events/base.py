@@ -173,17 +173,10 @@ class EncodedEvent(NamedTuple):
 
 
 def encode(data: Event) -> EncodedEvent:
-    """The event as it is stored, in ASCII: NUL and all that no text column takes is escaped.
-
-    Raises:
-        ValueError: what JSON cannot hold (NaN, infinity).
-        JournalError: a text with half a character, which no page and no file could show.
-    """
+    """The event as it is stored, in ASCII: all that no text column takes is escaped. ValueError for what JSON cannot hold."""
     arrays = KINDS[data.KIND].arrays
     plain = {item.name: getattr(data, item.name) for item in fields(data) if item.name not in arrays}
     payload = json.dumps(plain, allow_nan=False, separators=(",", ":"))
-    if name := _with_half_a_character(plain, payload):
-        raise JournalError(f"The {name} {plain[name]!r:.80} holds characters that cannot be stored. Leave them out.")
     return EncodedEvent(data.KIND, payload, {name: _encode_array(getattr(data, name)) for name in sorted(arrays)})
 
 
@@ -214,6 +207,13 @@ def decode(kind: str, payload: str, arrays: Mapping[str, EncodedArray], *, where
         return known.event_type(**values)
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedEvent(f"{where} ({kind})", str(error)) from error
+
+
+def refuse_half_characters(encoded: EncodedEvent) -> None:
+    """Raise JournalError for a text with half a character in it, which no page and no file could show."""
+    values = read_payload(encoded.payload)
+    if name := _with_half_a_character(values, encoded.payload):
+        raise JournalError(f"The {name} {values[name]!r:.80} holds characters that cannot be stored. Leave them out.")
 
 
 def read_payload(payload: str) -> dict[str, Any]:

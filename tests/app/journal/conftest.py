@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from app.journal.store import JournalStore
+
+# How long a machine takes to draw a history is no property of a journal.
+settings.register_profile("journal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("journal")
 
 DATABASE_URL = "GRACE_STUDIO_TEST_DATABASE_URL"
 

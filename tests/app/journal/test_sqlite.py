@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import event, text
 
 from app.errors import JournalError
+from app.journal.database import BUSY_SECONDS
 from app.journal.events import Edited, Generated
 from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
@@ -27,8 +28,8 @@ from tests.app.journal.samples import edited, generated, vector
 ROOT = Path(__file__).parents[3]
 
 
-def _open(path: Path, **options: float) -> JournalStore:
-    return JournalStore(f"sqlite:///{path}", **options)
+def _open(path: Path, busy_seconds: float = BUSY_SECONDS) -> JournalStore:
+    return JournalStore(f"sqlite:///{path}", busy_seconds=busy_seconds)
 
 
 def _codebook(store: JournalStore) -> str:

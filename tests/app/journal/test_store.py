@@ -18,6 +18,7 @@ from app.errors import JournalConflict, JournalError
 from app.journal import store as store_module
 from app.journal.events import Edited, EventData, Generated, Redone, StoredEvent, Undone, encode
 from app.journal.store import JournalStore
+from app.journal.tables import STUDIO
 from tests.app.journal.samples import edited, generated, histories, one_of_each, vector
 
 
@@ -281,3 +282,24 @@ def test_a_codebook_keeps_what_it_began_with_under_another_default(store: Journa
     assert exact != began
     assert found(key_layer=1, directions=384) == exact
     assert store.config_of(exact)["directions"] == 384
+
+
+def test_one_read_sees_one_state(url: str) -> None:
+    """What others commit between two of its queries stays out."""
+    with JournalStore(url) as mine, JournalStore(url) as theirs:
+        codebook_id = _codebook(mine)
+        mine.append(codebook_id, edited("e1"))
+        count = text("SELECT count(*) FROM events")
+        with mine._database.read() as connection:
+            assert connection.execute(count).scalar_one() == 1
+            theirs.append(codebook_id, edited("e2"))
+            assert connection.execute(count).scalar_one() == 1
+        with mine._database.read() as connection:
+            assert connection.execute(count).scalar_one() == 2
+        mine.append(codebook_id, Undone("e1"))  # writes are as before
+
+
+def test_the_studio_has_a_stream_of_its_own(store: JournalStore, codebook_id: str) -> None:
+    (event,) = store.append(STUDIO, generated("q1"))
+    assert (event.stream, list(store.events(STUDIO))) == ("studio", [event])
+    assert store.last_seq(codebook_id) == 0
