@@ -127,7 +127,7 @@ def page_options() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": styles(),
-        "head": HEAD,
+        "head": f"{HEAD}<style>{asset('components/outside.css')}</style>",
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from app.ui.review.marker import marker_value
 from app.ui.review.parts import ReviewParts
 from app.ui.scripts import script_routes
 from app.ui.session import each
-from app.ui.theme import styles, theme
+from app.ui.theme import page_options
 from tests.app.map.map_samples import two_keys
 from tests.app.ui.samples import answer
 from tests.browser.pages import SPAN_ON_SCREEN
@@ -58,9 +59,10 @@ def parts() -> Iterator[Parts]:
         page.key_map.value = key_map_value(MapScene(two_keys(), Projection().layout(two_keys()), "euclidean"), "a")
         page.detail.value = edit_detail_value(None)
         each(review.marker.mark, heard)
+        gr.Button("Toast", elem_id="gs-toast-test").click(lambda: gr.Info("Someone edited “Who was Ada?”."))
     _, parts.url, _ = blocks.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False, css=styles(), theme=theme(),
-        app_kwargs={"routes": script_routes()},
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False, app_kwargs={"routes": script_routes()},
+        **{name: page_options()[name] for name in ("css", "head", "theme")},
     )  # fmt: skip
     yield parts
     blocks.close(verbose=False)
@@ -152,6 +154,7 @@ def test_what_is_picked_out_leaves_the_map_its_width(wide: Page) -> None:
 
 
 def test_on_a_phone_it_is_listed_below_the_map(phone: Page) -> None:
+    phone.locator(".gs-map-plot .plot-container").wait_for()
     phone.locator(".gs-map-search input").fill("bea")
     picked = phone.locator(".gs-map-stage .gs-map-marked:not([hidden])")
     expect(picked).to_contain_text("Who is Bea?")
@@ -159,11 +162,20 @@ def test_on_a_phone_it_is_listed_below_the_map(phone: Page) -> None:
 
 def test_fingers_find_what_they_press(phone: Page) -> None:
     phone.locator(".gs-map-plot .plot-container").wait_for()
-    for control in (".gs-download", ".gs-chip", ".modebar-btn", "#gs-send", "#gs-land-show"):
-        for button in phone.locator(f"{control}:visible").all():
+    for control in (".gs-download", ".gs-chip", ".modebar-btn", "#gs-send", "#gs-land-show", "#gs-new-layout"):
+        buttons = phone.locator(f"{control}:visible").all()
+        assert buttons, control
+        for button in buttons:
             size = button.bounding_box()
             assert size is not None
             assert min(size["width"], size["height"]) >= 44, control
+
+
+def test_on_a_phone_a_toast_leaves_the_name_of_the_app_visible(phone: Page) -> None:
+    phone.locator("#gs-toast-test").tap()
+    toast = phone.locator(".toast-body").bounding_box()
+    assert toast is not None
+    assert toast["y"] > 422
 
 
 def test_on_a_phone_stop_takes_the_place_of_send(phone: Page) -> None:
@@ -188,8 +200,12 @@ def test_the_picture_of_the_map_carries_its_title_its_legend_and_its_note(wide: 
     wide.locator(".gs-map-plot .plot-container").wait_for()
     svg = unescape(download(wide, "SVG").decode())
     assert "Map of edits: Who is <b>Ada</b>?" in svg
-    for words in (*wide.locator(".gs-map-legend li span:last-child").all_text_contents(), "approximate: a plane cannot"):
-        assert words in svg
+    said = " ".join(re.sub(r"<[^>]*>", " ", svg).split())
+    for words in (
+        *wide.locator(".gs-map-legend li span:last-child").all_text_contents(),
+        wide.locator(".gs-map-note").inner_text(),
+    ):
+        assert words in said
     width, height = struct.unpack(">II", download(wide, "PNG")[16:24])
     shown = wide.locator(".gs-map-plot").evaluate("(plot) => [plot.clientWidth, plot.clientHeight]")
     assert width == 2 * shown[0]
