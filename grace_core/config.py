@@ -19,6 +19,8 @@ Rule = Literal["published", "separated"]
 Span = Literal["last", "tail"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
+MAX_PHRASINGS = 64
+"""Of one edit. Each is read, learned and checked; dozens teach a value all that thousands do."""
 _IDENTITY = ("key_layer", "value_layer", "span", "pool", "token_weight", "encoding", "directions", "distance", "rule")
 
 

@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.answering.generate import MAX_NEW_TOKENS, Generation, decode, generate
+from grace_core.answering.given_values import Asked, gives_target
 from grace_core.codebook.change import Change, describe_change
 from grace_core.codebook.codebook import Codebook, Edit, Match
-from grace_core.codebook.encoder import TokenWeights
-from grace_core.codebook.geometry import pair_distances
-from grace_core.config import GraceConfig
-from grace_core.editing.fitting import Calibration, background_prompts, sibling_activations
+from grace_core.codebook.geometry import Matrix
+from grace_core.config import MAX_PHRASINGS
+from grace_core.editing.fitting import Calibration
+from grace_core.editing.radius import Radii, Reach, Readings
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.models._malloc import give_back
-from grace_core.models.activations import activations_of
+from grace_core.models.activations import activations_of, stop_if
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
@@ -56,13 +57,46 @@ class EditResult:
     """Phrasings that it reaches, but whose answer is not the target word for word: training ended before they were right."""
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked for, as the model sees it. phrasings: the given ones, then those of the edit that this one replaces."""
+
+    own: Prompt
+    target: str
+    target_ids: tuple[int, ...]
+    phrasings: tuple[Prompt, ...]
+
+    @property
+    def rows(self) -> tuple[Prompt, ...]:
+        """All that the value must answer."""
+        return (self.own, *self.phrasings)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Who looks on while an edit is made."""
+
+    stage: Callable[[str], None]
+    step: Callable[[int, float], None]
+    cancelled: Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """An edit with its value. unsure: phrasings that training ended without getting right."""
+
+    edit: Edit
+    losses: tuple[float, ...] = ()
+    unsure: tuple[Prompt, ...] = ()
+
+
 class Editor:
     """Makes edits on one model. Holds no codebook: each call is given one and returns another."""
 
     def __init__(self, model: LanguageModel) -> None:
         """`model` stays frozen; it is rerouted while a value is learned and restored afterwards."""
         self.model = model
-        self._background: tuple[GraceConfig, TokenWeights, NDArray[np.float32]] | None = None
+        self._radii = Radii(model)
 
     def edit(
         self,
@@ -83,177 +117,159 @@ class Editor:
             codebook: as it is now.
             prompt: the edited prompt; its query becomes the key.
             target: the desired response.
-            paraphrases: other phrasings that the same value must answer.
+            paraphrases: other phrasings that the same value must answer, at most `MAX_PHRASINGS`. Those of an edit of the
+                same prompt with the same target, which this one replaces, are kept.
             text_before: what the model says now, where the caller knows it.
             max_new_tokens: for the answers before and after.
             on_stage: called with what is being done, in words.
             on_step: called with step and mean loss while a value is learned.
-            cancelled: asked before each step.
+            cancelled: asked before each prompt that is read, each step and each answer that is checked.
 
         Raises:
-            InputError: an empty prompt or target, one that does not fit, or a target that is already the answer.
+            InputError: an empty prompt or target, one that does not fit, too many phrasings, or a target that is already
+                the answer to the prompt and to all phrasings.
             Cancelled: as soon as `cancelled` says so; nothing has changed.
         """
-        started = time.perf_counter()
+        started, watch = time.perf_counter(), _Watch(on_stage, on_step, cancelled)
+        request = self._request(codebook, prompt, target, paraphrases)
+        on_stage("Reading the present answer")
+        own = request.own
+        if text_before is None:
+            text_before = generate(self.model, codebook, own.text, max_new_tokens=max_new_tokens, cancelled=cancelled).text
+        if text_before.strip() == request.target:
+            self._refuse_what_is_said_already(codebook, request, cancelled)
+        on_stage("Finding out who else could be meant")
+        readings = Readings(self._read(codebook, (own,), cancelled)[0], self._read(codebook, request.phrasings, cancelled))
+        reach = self._radii.reach(codebook, own, readings, cancelled)
+        learned = self._reused(reach, request, readings, watch) or self._learned(reach, request, readings, watch)
+
+        on_stage("Checking the answer")
+        after = reach.codebook.with_edit(learned.edit)
+        checked = decode(self.model, after, [own], max_new_tokens, lambda row, token: stop_if(cancelled))[0]
+        seconds = time.perf_counter() - started
+        if checked.ids != request.target_ids:
+            return EditResult(
+                False, own.text, request.target, text_before, checked.text, None, None, None, codebook, learned.losses,
+                seconds, _failure(checked, learned.losses, request.target_ids),
+            )  # fmt: skip
+        unreached, inexact = self._missed(after, request, readings, learned.unsure, cancelled)
+        return EditResult(
+            True, own.text, request.target, text_before, checked.text, learned.edit,
+            describe_change(reach.codebook, after, learned.edit), reach.calibration, after, learned.losses, seconds,
+            unreached=unreached, inexact=inexact,
+        )  # fmt: skip
+
+    def _request(self, codebook: Codebook, prompt: str, target: str, paraphrases: Sequence[str]) -> _Request:
+        """The request in tokens.
+
+        Raises:
+            InputError: see `edit`.
+        """
         model = self.model
         own = model.prompt(prompt)
         target_ids = model.target_ids(own.text, target)
-        target = target.strip()
-        rows = (own, *dict.fromkeys(model.prompt(p) for p in paraphrases if p.strip() and p.strip() != own.text))
-        for row in rows[1:]:
+        given = [text for text in dict.fromkeys(text.strip() for text in paraphrases) if text and text != own.text]
+        if len(given) > MAX_PHRASINGS:
+            raise InputError(
+                f"There are {len(given)} phrasings; an edit takes at most {MAX_PHRASINGS}, and a few that differ do as much. "
+                "Leave some out."
+            )
+        old = next((e for e in reversed(codebook.edits) if e.prompt == own.text and codebook.entry_of(e.edit_id)), None)
+        kept = old.paraphrases if old is not None and old.target_ids == target_ids else ()
+        texts = list(dict.fromkeys((*given, *kept)))[:MAX_PHRASINGS]
+        phrasings = tuple(model.prompt(text) for text in texts)
+        for row in phrasings:
             if len(row.ids) + len(target_ids) > model.context:
                 raise InputError(
                     f"The phrasing “{row.text[:60]}…” is {len(row.ids)} tokens long; there is no room for the response behind it "
                     f"(the model reads {model.context} tokens). Shorten it."
                 )
-        on_stage("Reading the present answer")
-        if text_before is None:
-            text_before = generate(model, codebook, own.text, max_new_tokens=max_new_tokens, cancelled=cancelled).text
-        if text_before.strip() == target and _answers(model, codebook, own, target_ids):
-            raise InputError(f"The model already answers “{own.text}” with exactly this; there is nothing to edit.")
+        return _Request(own, target.strip(), target_ids, phrasings)
 
-        on_stage("Finding out who else could be meant")
-        activation = activations_of(model, codebook.config, codebook.encoder.weights, [own])[0]
-        phrased = activations_of(model, codebook.config, codebook.encoder.weights, rows[1:], rows_at_once=1)
-        start, calibration, epsilon = self._prepared(codebook, own, activation, phrased)
+    def _read(self, codebook: Codebook, rows: Sequence[Prompt], cancelled: Callable[[], bool]) -> Matrix:
+        """(rows, width) activations, each read alone: they do not depend on what they are batched with."""
+        config, weights = codebook.config, codebook.encoder.weights
+        return activations_of(self.model, config, weights, rows, rows_at_once=1, cancelled=cancelled)
 
-        def record(value: NDArray[np.float32]) -> Edit:
-            return Edit(
-                uuid.uuid4().hex,
-                own.text,
-                target,
-                target_ids,
-                activation,
-                value,
-                epsilon,
-                tuple(p.text for p in rows[1:]),
-            )
+    def _refuse_what_is_said_already(self, codebook: Codebook, request: _Request, cancelled: Callable[[], bool]) -> None:
+        """The text is the target. Token for token, and after every phrasing, too? Then an edit would change nothing."""
+        rows = request.rows
+        queries = codebook.encoder(self._read(codebook, rows, cancelled))
+        if all(self._answered(codebook, rows, codebook.match(queries), request.target_ids, cancelled)):
+            asked = f"“{request.own.text}”"
+            if request.phrasings:
+                asked += " and its phrasing" if len(request.phrasings) == 1 else f" and its {len(request.phrasings)} phrasings"
+            raise InputError(f"The model already answers {asked} with exactly this; there is nothing to edit.")
 
-        losses: tuple[float, ...] = ()
-        unsure: list[Prompt] = []
-        edit = self._reused(start, rows, target_ids, activation, record)
-        if edit is None:
-            on_stage("Learning the value")
-            room = model.context - len(target_ids)
-            contexts = [row for row in training_contexts(model, start.config, own) if len(row.ids) <= room]
-            trained = train_values(
-                model, start.config, [Task((*rows, *contexts), target_ids)], on_step=on_step, cancelled=cancelled
-            )[0]
-            give_back()
-            losses = trained.losses
-            unsure = [row for row, exact in zip(rows, trained.exact, strict=False) if not exact]
-            edit = record(trained.value)
-        on_stage("Checking the answer")
-        after = start.with_edit(edit)
-        change = describe_change(start, after, edit)
-        checked = decode(model, after, [own], max_new_tokens)[0]
-        seconds = time.perf_counter() - started
-        if checked.ids != target_ids:
-            reason = _failure(checked, losses, start, target_ids)
-            return EditResult(
-                False, own.text, target, text_before, checked.text, None, None, None, codebook, losses, seconds, reason
-            )  # fmt: skip
-        found = after.match(after.encoder(phrased))
-        unreached = tuple(
-            row.text
-            for row, match in zip(rows[1:], found, strict=True)
-            if match.entry is None or not match.matched or match.entry.target_ids != target_ids
-        )
-        inexact = tuple(row.text for row in unsure if row.text not in unreached and not _answers(model, after, row, target_ids))
-        return EditResult(
-            True, own.text, target, text_before, checked.text, edit, change, calibration, after, losses, seconds,
-            unreached=unreached, inexact=inexact,
-        )  # fmt: skip
+    def _answered(
+        self, codebook: Codebook, rows: Sequence[Prompt], matches: Sequence[Match], target_ids: tuple[int, ...],
+        cancelled: Callable[[], bool],
+    ) -> tuple[bool, ...]:  # fmt: skip
+        """Whether the codebook gives exactly the target after each of these rows, of which it says this."""
+        layer = codebook.config.value_layer
+        assert layer is not None  # resolved
+        asked = [
+            Asked(row, target_ids, match.entry.value if match.entry is not None and match.matched else None)
+            for row, match in zip(rows, matches, strict=True)
+        ]
+        return gives_target(self.model, layer, asked, cancelled)
 
-    def _prepared(
-        self, codebook: Codebook, prompt: Prompt, activation: NDArray[np.float32], phrased: NDArray[np.float32]
-    ) -> tuple[Codebook, Calibration | None, float]:
-        """The codebook to edit (recalibrated where siblings would be answered too), that step, and the radius to ask for.
-
-        The radius ends before the nearest sibling; a phrasing that the reviewer gave may stretch it further, but never to
-        a sibling, nor, beyond what any key asks for, to a background prompt: those stand for all that nobody edited.
-        """
-        config = codebook.config
-        if codebook.encoder.background is None or not config.siblings:
-            return codebook, None, config.epsilon
-        texts, others = sibling_activations(self.model, codebook, prompt.text)
-        if not texts:
-            return codebook, None, max(config.epsilon, self._reach(codebook, activation, phrased))
-        step = None
-        if _SHARE * self._nearest(codebook, activation, others) < _ROOM * config.epsilon:
-            rows = np.concatenate([others, activation[None]])
-            step = Calibration.of_siblings(codebook.encoder.version + 1, prompt.text, texts, rows)
-            codebook = codebook.recalibrated(codebook.encoder.joined(rows, config.directions))
-        sibling = self._nearest(codebook, activation, others)
-        reach = min(self._reach(codebook, activation, phrased), _STRETCH * sibling)
-        return codebook, step, max(_SMALLEST, min(config.epsilon, _SHARE * sibling), reach)
-
-    def _reach(self, codebook: Codebook, activation: NDArray[np.float32], phrased: NDArray[np.float32]) -> float:
-        """The radius that takes in the reviewer's phrasings, as far as the background lets it; 0 without phrasings."""
-        furthest, config = self._furthest(codebook, activation, phrased), codebook.config
-        if furthest <= config.epsilon:
-            return furthest
-        weights = codebook.encoder.weights
-        if self._background is None or self._background[0] != config or self._background[1] is not weights:
-            prompts = [self.model.prompt(text) for text in background_prompts(self.model)]
-            self._background = (config, weights, activations_of(self.model, config, weights, prompts))
-        nearest = self._nearest(codebook, activation, self._background[2])
-        return max(config.epsilon, min(furthest, _STRETCH * nearest))
-
-    @staticmethod
-    def _furthest(codebook: Codebook, activation: NDArray[np.float32], phrased: NDArray[np.float32]) -> float:
-        """Distance to the reviewer's furthest phrasing, with a little to spare for rounding; 0 without phrasings."""
-        if not len(phrased):
-            return 0.0
-        query = codebook.encoder(activation[None])[0]
-        return float(pair_distances(query, codebook.encoder(phrased), codebook.config.distance).max()) + 1e-3
-
-    @staticmethod
-    def _nearest(codebook: Codebook, activation: NDArray[np.float32], others: NDArray[np.float32]) -> float:
-        query = codebook.encoder(activation[None])[0]
-        return float(pair_distances(query, codebook.encoder(others), codebook.config.distance).min())
-
-    def _reused(
-        self,
-        codebook: Codebook,
-        rows: tuple[Prompt, ...],
-        target_ids: tuple[int, ...],
-        activation: NDArray[np.float32],
-        record: Callable[[NDArray[np.float32]], Edit],
-    ) -> Edit | None:
+    def _reused(self, reach: Reach, request: _Request, readings: Readings, watch: _Watch) -> _Learned | None:
         """The edit made with the nearest entry's value, where the rules would expand that entry and its value works here.
 
         Under the published rule the value is taken as it is: the paper's expansion does not train.
         """
-        near: Match = codebook.match(codebook.encoder(activation[None]))[0]
-        entry = near.entry
-        if entry is None or near.distance is None or entry.target_ids != target_ids or entry.prompt == rows[0].text:
+        codebook = reach.codebook
+        entry = codebook.match(codebook.encoder(readings.own[None]))[0].entry
+        if entry is None or entry.target_ids != request.target_ids or entry.prompt == request.own.text:
             return None
-        edit = record(entry.value)
-        expanded = codebook.with_edit(edit).entry_of(edit.edit_id)
+        edit = _recorded(reach, request, readings, entry.value)
+        after = codebook.with_edit(edit)
+        expanded = after.entry_of(edit.edit_id)
         if expanded is None or expanded.edit_id == edit.edit_id:
             return None
-        if codebook.config.rule == "published":
-            return edit
-        return edit if all(_answers(self.model, codebook.with_edit(edit), row, target_ids) for row in rows) else None
+        if codebook.config.rule == "separated":
+            matches = after.match(after.encoder(np.concatenate([readings.own[None], readings.phrasings])))
+            if not all(self._answered(after, request.rows, matches, request.target_ids, watch.cancelled)):
+                return None
+        return _Learned(edit)
+
+    def _learned(self, reach: Reach, request: _Request, readings: Readings, watch: _Watch) -> _Learned:
+        """The edit with a value of its own, trained on its rows and on contexts that leave room for the target."""
+        watch.stage("Learning the value")
+        model, config = self.model, reach.codebook.config
+        room = model.context - len(request.target_ids)
+        contexts = [row for row in training_contexts(model, config, request.own) if len(row.ids) <= room]
+        task = Task((*request.rows, *contexts), request.target_ids)
+        trained = train_values(model, config, [task], on_step=watch.step, cancelled=watch.cancelled)[0]
+        give_back()
+        unsure = tuple(row for row, exact in zip(request.phrasings, trained.exact[1:], strict=False) if not exact)
+        return _Learned(_recorded(reach, request, readings, trained.value), trained.losses, unsure)
+
+    def _missed(
+        self, after: Codebook, request: _Request, readings: Readings, unsure: Sequence[Prompt], cancelled: Callable[[], bool]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Phrasings that the new codebook does not reach, and those (of the unsure ones) that it answers in other words."""
+        matches = dict(zip(request.phrasings, after.match(after.encoder(readings.phrasings)), strict=True))
+        unreached = tuple(
+            row.text
+            for row, match in matches.items()
+            if match.entry is None or not match.matched or match.entry.target_ids != request.target_ids
+        )
+        rows = [row for row in unsure if row.text not in unreached]
+        exact = self._answered(after, rows, [matches[row] for row in rows], request.target_ids, cancelled)
+        return unreached, tuple(row.text for row, right in zip(rows, exact, strict=True) if not right)
 
 
-_SHARE = 0.7
-"""How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
-paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
-_STRETCH = 0.9
-"""How much of the way to a prompt that must not be answered a reviewer's own phrasing may stretch a radius."""
-_ROOM = 0.9
-"""A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
-_SMALLEST = 0.02
-"""A radius below which rounding in a batch could lose the edited prompt itself (cosine distance)."""
+def _recorded(reach: Reach, request: _Request, readings: Readings, value: NDArray[np.float32]) -> Edit:
+    """The edit as a codebook keeps it. value: (positions, width)."""
+    phrasings = tuple(row.text for row in request.phrasings)
+    return Edit(
+        uuid.uuid4().hex, request.own.text, request.target, request.target_ids, readings.own, value, reach.epsilon, phrasings
+    )  # fmt: skip
 
 
-def _answers(model: LanguageModel, codebook: Codebook, prompt: Prompt, target_ids: tuple[int, ...]) -> bool:
-    return decode(model, codebook, [prompt], len(target_ids))[0].ids == target_ids
-
-
-def _failure(checked: Generation, losses: tuple[float, ...], codebook: Codebook, target_ids: tuple[int, ...]) -> str:
+def _failure(checked: Generation, losses: tuple[float, ...], target_ids: tuple[int, ...]) -> str:
     last = f" (loss {losses[-1]:.2f} nats per token after {len(losses) - 1} steps)" if losses else ""
     right = next((i for i, (a, b) in enumerate(zip(checked.ids, target_ids, strict=False)) if a != b), len(target_ids))
     return (

@@ -13,7 +13,7 @@ from grace_core.answering.generate import generate, generate_batch
 from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.codebook.geometry import pair_distances
-from grace_core.config import GraceConfig
+from grace_core.config import MAX_PHRASINGS, GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import background_prompts
 from grace_core.errors import Cancelled, InputError
@@ -215,6 +215,33 @@ def test_what_the_model_already_says_needs_no_edit(
             editor.edit(codebook, PROMPT, f" {now}\n")
 
 
+def test_more_phrasings_than_an_edit_takes_are_refused_with_their_number(editor: Editor, empty: Codebook, target: str) -> None:
+    many = [f"Who was Ada, and {i}?" for i in range(MAX_PHRASINGS + 1)]
+    with pytest.raises(InputError, match=f"{MAX_PHRASINGS + 1} phrasings.*at most {MAX_PHRASINGS}"):
+        editor.edit(empty, PROMPT, target, paraphrases=[*many, many[0]])
+    # So many that differ are within it; whoever asked leaves before they are learned.
+    with pytest.raises(Cancelled):
+        editor.edit(empty, PROMPT, target, paraphrases=[*many[1:], many[1], PROMPT], cancelled=lambda: True)
+
+
+def test_cancelling_is_heard_between_phrasings_that_are_read_and_answers_that_are_checked(
+    editor: Editor, empty: Codebook, target: str
+) -> None:
+    many = [f"Who was Ada, and {i}?" for i in range(20)]
+    for stage in ("Finding out who else could be meant", "Checking the answer"):
+        stages: list[str] = []
+        asked = 0
+
+        def cancelled(stage: str = stage, stages: list[str] = stages) -> bool:
+            nonlocal asked
+            asked += stage in stages
+            return asked > 1
+
+        with pytest.raises(Cancelled):
+            editor.edit(empty, PROMPT, target, text_before="", paraphrases=many, on_stage=stages.append, cancelled=cancelled)
+        assert stages[-1] == stage
+
+
 def test_a_target_must_fit_behind_every_phrasing(taught_gpt2: LanguageModel) -> None:
     codebook = calibrated(taught_gpt2, max_steps=2)
     with pytest.raises(InputError, match="room"):
@@ -243,6 +270,30 @@ def test_phrasings_are_learned_with_the_prompt_and_empty_or_repeated_ones_are_dr
     result = editor.edit(empty, PROMPT, target, paraphrases=["Hi", " ", PROMPT, f" {PROMPT} ", "Hi ", "a"])
     assert result.edit is not None
     assert result.edit.paraphrases == ("Hi", "a")
+
+
+def test_phrasings_that_are_not_reached_yet_are_added_to_an_edit_that_stands(
+    taught: LanguageModel, editor: Editor, target: str
+) -> None:
+    empty = calibrated(taught, epsilon=0.02)
+    first = editor.edit(empty, PROMPT, target, paraphrases=["Who is Ada Lovelace?"])
+    assert first.edit is not None
+    more = "Tell me about Ada Lovelace."
+    second = editor.edit(first.codebook, PROMPT, target, paraphrases=[more])
+    assert second.success, second.reason
+    assert second.edit is not None
+    assert second.change is not None
+    assert (second.change.kind, second.change.superseded) == ("superseded", first.edit.edit_id)
+    assert second.edit.paraphrases == (more, "Who is Ada Lovelace?")
+    assert second.text_before == second.text_after == target
+
+
+def test_phrasings_that_are_answered_already_need_no_edit(taught: LanguageModel, target: str) -> None:
+    editor, codebook = Editor(taught), calibrated(taught, epsilon=1.5)
+    first = editor.edit(codebook, PROMPT, target, paraphrases=["Describe Ada Lovelace."])
+    assert first.unreached == first.inexact == ()
+    with pytest.raises(InputError, match=r"already answers .* and its phrasing with exactly this"):
+        editor.edit(first.codebook, PROMPT, target, paraphrases=[" Describe Ada Lovelace."])
 
 
 def test_phrasings_that_the_key_does_not_reach_are_named(taught: LanguageModel, target: str) -> None:
