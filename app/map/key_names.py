@@ -22,10 +22,11 @@ def key_names(scene: MapScene, chosen: int | None) -> list[dict[str, Any]]:
     keys = scene.view.keys
     named = list(range(len(keys))) if len(keys) <= _LABELLED_KEYS else []
     named = ([chosen] if chosen is not None else []) + [row for row in named if row != chosen]
-    # What tells a name from others shows when it stands among them; a few dozen are enough for that.
-    others = [key.prompt for key in keys[:: max(1, len(keys) // 40)]]
+    # What tells a name from others shows when it stands among them; a few dozen are enough for that, each there once.
+    among = [row for row in range(0, len(keys), max(1, len(keys) // 40)) if row not in named]
+    words = distinctive([keys[row].prompt for row in [*named, *among]])
     found = []
-    for row, words in zip(named, distinctive([*(keys[row].prompt for row in named), *others]), strict=False):
-        text = shorten(words, _CHOSEN_LENGTH if row == chosen else _LENGTH)
+    for row, name in zip(named, words, strict=False):
+        text = shorten(name, _CHOSEN_LENGTH if row == chosen else _LENGTH)
         found.append({"row": row, "text": escape(text), "length": len(text)})
     return found

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.server.endpoints import Departures, add_endpoints
-from app.studio.views import EditRow
+from app.studio.views import EditsMark
 from app.ui.components.header import build_header, build_mode_switch, header_value
 from app.ui.edits.page import build_edits
 from app.ui.lab.page import build_lab
 from app.ui.map.page import build_map
 from app.ui.review.page import build_review
-from app.ui.session import PageContext, Session, bind, edits_mark
+from app.ui.session import PageContext, Session, bind
 
 if TYPE_CHECKING:
     from app.map.layout.layout import Projection
@@ -109,7 +109,7 @@ class Shell:
     def on_load(self, request: gr.Request, own: Session) -> tuple[Any, ...]:
         """A fresh page: the address may name a tab and an edit."""
         own.asker = request.session_hash or ""
-        own.known, _ = edits_mark(self.studio)
+        own.known = self.studio.edits_mark()
         edit_id = request.query_params.get("edit") or None
         tab = request.query_params.get("tab") or ("map" if edit_id else "review")
         tab = tab if tab in TABS else "review"
@@ -124,9 +124,9 @@ class Shell:
         now = self.studio.revision()
         if now == seen:
             return gr.skip()
-        known, newest = edits_mark(self.studio)
-        if own.known and known != own.known and not own.busy:
-            tell(own.known, newest, name)
+        known = self.studio.edits_mark()
+        if own.known is not None and known != own.known and not own.busy:
+            tell(own.known, known, name)
         own.known = known
         return now
 
@@ -141,11 +141,10 @@ class Shell:
             self.studio.leave(request.session_hash)
 
 
-def tell(before: tuple[object, ...], newest: EditRow | None, name: str) -> None:
+def tell(before: EditsMark, now: EditsMark, name: str) -> None:
     """A toast about a change of the edits that this browser did not make. Toasts render HTML: escape."""
-    if newest is not None and newest.edit_id != before[0]:
-        who = newest.author or "Someone"
-        if newest.author != name or not name:
-            gr.Info(html.escape(f"{who} edited “{newest.prompt}”."))
+    if now.newest != before.newest:
+        if now.author != name or not name:
+            gr.Info(html.escape(f"{now.author or 'Someone'} edited “{now.prompt}”."))
     else:
         gr.Info("An edit was undone or restored in another window.")

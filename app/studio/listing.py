@@ -58,6 +58,12 @@ class Listing:
         about = ("", "", "") if newest is None else (newest.edit.edit_id, newest.edit.prompt, newest.event.author)
         return EditsMark(*about, _counts(now)["undone"])
 
+    def answered_by(self, query_id: str) -> str | None:
+        """The edit whose key answers a logged query now; None for the model itself."""
+        now = self._live.now()
+        now.query(query_id)
+        return next(one.match.edit_id for one in reversed(now.matched) if one.record.generated.query_id == query_id)
+
     def detail(self, edit_id: str) -> EditDetail:
         """One edit with its neighbours and the logged queries that it answers under the present codebook."""
         now = self._live.now()
@@ -94,10 +100,13 @@ class Listing:
         matched = now.matched[max(0, len(now.matched) - max_queries) :]
         keys = tuple(MapKey(e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon)) for e in codebook.entries)
         queries = tuple(
-            MapQuery(said.query_id, said.prompt, said.text, one.match.edit_id, one.match.distance)
+            MapQuery(
+                said.query_id, said.prompt, said.text, one.match.edit_id, one.match.distance, one.record.event.author,
+                one.record.event.at,
+            )
             for one in matched
             for said in (one.record.generated,)
-        )
+        )  # fmt: skip
         width = codebook.encoder.dimensions
         vectors = np.stack([one.vector for one in matched]) if matched else np.zeros((0, width), np.float32)
         view = MapView(version, keys, queries, codebook.keys.reshape(-1, width), vectors, now.query_space_id)

@@ -258,6 +258,8 @@ class MapQuery:
     text: str
     edit_id: str | None
     distance: float | None
+    author: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ import gradio as gr
 
 from app.errors import StudioError
 from app.studio.progress import Waiting as Waiting
-from app.studio.views import EditRow
 from grace_core.errors import GraceError
 
 if TYPE_CHECKING:
     from app.studio.facade import Studio
     from app.studio.jobs import Job
+    from app.studio.views import EditsMark
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,13 +42,13 @@ class Session:
     """One browser session; lives in a `gr.State` and is changed in place, so that all events share it.
 
     asker: names it to the studio. job: the running job, for Stop and Cancel. busy: a job was asked for and has not ended.
-    known: what this session has seen of the edits, see `edits_mark`.
+    known: what this session has seen of the edits.
     """
 
     asker: str = ""
     job: Job[Any] | None = None
     busy: bool = False
-    known: tuple[object, ...] = ()
+    known: EditsMark | None = None
 
     def cancel(self) -> None:
         """Cancel the running job, if there is one."""
@@ -112,13 +112,6 @@ def failure_text(error: Exception) -> str:
 def warn(error: Exception) -> None:
     """Show an error as a toast. Toasts render HTML, and messages quote what people typed: escape."""
     gr.Warning(html.escape(failure_text(error)))
-
-
-def edits_mark(studio: Studio) -> tuple[tuple[object, ...], EditRow | None]:
-    """What tells one state of the edits from another (newest id, count of each state), and the newest row."""
-    page = studio.edits(limit=1)
-    newest = page.rows[0] if page.rows else None
-    return (newest.edit_id if newest else "", *sorted(page.counts.items())), newest
 
 
 async def in_thread(work: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:

@@ -47,14 +47,16 @@ class Journal:
         config = self.config(**overrides).identity()
         return store.codebook_id(fingerprint=self.model.fingerprint, model_name=self.model.name, config=config)
 
-    def open(self, store: JournalStore | None = None, *, calibrate: bool = True, **overrides: Any) -> OpenStudio:
+    def open(
+        self, store: JournalStore | None = None, *, calibrate: bool = True, max_new_tokens: int = 16, **overrides: Any
+    ) -> OpenStudio:
         """`calibrate`: begin the journal with a small background, where the product would sample one for seconds."""
         store = store or JournalStore(self.url)
         own = self.codebook_id(store, **overrides)
         if calibrate and not store.last_seq(own):
             step = first_step(self.model, self.config(**overrides))
             store.append(own, Calibrated(step.version, step.reason, step.prompts, step.activations))
-        studio = OpenStudio.open(self.model, self.config(**overrides), store, max_new_tokens=16, editor=self._editor)
+        studio = OpenStudio.open(self.model, self.config(**overrides), store, max_new_tokens=max_new_tokens, editor=self._editor)
         self._open.append((studio, store))
         return studio
 

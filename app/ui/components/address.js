@@ -1,10 +1,13 @@
 // @ts-check
 // What is on screen stands in the page's address, so that it can be copied and survives a reload.
 
-/** @param {Record<string, string>} parameters */
+/** @param {Record<string, string | null>} parameters null: it does not stand there any more */
 export function setAddress(parameters) {
   const address = new URL(window.location.href);
-  for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === null) address.searchParams.delete(name);
+    else address.searchParams.set(name, value);
+  }
   window.history.replaceState(null, "", address);
 }
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.studio.views import EditPage
 from app.ui.edits.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
-from app.ui.session import PageContext, Session, bind, bind_every, edits_mark, warn
+from app.ui.session import PageContext, Session, bind, bind_every, warn
 
 
 class EditsPage:
@@ -94,7 +94,7 @@ class EditsPage:
         return self._acted(view, selected, picked, session)
 
     def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:
-        session.known, _ = edits_mark(self.studio)
+        session.known = self.studio.edits_mark()
         return self.draw(view, selected, picked), self.studio.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:

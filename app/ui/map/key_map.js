@@ -2,6 +2,7 @@
 // The map: keeps the points, which come once (`points`; a selection brings only what it changes, `paint`), draws, and turns
 // clicks, lassos, searches and keys into events with edit ids. What is drawn is said in figure.js and its neighbours.
 // All words go through textContent, or through Plotly's own text, which the server has escaped.
+import { setAddress } from "../components/address.js";
 import { modeColours, onModeChange } from "../components/colours.js";
 import { follow } from "../components/component.js";
 import { find, say } from "../components/dom.js";
@@ -12,7 +13,6 @@ import { focusedLine, focusLine, landingLines } from "./landings.js";
 import { finderOf, markedList, pickedWords } from "./picked.js";
 import { Stage } from "./stage.js";
 import { steppedFrom } from "./steps.js";
-import { mapTable } from "./table.js";
 import { placeTip, tipLines } from "./tip.js";
 import { emptyNodes, legendNodes } from "./words.js";
 
@@ -42,6 +42,11 @@ export class KeyMap {
     /** @type {{kind: string, id: string} | null} */
     this.tip = null; // The point whose words are shown.
     this.selections = 0;
+    this.asked = 0; // Counts the tables that were asked for.
+    /** @type {Map<number, (table: import("../components/csv.js").Table) => void>} */
+    this.tables = new Map(); // Who waits for which of them.
+    /** @type {string | null} */
+    this.addressed = null; // The edit that stands in the page's address since the map was drawn.
     /** @type {(words: string) => Marks | null} */
     this.found = () => null; // Words to what holds them, among the points.
     /** @type {{id: string | null, at: number} | null} */
@@ -61,6 +66,13 @@ export class KeyMap {
       failed: (error) => this.failed(error),
     });
     this.listen();
+  }
+
+  /** All of the map as a table: what is drawn holds long texts cut short, so the server is asked for it. */
+  table() {
+    this.asked += 1;
+    this.trigger("export_table", { asked: this.asked });
+    return new Promise((resolve) => { this.tables.set(this.asked, resolve); });
   }
 
   part(name) {
@@ -96,7 +108,7 @@ export class KeyMap {
     });
     this.part("downloads").append(downloads({
       filename: FILE, label: "the map", savePicture: (format) => this.stage.savePicture(format, FILE),
-      table: () => mapTable(this.value, this.scene), onError: (error) => this.failed(error),
+      table: () => this.table(), onError: (error) => this.failed(error),
     }));
     new ResizeObserver(() => {
       if (this.plot.clientWidth === 0) return;
@@ -114,6 +126,12 @@ export class KeyMap {
 
   draw(value) {
     this.value = value;
+    this.tables.get(value.table?.asked)?.(value.table);
+    this.tables.delete(value.table?.asked);
+    if (value.selected !== this.addressed) {
+      this.addressed = value.selected;
+      setAddress({ edit: value.selected });
+    }
     this.part("legend").replaceChildren(...legendNodes(value.legend, modeColours()));
     this.part("empty").hidden = !value.empty;
     if (value.empty) this.part("empty").replaceChildren(...emptyNodes(value.empty));

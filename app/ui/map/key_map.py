@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.charts.plotly import shorten
+from app.charts.plotly import Table, shorten
 from app.map.legend import landing_words, tried_legend
 from app.map.paint import paint
 from app.map.scene import MapScene
@@ -87,11 +87,13 @@ def key_map_value(
     undone: UndoneOnMap | None = None,
     undone_shown: bool = False,
     known: str = "",
+    table: tuple[int, Table] | None = None,
 ) -> str:
     """What key_map.js draws, as JSON. `selected` may be an edit without a key in force.
 
     undone: the undone edits, with the keys to draw where a person wants to see them (undone_shown).
     known: the `scene_id` that the browser has: its points are not sent again.
+    table: what `export_table` asked for, with its number.
     """
     view = scene.view
     row = None if selected is None else scene.row_of.get(selected)
@@ -111,6 +113,9 @@ def key_map_value(
         "landings": landings_value(landed),
         "undone": _undone(undone or UndoneOnMap(0), shown=undone_shown),
     }
+    if table is not None:
+        asked, (columns, rows) = table
+        value["table"] = {"asked": asked, "columns": columns, "rows": rows}
     text = _json(value)
     if known != scene.scene_id:
         text = f'{text[:-1]},"points":{_points(scene)}}}'
@@ -162,14 +167,23 @@ def build_key_map() -> gr.HTML:
     """The component.
 
     It triggers `select_edit` and `undo_edit` {edit_id}, `show_undone` {shown}, `clear_edit`, `need_points`,
-    `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {number} (null: all of them).
+    `pick_keys` {edit_ids, selected} (null: none is), `clear_landing` {number} (null: all of them),
+    `export_table` {asked}.
     """
     return gr.HTML(
         None,
         html_template=TEMPLATE,
         css_template=asset("map/key_map.css"),
         js_on_load=script(
-            "map/key_map.js", "select_edit", "undo_edit", "show_undone", "clear_edit", "need_points", "pick_keys", "clear_landing"
+            "map/key_map.js",
+            "select_edit",
+            "undo_edit",
+            "show_undone",
+            "clear_edit",
+            "need_points",
+            "pick_keys",
+            "clear_landing",
+            "export_table",
         ),
         apply_default_css=False,
         elem_classes="gs-part",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.charts.plotly import Table
+from app.map.export import map_table
 from app.map.layout.layout import Projection
 from app.map.layout.umap_worker import Activity
-from app.map.page import MapDesk
+from app.map.page import Look, MapDesk
 from app.map.surroundings import Radial
 from app.map.surroundings_figures import radial_figure, radial_note, strip_figure, strip_note, table
 from app.map.trials import Tries
@@ -66,6 +69,7 @@ class MapPage:
         for event in (context.redraw.change, parts.timer.tick, self.undone_shown.change, self.tried.change):
             bind(event, self.on_refresh, [*looking, self.shown], drawn)
         bind(parts.key_map.need_points, self.on_need_points, [selected, self.tries, self.undone_shown], drawn)
+        bind_every(parts.key_map.export_table, self.on_export, looking, [parts.key_map, self.known])
         bind(parts.relayout.click, self.on_new_layout, looking, drawn)
         asking = [parts.prompt, self.tries, context.session]
         trying = [self.tried, parts.problem]
@@ -118,6 +122,13 @@ class MapPage:
     def on_show_undone(self, event: gr.EventData) -> bool:
         return bool(event.shown)
 
+    def on_export(self, selected: str | None, known: str, tries: Tries, undone: bool, event: gr.EventData) -> tuple[str, str]:
+        """The whole table: a browser has only as much of each text as it draws."""
+        look = self.desk.look(selected, tries, undone=undone)
+        edits = {row.edit_id: row for row in self.studio.edits(limit=sys.maxsize).rows}
+        table = map_table(look.scene, edits, selected=selected, undone=look.undone.keys, landed=look.landed)
+        return self._map_value(look, selected, undone, known, (int(event.asked), table)), look.scene.scene_id
+
     def on_new_layout(self, selected: str | None, known: str, tries: Tries, undone: bool) -> Updates:
         self.projection.refit(self.studio.map_view())
         return self.draw(selected, known, tries, undone)
@@ -165,10 +176,7 @@ class MapPage:
         if look.missing:
             about |= {"title": "Edit not found", "hint": look.missing}
         return (
-            key_map_value(
-                look.scene, selected, status=look.status, landed=look.landed, undone=look.undone,
-                undone_shown=undone, known=known,
-            ),
+            self._map_value(look, selected, undone, known),
             look.scene.scene_id,
             *_exact(look.radial, in_force=state != "undone"),
             about,
@@ -177,6 +185,15 @@ class MapPage:
             gr.Button(visible=selected is not None),
             gr.Button(_progress(look.activity), interactive=look.activity is None and bool(look.scene.scene_size)),
             gr.Timer(active=look.activity is not None),
+        )  # fmt: skip
+
+    @staticmethod
+    def _map_value(
+        look: Look, selected: str | None, undone: bool, known: str, table: tuple[int, Table] | None = None
+    ) -> str:  # fmt: skip
+        return key_map_value(
+            look.scene, selected, status=look.status, landed=look.landed, undone=look.undone, undone_shown=undone,
+            known=known, table=table,
         )  # fmt: skip
 
 

@@ -73,24 +73,34 @@ def same_span(marks: Sequence[Mark], start: int, end: int) -> Mark | None:
     return next((mark for mark in marks if (mark.start, mark.end) == (start, end)), None)
 
 
-def source(answer: Answer, edit_prompt: str = "") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Now:
+    """What would answer the same prompt now, where that is not what answered it. edit_id: None for the model itself."""
+
+    edit_id: str | None
+    prompt: str = ""
+
+
+def source(answer: Answer, edit_prompt: str = "", now: Now | None = None) -> dict[str, Any]:
     """Who answered, in words; edit_id is there where a link to the map makes sense."""
-    if answer.edit_id is not None and answer.distance is not None and answer.epsilon is not None:
-        return {
-            "kind": "edit",
-            "label": f"Answered by an edit: “{edit_prompt}”" if edit_prompt else "Answered by an edit",
-            "detail": f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}",
-            "edit_id": answer.edit_id,
-        }
+    by_edit = answer.edit_id is not None and answer.distance is not None and answer.epsilon is not None
+    by = _by(answer.edit_id if by_edit else None, edit_prompt)
+    if now is not None:
+        detail = f"now {_by(now.edit_id, now.prompt)} answers"
+        return {"kind": "model", "label": f"Said then by {by}", "detail": detail, "edit_id": now.edit_id}
+    if by_edit:
+        detail = f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}"
+        return {"kind": "edit", "label": f"Answered by {by}", "detail": detail, "edit_id": answer.edit_id}
     detail = "no edit yet"
     if answer.distance is not None and answer.epsilon is not None:
         detail = f"nearest key at distance {answer.distance:.2f}, outside its ε {answer.epsilon:.2f}"
-    return {
-        "kind": "model",
-        "label": "Answered by the model itself",
-        "detail": detail,
-        "edit_id": answer.nearest_edit_id,
-    }
+    return {"kind": "model", "label": f"Answered by {by}", "detail": detail, "edit_id": answer.nearest_edit_id}
+
+
+def _by(edit_id: str | None, prompt: str) -> str:
+    if edit_id is None:
+        return "the model itself"
+    return f"an edit: “{prompt}”" if prompt else "an edit"
 
 
 def marker_value(
@@ -101,15 +111,16 @@ def marker_value(
     answer: Answer | None = None,
     marks: Sequence[Mark] = (),
     edit_prompt: str = "",
+    now: Now | None = None,
 ) -> dict[str, Any]:
-    """What marker.js draws; only a logged answer can be marked."""
+    """What marker.js draws; only a logged answer can be marked. now: what would answer now, where that has changed."""
     text = answer.text if answer is not None else text
     return {
         "phase": phase,
         "text": text,
         "status": status,
         "query_id": answer.query_id if answer is not None else None,
-        "source": source(answer, edit_prompt) if answer is not None else None,
+        "source": source(answer, edit_prompt, now) if answer is not None else None,
         "truncated": answer.truncated if answer is not None else False,
         "segments": [[piece.start, piece.end, list(piece.marks)] for piece in segments(len(text), marks)],
         "marks": [

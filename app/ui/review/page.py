@@ -18,7 +18,7 @@ from app.ui.review.diff import HIDDEN as NO_OUTCOME
 from app.ui.review.diff import outcome_value
 from app.ui.review.loss_curve import HIDDEN as NO_PROGRESS
 from app.ui.review.loss_curve import progress_value
-from app.ui.review.marker import marker_value, same_span
+from app.ui.review.marker import Now, marker_value, same_span
 from app.ui.review.parts import ReviewParts, Updates
 from app.ui.review.tries import KEPT, try_value
 from app.ui.session import (
@@ -28,7 +28,6 @@ from app.ui.session import (
     Waiting,
     bind,
     bind_every,
-    edits_mark,
     failure_text,
     in_thread,
     waiting_text,
@@ -36,6 +35,11 @@ from app.ui.session import (
 )
 from grace_core.errors import Cancelled
 
+CUT = (
+    "This answer was cut off: {why}. It ends in the middle, and what you leave here is learned as it stands: "
+    "complete the last sentence, or remove it."
+)
+WIDEN = "An edit answers it: add other phrasings below and press Edit, and it answers them too."
 # A browser cannot show more, and every update is a message through the queue.
 ANSWER_INTERVAL = 0.06
 PROGRESS_INTERVAL = 0.1
@@ -43,13 +47,18 @@ PROGRESS_INTERVAL = 0.1
 
 @dataclass(frozen=True)
 class Current:
-    """The answer on screen. query_id is None where it was stopped, so not logged; edit_id and target: of the edit made."""
+    """The answer on screen. query_id is None where it was stopped, so not logged; edit_id and target: of the edit made.
+
+    cut: why the answer ends in the middle, in words; or "". edited: an edit of this very prompt gave it.
+    """
 
     prompt: str = ""
     text: str = ""
     query_id: str | None = None
     edit_id: str | None = None
     target: str = ""
+    cut: str = ""
+    edited: bool = False
 
 
 def phrasing_lines(text: str) -> tuple[str, ...]:
@@ -127,6 +136,7 @@ class ReviewPage:
             [context.author, context.session],
             [parts.outcome, parts.try_panel, context.revision],
         )
+        bind(context.redraw.change, self.on_redraw, self.current, parts.marker)
         for part in (parts.marker, parts.outcome):
             bind_every(part.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
 
@@ -149,10 +159,12 @@ class ReviewPage:
                             yield {self.parts.marker: marker_value("writing", text, status="Writing…")}
                 answer = job.result()
         except Cancelled:
-            shown = Current(prompt, text) if text else current
+            shown = Current(prompt, text, cut="it was stopped") if text else current
             marker = marker_value("stopped", text, status="Stopped. This answer was not logged and cannot be marked.")
         else:
-            shown = Current(answer.prompt, answer.text, answer.query_id)
+            cut = "it reached the longest length allowed" if answer.truncated else ""
+            edited = await in_thread(self._prompt_of, answer.edit_id) == answer.prompt
+            shown = Current(answer.prompt, answer.text, answer.query_id, cut=cut, edited=edited)
             marker = await in_thread(self._answer_value, answer)
         yield {
             **self.parts.idle(can_edit=bool(shown.prompt)),
@@ -177,8 +189,11 @@ class ReviewPage:
             return {}
         same = shown.prompt == before.prompt
         keep = keeps_typed(before, shown.prompt, target)
+        more = f" {WIDEN}" if shown.edited else ""
+        cut = "" if keep or not shown.cut else CUT.format(why=shown.cut)
         return {
-            self.parts.corrects: message_value(f"What should the answer to “{shown.prompt}” be?", "plain"),
+            self.parts.corrects: message_value(f"What should the answer to “{shown.prompt}” be?{more}", "plain"),
+            self.parts.cut: message_value(cut, "note"),
             self.parts.target: gr.update(interactive=True) if keep else gr.update(value=shown.text, interactive=True),
             self.parts.phrasings: gr.update(interactive=True) if same else gr.update(value="", interactive=True),
             self.parts.source_url: gr.update(interactive=True) if same else gr.update(value="", interactive=True),
@@ -223,7 +238,7 @@ class ReviewPage:
         return {**self.parts.idle(can_edit=bool(arguments[-2].prompt)), **message, self.parts.progress: NO_PROGRESS}
 
     def _finished(self, outcome: EditOutcome, current: Current, session: Session) -> Updates:
-        session.known, _ = edits_mark(self.studio)
+        session.known = self.studio.edits_mark()
         steps = len(outcome.losses)
         stage = f"learned in {steps} steps" if outcome.success else f"stopped after {steps} steps"
         last = EditProgress(stage, 0, steps, outcome.losses)
@@ -232,6 +247,7 @@ class ReviewPage:
             self.parts.progress: progress_value(last, running=False),
             self.parts.result: gr.update(visible=True),
             self.parts.outcome: outcome_value(outcome),
+            self.parts.marker: self._redrawn(current),
             self.parts.try_panel: gr.update(visible=outcome.success),
             self.parts.phrasing: "",
             self.parts.try_message: NONE,
@@ -279,10 +295,10 @@ class ReviewPage:
         """Put a verdict on a span; a second verdict on exactly the same words replaces the first."""
         query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
         old = same_span(self.studio.marks(query_id), start, end)
-        if old is None or old.verdict != verdict:
+        if old is None:
             self.studio.mark(query_id, start, end, verdict, author=author)
-            if old is not None:
-                self.studio.unmark(old.mark_id, author=author)
+        elif old.verdict != verdict:
+            self.studio.replace_mark(old.mark_id, verdict, author=author)
         return self._answer_value(self.studio.answer(query_id)), self.studio.revision()
 
     def on_unmark(self, author: str, current: Current, event: gr.EventData) -> tuple[Any, Any]:
@@ -297,7 +313,7 @@ class ReviewPage:
     def on_undo(self, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
         """Withdraw the edit just made, from its result."""
         row = self.studio.undo(event.edit_id, author=author)
-        session.known, _ = edits_mark(self.studio)
+        session.known = self.studio.edits_mark()
         note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
         hidden = {**NO_OUTCOME, "visible": True, "undone": note}
         return hidden, gr.update(visible=False), self.studio.revision()
@@ -305,11 +321,24 @@ class ReviewPage:
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
         return event.edit_id, gr.update(selected="map")
 
+    def on_redraw(self, current: Current) -> Any:
+        """The journal has gone on: what answered may not be what answers now."""
+        return gr.skip() if current.query_id is None else self._redrawn(current)
+
     # --- drawing --------------------------------------------------------------------------------------------------
     def _answer_value(self, answer: Answer) -> dict[str, Any]:
-        edit_prompt = self.studio.detail(answer.edit_id).row.prompt if answer.edit_id is not None else ""
         marks = self.studio.marks(answer.query_id)
-        return marker_value("done", answer=answer, marks=marks, edit_prompt=edit_prompt)
+        now = self.studio.answered_by(answer.query_id)
+        return marker_value(
+            "done",
+            answer=answer,
+            marks=marks,
+            edit_prompt=self._prompt_of(answer.edit_id),
+            now=None if now == answer.edit_id else Now(now, self._prompt_of(now)),
+        )
+
+    def _prompt_of(self, edit_id: str | None) -> str:
+        return "" if edit_id is None else self.studio.detail(edit_id).row.prompt
 
     def _redrawn(self, current: Current) -> dict[str, Any]:
         """The answer that was on screen before, from the log."""

@@ -83,6 +83,7 @@ class ReviewParts:
             interactive=False,
             elem_id="gs-target",
         )
+        self.cut = build_message("gs-cut")
         self.phrasings = gr.Textbox(
             label="Other phrasings of the prompt (optional, one per line)",
             placeholder="Real rephrasings make the edit hold for more ways of asking.",
@@ -107,7 +108,7 @@ class ReviewParts:
     def all(self) -> list[Any]:
         """Everything that an event of the page may change."""
         return [
-            self.marker, self.prompt_message, self.send, self.stop, self.corrects, self.target, self.phrasings,
+            self.marker, self.prompt_message, self.send, self.stop, self.corrects, self.target, self.cut, self.phrasings,
             self.source_url, self.edit_message, self.progress, self.edit, self.cancel, self.result, self.outcome,
             self.try_panel, self.phrasing, self.ask, self.ask_stop, self.try_message, self.tries,
         ]  # fmt: skip

@@ -228,3 +228,14 @@ def test_the_selected_key_is_named_first_and_lengths_are_of_what_is_seen(scene: 
     assert [name["row"] for name in plain] == [0, 1]
     assert plain[0]["length"] == len("… <b>Ada</b>?")
     assert [name["row"] for name in key_names(scene, 1)] == [1, 0]
+
+
+@pytest.mark.parametrize("count", range(2, 20))
+def test_keys_of_one_template_are_named_by_what_differs(count: int) -> None:
+    view, layout = large(count, 0)
+    keys = tuple(replace(key, prompt=f"Write a one-sentence biography of Person{i} Example.") for i, key in enumerate(view.keys))
+    scene = MapScene(replace(view, keys=keys), layout, "euclidean")
+    for chosen in (None, 1):
+        names = key_names(scene, chosen)
+        assert len({name["text"] for name in names}) == len(names) == count
+        assert all(f"Person{name['row']}" in name["text"] for name in names)

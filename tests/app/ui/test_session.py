@@ -1,4 +1,4 @@
-"""Following a job, and what a person reads when something fails."""
+"""Asking for a job, and what a person reads when something fails."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from app.studio.studio import OpenStudio
 from app.ui.review.page import Current, keeps_typed, phrasing_lines
 from app.ui.review.tries import try_value
-from app.ui.session import Busy, Session, bind, edits_mark, failure_text, in_words, waiting_text
+from app.ui.session import Busy, Session, bind, failure_text, in_words, waiting_text
 from grace_core.errors import Cancelled, InputError
 from tests.app.studios import HOPELESS, PROMPT
 from tests.app.ui.browser import Browser
-from tests.app.ui.samples import FakeBench, answer, row
+from tests.app.ui.samples import answer
 
 
 def raising(error: Exception) -> Any:
@@ -105,17 +105,6 @@ def test_other_errors_are_shown_as_such_and_logged_with_their_traceback(caplog: 
 def test_the_queue_is_counted_in_words() -> None:
     assert waiting_text(1) == "Waiting: 1 request is ahead of yours…"
     assert waiting_text(3) == "Waiting: 3 requests are ahead of yours…"
-
-
-def test_a_new_edit_and_an_undo_both_change_the_mark() -> None:
-    studio: Any = FakeBench()
-    empty, newest = edits_mark(studio)
-    assert newest is None
-    studio.rows["e1"] = row("e1")
-    one, newest = edits_mark(studio)
-    assert newest is not None
-    assert newest.edit_id == "e1"
-    assert one != empty
 
 
 def test_phrasings_are_lines_without_empty_ones() -> None:

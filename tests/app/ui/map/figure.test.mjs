@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { mapFigure, rowsOf } from "../../../../app/ui/map/figure.js";
-import { mapTable } from "../../../../app/ui/map/table.js";
 
 const at = {
   id: "s1", layout: "l1", webgl: false, sizes: { dot: 8, key: 12, chosen: 18 }, ranges: { x: [0, 1], y: [0, 1] },
@@ -11,7 +10,7 @@ const at = {
 const value = {
   selected: "k1",
   paint: {
-    balls: [], keys: { usual: "@grey", other: { 0: "@own" }, chosen: 0 }, distances: [0.1, 0.9],
+    circles: [], keys: { usual: "@grey", other: { 0: "@own" }, chosen: 0 }, distances: [0.1, 0.9],
     groups: [{ name: "answered", rows: [0], colours: "@own", opacity: 1 }, { name: "left alone", rows: null, colours: "@grey", opacity: 1 }],
   },
   undone: { keys: { id: [], x: [], y: [], prompt: [], target: [] } },
@@ -41,13 +40,4 @@ test("a prompt tried is a star joined to its nearest key", () => {
   const figure = mapFigure(value, at, own);
   assert.deepEqual(trace(figure, "landing").text, ["1"]);
   assert.deepEqual(trace(figure, "path").x, [0.5, 0.1, null]);
-});
-
-test("the table has a row for each key, query and prompt tried", () => {
-  const { columns, rows } = mapTable(value, at);
-  const cell = (row, name) => row[columns.indexOf(name)];
-  assert.deepEqual(rows.map((row) => row[0]), ["key", "key", "query", "query", "prompt tried"]);
-  assert.deepEqual(rows.map((row) => cell(row, "answered by") ?? null), [null, null, "k1", null, "k1"]);
-  assert.equal(cell(rows[0], "standing"), "selected");
-  assert.equal(cell(rows[3], "standing"), "left alone");
 });

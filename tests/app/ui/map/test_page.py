@@ -148,3 +148,17 @@ def test_a_new_layout_is_made_when_a_person_asks(pages: Pages) -> None:
     browser.fire(pages.page.parts.relayout, "click")
     assert pages.map(browser)["points"]["layout"] != before
     assert browser.props(pages.page.parts.relayout)["interactive"]
+
+
+def test_the_table_for_the_csv_is_whole_and_comes_once_for_each_asking(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.studio.generate("Who is it? " * 30, author="Noor").result(60)
+    browser.fire(pages.page.parts.key_map, "export_table", asked=3)
+    table = pages.map(browser)["table"]
+    assert table["asked"] == 3
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert [row["kind"] for row in rows] == ["key"] * 3 + ["query"]
+    assert (rows[-1]["prompt"], rows[-1]["author"]) == (("Who is it? " * 30).strip(), "Noor")
+    assert all(row["time"] for row in rows)
+    browser.fire(pages.page.parts.timer, "tick")
+    assert "table" not in pages.map(browser)

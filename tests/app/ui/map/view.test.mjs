@@ -38,8 +38,8 @@ test("a coordinate at the very edge is not in view; centred keeps the width", ()
 });
 
 test("the circle of the selected key is the last one drawn", () => {
-  const value = { paint: { balls: [{ x: [1] }, { x: [-4, null, 4] }], keys: { chosen: 0 } } };
+  const value = { paint: { circles: [{ x: [1] }, { x: [-4, null, 4] }], keys: { chosen: 0 } } };
   assert.equal(circleRadius(value, at, 0), 4);
   assert.equal(circleRadius(value, at, 1), 0);
-  assert.equal(circleRadius({ paint: { balls: [], keys: { chosen: 0 } } }, at, 0), 0);
+  assert.equal(circleRadius({ paint: { circles: [], keys: { chosen: 0 } } }, at, 0), 0);
 });

@@ -10,7 +10,7 @@ import pytest
 
 from app.studio.studio import OpenStudio
 from app.ui.review.page import ReviewPage, build_review
-from tests.app.studios import HOPELESS, PROMPT, edited, id_of, other_than, said
+from tests.app.studios import HOPELESS, PROMPT, Journal, edited, id_of, other_than, said
 from tests.app.ui.browser import Browser, context
 
 
@@ -152,3 +152,48 @@ def test_two_browsers_answer_and_edit_side_by_side(pages: Pages) -> None:
     assert pages.edit(one, other_than(one.value(pages.page.parts.marker)["text"]))["success"]
     assert other.value(pages.page.parts.marker) == shown
     assert pages.send(other)["source"]["kind"] == "edit"
+
+
+def test_a_cut_off_answer_is_never_offered_without_a_warning(journal: Journal) -> None:
+    pages = Pages(journal.open(max_new_tokens=1))
+    browser, parts = pages.browser(), pages.page.parts
+    shown = pages.send(browser)
+    assert shown["truncated"]
+    assert "cut off" in browser.value(parts.cut)["text"]
+    browser.type(parts.target, "What I typed.")
+    pages.send(browser)
+    assert (browser.value(parts.target), browser.value(parts.cut)["text"]) == ("What I typed.", "")
+
+
+def test_a_whole_answer_has_no_warning(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.send(browser)
+    assert browser.value(pages.page.parts.cut)["text"] == ""
+
+
+def test_the_answer_that_stays_on_screen_after_an_edit_says_that_it_was_said_then(pages: Pages) -> None:
+    browser, parts = pages.browser(), pages.page.parts
+    before = pages.send(browser)["text"]
+    outcome = pages.edit(browser, other_than(before))
+    source = browser.value(parts.marker)["source"]
+    assert (source["label"], source["detail"]) == ("Said then by the model itself", f"now an edit: “{PROMPT}” answers")
+    assert source["edit_id"] == outcome["edit_id"]
+    browser.fire(parts.outcome, "undo", edit_id=outcome["edit_id"])
+    assert browser.value(parts.marker)["source"]["label"] == "Answered by the model itself"
+
+
+def test_what_another_browser_edits_is_said_beside_the_answer(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.send(browser)
+    edited(pages.studio)
+    browser.fire(pages.page.context.redraw, "change")
+    assert browser.value(pages.page.parts.marker)["source"]["label"] == "Said then by the model itself"
+
+
+def test_an_edit_of_this_very_prompt_can_be_given_more_phrasings(pages: Pages) -> None:
+    browser = pages.browser()
+    pages.send(browser)
+    assert "add other phrasings" not in browser.value(pages.page.parts.corrects)["text"]
+    edited(pages.studio)
+    pages.send(browser)
+    assert "add other phrasings" in browser.value(pages.page.parts.corrects)["text"]
