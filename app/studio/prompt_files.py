@@ -9,26 +9,38 @@ from grace_core.errors import InputError
 
 COLUMN = "prompt"
 MOST_ROWS = 5000
+MOST_BYTES = 4_000_000
+MOST_CHARACTERS = 20_000
+"""Of one prompt: more is a file with a quote that never ends."""
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
     """The distinct, non-empty texts of the column `prompt`, in their order.
 
     Raises:
-        InputError: not a CSV in UTF-8, no such column, no prompt in it, or too many rows.
+        InputError: not a CSV in UTF-8, too large, no such column, no prompt in it, too many rows, or a prompt that is no text.
     """
     texts: dict[str, None] = {}
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path.name} is larger than {MOST_BYTES // 1_000_000} MB; give fewer prompts.")
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
             if COLUMN not in columns:
-                found = ", ".join(f"“{name}”" for name in reader.fieldnames or ()) or "nothing"
+                found = ", ".join(f"“{name}”" for name in reader.fieldnames or ())[:200] or "nothing"
                 raise InputError(f"{path.name} has no column “{COLUMN}” (its first line has {found}); name a column “{COLUMN}”.")
             for number, row in enumerate(reader, start=1):
                 if number > MOST_ROWS:
                     raise InputError(f"{path.name} has more than {MOST_ROWS:,} rows; give fewer prompts.")
                 text = (row.get(columns[COLUMN]) or "").strip()
+                if "\0" in text:
+                    raise InputError(f"Row {number} of {path.name} holds a zero byte, so it is no text; save it as CSV UTF-8.")
+                if len(text) > MOST_CHARACTERS:
+                    raise InputError(
+                        f"Row {number} of {path.name} has {len(text):,} characters; a prompt has {MOST_CHARACTERS:,} at most. "
+                        "Look for a quotation mark that is not closed."
+                    )
                 if text:
                     texts[text] = None
     except UnicodeDecodeError as error:

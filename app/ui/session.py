@@ -10,7 +10,8 @@ import functools
 import html
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -114,6 +115,19 @@ def warn(error: Exception) -> None:
     gr.Warning(html.escape(failure_text(error)))
 
 
+class Pace:
+    """When the next update is due."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval, self._last = interval, 0.0
+
+    def due(self) -> bool:
+        if (now := time.monotonic()) - self._last < self._interval:
+            return False
+        self._last = now
+        return True
+
+
 async def in_thread(work: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
     """What may wait for a lock, a disk or a long text, without making everybody wait."""
     return await asyncio.to_thread(work, *arguments, **options)
@@ -192,23 +206,20 @@ def _toast(outputs: int, error: Exception, *arguments: Any) -> Any:
     return gr.skip() if outputs == 1 else tuple(gr.skip() for _ in range(outputs)) or None
 
 
-# The Lab's pages bind with these until they await their jobs.
+# A tab also tells that it is selected while the page is made, before the address that the page was opened with is heeded.
+_KEEP_PLACE = """() => {{
+  if (!document.body.dataset.opened || !document.querySelector("{among}")?.offsetParent) return;
+  const address = new URL(window.location.href);
+  address.searchParams.set("{parameter}", "{name}");
+  window.history.replaceState(null, "", address);
+}}"""
+OPENED = """() => { document.body.dataset.opened = "true"; }"""
+"""To be run once the page stands as its address says."""
 
 
-def follow(job: Job[Any]) -> Iterator[object]:
-    """The job's progress, preceded by its place in the queue each time that changes; raises the job's error."""
-    return job.events()
+def kept_in_address(select: Any, among: str, parameter: str, name: str) -> None:
+    """Let the page's address say which tab is open, so that it can be copied and survives a reload.
 
-
-def private(event: Any, /, *arguments: Any, **options: Any) -> Any:
-    """Bind an event of a page: no endpoint of its own, no overlay, and as many at a time as there are browsers."""
-    settings = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, **options}
-    return event(*arguments, **settings)
-
-
-def each(event: Any, /, *arguments: Any, **options: Any) -> Any:
-    """Bind an event of which none may be lost (a click on one of many things), each time that it happens.
-
-    While one is being answered, Gradio drops the next ("once"), or runs it with the data of the first ("always_last").
+    among: the element id of all the tabs, which tell nothing while they are hidden.
     """
-    return private(event, *arguments, trigger_mode="multiple", **options)
+    bind(select, None, js=_KEEP_PLACE.format(among=f"#{among}", parameter=parameter, name=name))

@@ -20,7 +20,7 @@ from app.ui.map.parts import MapParts
 from app.ui.review.marker import marker_value
 from app.ui.review.parts import ReviewParts
 from app.ui.scripts import script_routes
-from app.ui.session import each
+from app.ui.session import bind_every
 from app.ui.theme import page_options
 from tests.app.map.map_samples import two_keys
 from tests.app.ui.samples import answer
@@ -58,7 +58,7 @@ def parts() -> Iterator[Parts]:
         review.marker.value = marker_value("done", answer=answer(TEXT))
         page.key_map.value = key_map_value(MapScene(two_keys(), Projection().layout(two_keys()), "euclidean"), "a")
         page.detail.value = edit_detail_value(None)
-        each(review.marker.mark, heard)
+        bind_every(review.marker.mark, heard)
         gr.Button("Toast", elem_id="gs-toast-test").click(lambda: gr.Info("Someone edited “Who was Ada?”."))
     _, parts.url, _ = blocks.launch(
         server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False, app_kwargs={"routes": script_routes()},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,8 +13,8 @@ from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.anatomy_view import anatomy_value, build_anatomy_view
 from app.ui.lab.progress import build_lab_progress
-from app.ui.lab.run import Updates, run_job
-from app.ui.session import PageContext, Session, each, private
+from app.ui.lab.run import Updates, run_job, streams
+from app.ui.session import PageContext, Session, bind, bind_every
 from grace_core.answering.anatomy import Anatomy
 
 OFFERED_EDITS, OFFERED_QUERIES = 200, 50
@@ -77,24 +78,26 @@ class AnatomyPart:
             self.message, self.progress, self.empty, self.go, self.stop, self.result, self.view, self.keys, self.tokens,
         ]  # fmt: skip
         asking = [self.prompt, context.session]
-        private(gr.on, [self.go.click, self.prompt.submit], self.on_go, asking, outputs)
-        private(self.pick.input, lambda text: text or "", self.pick, self.prompt)
-        private(self.prompt.input, lambda: None, None, self.pick)
-        private(self.stop.click, lambda session: session.cancel(), context.session, queue=False)
-        private(context.redraw.change, self.offered, None, self.pick)
-        each(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
+        bind([self.go.click, self.prompt.submit], self.on_go, asking, outputs)
+        bind(self.pick.input, lambda text: text or "", self.pick, self.prompt)
+        bind(self.prompt.input, lambda: None, None, self.pick)
+        bind(self.stop.click, Session.cancel, context.session, queue=False)
+        bind(context.redraw.change, self.offered, None, self.pick)
+        bind_every(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
 
     def offered(self) -> Any:
         """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""
-        rows = self.studio.edits(limit=OFFERED_EDITS, state="active").rows
-        queries = self.studio.map_view().queries[-OFFERED_QUERIES:]
-        texts = [text for row in rows for text in (row.prompt, *row.paraphrases)] + [query.prompt for query in reversed(queries)]
+        moment = self.studio.moment()
+        edits = [edit for edit in reversed(moment.codebook.edits) if moment.codebook.entry_of(edit.edit_id) is not None]
+        texts = [text for edit in edits[:OFFERED_EDITS] for text in (edit.prompt, *edit.paraphrases)]
+        texts += [query.prompt for query in reversed(moment.queries[-OFFERED_QUERIES:])]
         return gr.update(choices=list(dict.fromkeys(texts)))
 
-    def on_go(self, prompt: str, session: Session) -> Iterator[Updates]:
+    @streams
+    def on_go(self, prompt: str, session: Session) -> AsyncIterator[Updates]:
         """Take one prompt apart."""
-        yield from run_job(
-            session, lambda: self.studio.anatomy(prompt), self._drawn, message=self.message, progress=self.progress,
+        return run_job(
+            session, partial(self.studio.anatomy, prompt), self._drawn, message=self.message, progress=self.progress,
             first="Reading the prompt",
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,9 +31,9 @@ from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.recalibrate import RecalibratePart
-from app.ui.lab.run import STOPPED, Updates, run_job
+from app.ui.lab.run import Updates, run_job, stopped_words, streams
 from app.ui.lab.use import UsePart
-from app.ui.session import PageContext, Session, each, failure_text, private
+from app.ui.session import PageContext, Session, bind, bind_every, failure_text
 from grace_core.config import Encoding, Pool
 from grace_core.errors import InputError
 from grace_core.measuring.distances import KINDS, Kind
@@ -164,49 +165,54 @@ class CalibratePart:
             use.preview,
         ]
         fresh = [*use.fresh()]
-        private(
+        bind(
             self.go.click,
             self.on_measure,
             [self.layers, self.pools, self.encodings, self.edits, self.unrelated, self.own, *views, session],
             [self.message, self.progress, self.go, self.stop, self.shown, *drawn, *fresh],
         )
-        private(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
-        private(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
-        private(self.stop.click, lambda own: own.cancel(), session, queue=False)
-        private(self.context.redraw.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
-        private(gr.on, [self.measure.input, self.kinds.input], self.on_view, views, drawn)
-        private(self.choice.input, self.on_view, views, [*drawn, *fresh])
-        each(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])
+        bind(self.file.upload, self.on_file, self.file, [self.own, self.file_note, self.shipped])
+        bind(self.shipped.click, self.on_shipped, None, [self.own, self.file_note, self.shipped])
+        bind(self.stop.click, Session.cancel, session, queue=False)
+        bind(self.context.redraw.change, self.on_revision, [self.shown, *views], [self.shown, *drawn])
+        bind([self.measure.input, self.kinds.input], self.on_view, views, drawn)
+        bind(self.choice.input, self.on_view, views, [*drawn, *fresh])
+        bind_every(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])
 
     def on_file(self, file: str) -> Updates:
         """A person's own unrelated prompts; a file that cannot be used is refused at once, and what was chosen stays."""
+        path = Path(file)
         try:
-            prompts = read_prompts(Path(file))
+            prompts = read_prompts(path)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             return {self.file_note: message_value(failure_text(error))}
-        said = f"Must not match: {len(prompts):,} prompts of {Path(file).name}."
+        finally:
+            path.unlink(missing_ok=True)  # Gradio's own copy of it
+        said = f"Must not match: {len(prompts):,} prompts of {path.name}."
         return {self.own: prompts, self.file_note: message_value(said, "plain"), self.shipped: gr.update(visible=True)}
 
     def on_shipped(self) -> Updates:
         return {self.own: (), self.file_note: message_value(_SHIPPED, "plain"), self.shipped: gr.update(visible=False)}
 
+    @streams
     def on_measure(
         self, layers: list[int], pools: list[Pool], encodings: list[Encoding], edits: float, unrelated: float,
         own: tuple[str, ...], measure: Measure, kinds: list[Kind], chosen: str | None, session: Session,
-    ) -> Iterator[Updates]:  # fmt: skip
+    ) -> AsyncIterator[Updates]:  # fmt: skip
         """Run the scan on the model's thread; the last result stays until this one is finished."""
-        start = lambda: self.studio.scan(  # noqa: E731
-            [int(layer) for layer in layers], pools, encodings, unrelated=own, max_edits=int(edits), max_unrelated=int(unrelated)
-        )
+        ask = partial(
+            self.studio.scan, [int(layer) for layer in layers], pools, encodings, unrelated=own, max_edits=int(edits),
+            max_unrelated=int(unrelated),
+        )  # fmt: skip
 
         def finish(found: Scan) -> Updates:
             unkept = message_value(self.kept.keep(found), "note")
             return {self.message: unkept, self.shown: self.kept.number, **self._drawn(measure, kinds, None), **self.use.fresh()}
 
         off, on = gr.update(interactive=False), gr.update(interactive=True)
-        yield from run_job(
-            session, start, finish, message=self.message, progress=self.progress,
-            first="Choosing prompts", stopped=STOPPED,
+        return run_job(
+            session, ask, finish, message=self.message, progress=self.progress,
+            first="Choosing prompts", stopped=lambda: stopped_words(self.kept.value is not None),
             running={self.go: off, self.use.preview: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: on, self.use.preview: self.use.offered_for(chosen), self.stop: gr.update(visible=False)},
         )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 
 import gradio as gr
 
@@ -11,9 +12,9 @@ from app.studio.query_space import Foreseen
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.changed_table import NOTHING, changed_value
 from app.ui.lab.progress import build_lab_progress
-from app.ui.lab.run import Updates, run_job
+from app.ui.lab.run import Updates, only, run_job, streams
 from app.ui.lab.table import build_lab_table
-from app.ui.session import PageContext, Session, failure_text, private
+from app.ui.session import PageContext, Session, bind, failure_text
 
 FILE = "grace-studio-recalibrated-answers"
 INTRO = (
@@ -51,15 +52,15 @@ class RecalibratePart:
     def _bind(self) -> None:
         session, revision = self.context.session, self.context.revision
         shown = [self.message, self.changed, self.seen, self.go]
-        private(self.look.click, self.on_look, None, shown)
-        private(
+        bind(self.look.click, self.on_look, None, shown)
+        bind(
             self.go.click,
             self.on_go,
             [self.seen, self.context.author, session],
             [*shown, self.progress, self.look, self.stop, revision],
         )
-        private(self.stop.click, lambda own: own.cancel(), session, queue=False)
-        private(self.context.redraw.change, self.on_revision, None, [self.note, self.look])
+        bind(self.stop.click, Session.cancel, session, queue=False)
+        bind(self.context.redraw.change, self.on_revision, None, [self.note, self.look])
 
     def on_look(self) -> Updates:
         """Say what would change, and let it be done."""
@@ -78,11 +79,11 @@ class RecalibratePart:
             self.go: gr.update(interactive=True),
         }
 
-    def on_go(self, seen: int | None, author: str, session: Session) -> Iterator[Updates]:
+    @streams
+    def on_go(self, seen: int | None, author: str, session: Session) -> AsyncIterator[Updates]:
         """One event in the journal, if nothing has changed since the look."""
         if seen is None:
-            yield {self.message: message_value(_FIRST), self.go: gr.update(interactive=False)}
-            return
+            return only({self.message: message_value(_FIRST), self.go: gr.update(interactive=False)})
 
         def finish(found: Foreseen) -> Updates:
             return {
@@ -93,8 +94,8 @@ class RecalibratePart:
             }
 
         off = gr.update(interactive=False)
-        yield from run_job(
-            session, lambda: self.studio.recalibrate(seen=seen, author=author), finish,
+        return run_job(
+            session, partial(self.studio.recalibrate, seen=seen, author=author), finish,
             message=self.message, progress=self.progress, first="Recalibrating",
             running={self.look: off, self.go: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.look: gr.update(interactive=True), self.stop: gr.update(visible=False)},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,9 +13,9 @@ from app.lab.value_sweep_figures import sweep_figure, sweep_table
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
 from app.ui.lab.progress import build_lab_progress
-from app.ui.lab.run import STOPPED, Updates, run_job
+from app.ui.lab.run import Updates, run_job, stopped_words, streams
 from app.ui.lab.table import build_lab_table, rows_value
-from app.ui.session import PageContext, Session, private
+from app.ui.session import PageContext, Session, bind
 from grace_core.measuring.value_sweep import Sweep, default_value_layers
 
 
@@ -64,15 +65,15 @@ class SweepPart:
 
     def _bind(self) -> None:
         drawn = [self.shown, self.result, self.summary, self.figure, self.table]
-        private(
+        bind(
             self.go.click,
             self.on_sweep,
             [self.layers, self.edits, self.steps, self.context.session],
             [self.message, self.progress, self.go, self.stop, *drawn],
         )
-        private(self.stop.click, lambda own: own.cancel(), self.context.session, queue=False)
-        private(self.context.redraw.change, self.on_revision, self.shown, drawn)
-        private(self.context.redraw.change, self.on_reading, self.layers, self.layers)
+        bind(self.stop.click, Session.cancel, self.context.session, queue=False)
+        bind(self.context.redraw.change, self.on_revision, self.shown, drawn)
+        bind(self.context.redraw.change, self.on_reading, self.layers, self.layers)
 
     def on_revision(self, shown: int) -> Updates:
         """A fresh page, or another browser's new result: show the last one."""
@@ -85,17 +86,18 @@ class SweepPart:
         kept = [layer for layer in layers or () if layer in offered]
         return gr.update(choices=list(offered), value=kept or list(default_value_layers(space.blocks, space.config)))
 
-    def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> Iterator[Updates]:
+    @streams
+    def on_sweep(self, layers: list[int], edits: float, steps: float, session: Session) -> AsyncIterator[Updates]:
         """Learn the sample at each layer on the model's thread; the last result stays until this one is finished."""
 
         def finish(found: Sweep) -> Updates:
             unkept = self.kept.keep(found)
             return {self.message: message_value(unkept, "note"), **self._drawn()}
 
-        yield from run_job(
-            session,
-            lambda: self.studio.sweep([int(layer) for layer in layers], edits=int(edits), max_steps=int(steps)), finish,
-            message=self.message, progress=self.progress, first="Choosing edits", stopped=STOPPED,
+        ask = partial(self.studio.sweep, [int(layer) for layer in layers], edits=int(edits), max_steps=int(steps))
+        return run_job(
+            session, ask, finish, message=self.message, progress=self.progress, first="Choosing edits",
+            stopped=lambda: stopped_words(self.kept.value is not None),
             running={self.go: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.go: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -15,9 +16,9 @@ from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.changed_table import NOTHING, changed_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.readings import build_readings, reading_words, readings_value
-from app.ui.lab.run import Updates, run_job
+from app.ui.lab.run import Updates, only, run_job, streams
 from app.ui.lab.table import build_lab_table
-from app.ui.session import PageContext, Session, private
+from app.ui.session import PageContext, Session, bind
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan
 
@@ -65,18 +66,18 @@ class UsePart:
         """Bind the events; after `build_readings`."""
         session, revision = self.context.session, self.context.revision
         for button in (self.stop, self.back_stop):
-            private(button.click, lambda own: own.cancel(), session, queue=False)
-        private(self.epsilon.input, self.on_epsilon, [self.choice, self.epsilon], [self.command, *self.fresh()])
+            bind(button.click, Session.cancel, session, queue=False)
+        bind(self.epsilon.input, self.on_epsilon, [self.choice, self.epsilon], [self.command, *self.fresh()])
         buttons = [self.preview, self.use, self.stop]
         told = [self.message, self.progress, self.changed, self.seen, *buttons]
-        private(self.preview.click, self.on_preview, [self.choice, self.epsilon, session], told)
-        private(
+        bind(self.preview.click, self.on_preview, [self.choice, self.epsilon, session], told)
+        bind(
             self.use.click,
             self.on_use,
             [self.choice, self.epsilon, self.seen, self.context.author, session],
             [*told, self.note, self.readings, revision],
         )
-        private(
+        bind(
             self.readings.go_back,
             self.on_back,
             [self.choice, self.context.author, session],
@@ -91,7 +92,7 @@ class UsePart:
                 revision,
             ],
         )
-        private(self.context.redraw.change, self.on_revision, [self.choice, session], [self.note, self.preview, self.readings])
+        bind(self.context.redraw.change, self.on_revision, [self.choice, session], [self.note, self.preview, self.readings])
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -100,12 +101,12 @@ class UsePart:
         choice = self._chosen(chosen)
         return self.fresh() if choice is None or not epsilon else {self.command: self.how(choice, epsilon), **self.fresh()}
 
-    def on_preview(self, chosen: str | None, epsilon: float | None, session: Session) -> Iterator[Updates]:
+    @streams
+    def on_preview(self, chosen: str | None, epsilon: float | None, session: Session) -> AsyncIterator[Updates]:
         """Read everything under the choice, without changing anything."""
         choice = self._chosen(chosen)
         if choice is None or not epsilon:
-            yield {self.message: message_value("Choose a cell and an ε above 0 first.")}
-            return
+            return only({self.message: message_value("Choose a cell and an ε above 0 first.")})
 
         def finish(found: Foreseen) -> Updates:
             return {
@@ -115,16 +116,16 @@ class UsePart:
                 self.use: gr.update(interactive=True),
             }
 
-        yield from self._job(session, choice, lambda: self.studio.foresee_query_space(choice, epsilon), finish)
+        return self._job(session, choice, partial(self.studio.foresee_query_space, choice, epsilon), finish)
 
+    @streams
     def on_use(
         self, chosen: str | None, epsilon: float | None, seen: Seen | None, author: str, session: Session
-    ) -> Iterator[Updates]:
+    ) -> AsyncIterator[Updates]:
         """Put in force what was previewed."""
         choice = self._chosen(chosen)
         if choice is None or not epsilon or seen is None or seen[:2] != (choice_id(choice), epsilon):
-            yield {self.message: message_value(_FIRST), self.use: gr.update(interactive=False)}
-            return
+            return only({self.message: message_value(_FIRST), self.use: gr.update(interactive=False)})
 
         def finish(found: Foreseen) -> Updates:
             words = (
@@ -138,10 +139,11 @@ class UsePart:
                 **self._now(choice),
             }
 
-        start = lambda: self.studio.use_query_space(choice, epsilon, seen=seen[2], author=author)  # noqa: E731
-        yield from self._job(session, choice, start, finish)
+        ask = partial(self.studio.use_query_space, choice, epsilon, seen=seen[2], author=author)
+        return self._job(session, choice, ask, finish)
 
-    def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> Iterator[Updates]:
+    @streams
+    def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> AsyncIterator[Updates]:
         """Return to a former reading."""
         reading_id = str(event.reading_id)
 
@@ -150,8 +152,8 @@ class UsePart:
             words = f"Queries are read at {reading_words(now)} again, with the keys and radii of then. {answers_words(found)}"
             return {**self.fresh(), self.back_message: message_value(words, "note"), **self._now(self._chosen(chosen))}
 
-        yield from run_job(
-            session, lambda: self.studio.return_to(reading_id, author=author), finish,
+        return run_job(
+            session, partial(self.studio.return_to, reading_id, author=author), finish,
             message=self.back_message, progress=self.back_progress, first="Reading prompts",
             running={self.back_stop: gr.update(visible=True)},
             # Also where it was refused: drawing the list anew frees its buttons.
@@ -164,7 +166,7 @@ class UsePart:
         """Somebody may have changed how prompts are read. A job of this page keeps its buttons until it ends."""
         choice = self._chosen(chosen)
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
-        offered = gr.skip() if choice is None or session.job is not None else self.offered(choice)
+        offered = gr.skip() if choice is None or session.busy else self.offered(choice)
         return {self.note: note, self.preview: offered, self.readings: readings_value(self.studio.query_spaces())}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
@@ -233,10 +235,10 @@ class UsePart:
             self.context.revision: self.studio.revision(),
         }
 
-    def _job(self, session: Session, choice: Choice, start: Any, finish: Any) -> Iterator[Updates]:
+    def _job(self, session: Session, choice: Choice, ask: Any, finish: Any) -> AsyncIterator[Updates]:
         off = gr.update(interactive=False)
-        yield from run_job(
-            session, start, finish, message=self.message, progress=self.progress, first="Reading prompts",
+        return run_job(
+            session, ask, finish, message=self.message, progress=self.progress, first="Reading prompts",
             running={self.preview: off, self.use: off, self.stop: gr.update(visible=True)},
             ended=lambda: {self.preview: self.offered(choice), self.stop: gr.update(visible=False)},
         )  # fmt: skip

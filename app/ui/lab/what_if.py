@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from html import escape
+from itertools import islice
 from typing import Any
 
 import gradio as gr
 
+from app.charts.labels import counted
+from app.charts.plotly import shorten
 from app.lab.epsilon_figures import curves_figure
-from app.lab.what_if import present_sentence, tried_sentence
+from app.lab.what_if import present_sentence, tried_sentence, turn_sentence
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.epsilon_history import build_history, history_value
 from app.ui.lab.progress import build_lab_progress
-from app.ui.lab.run import Updates, run_job
+from app.ui.lab.run import Updates, run_job, streams
 from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result, whatif_value
-from app.ui.session import PageContext, Session, each, failure_text, private, warn
+from app.ui.session import PageContext, Session, bind, bind_every, failure_text, warn
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import GraceError
 from grace_core.measuring.epsilon_curves import Curves, Yardstick, curves
-from grace_core.measuring.what_if import Moment, asked_epsilon, slider_end, slider_step, what_if
+from grace_core.measuring.what_if import Moment, asked_epsilon, slider_end, slider_step, turn_of, what_if
 
 ALL = ""
 Tried = tuple[float, str]
 """The ε that a browser tries, and the id of the reading in whose unit it is."""
 _LABEL = 90
+OFFERED = 50
+"""So many keys or queries a list offers; what is typed into it searches all of them."""
 
 INTRO = (
     "ε is how far from an edit's key a question may be and still get the edit's answer. Try another one on every question "
     "asked so far: nothing is generated, and what is predicted here is exactly what the model does once you apply it."
+)
+TEACH_TURN = (
+    "Choose one with a wrong answer: you see how far it is from its nearest key, and which ε makes the answer another one."
 )
 TEACH_CURVES = (
     "Shows how many rephrasings an ε reaches and how many unrelated prompts it touches. “Draw the curves” reads those "
@@ -45,196 +53,220 @@ class WhatIfPage:
         self.studio = context.studio
         self._curves: tuple[Codebook, str, Yardstick, Curves] | None = None
         self.tried = gr.State(None)
-        self.probes = gr.State(None)
+        self.yardstick = gr.State(None)
         view = self.studio.moment()
         with gr.Row(elem_classes="gs-columns"):
             with gr.Column(scale=3, min_width=420, elem_classes="gs-panel"):
-                gr.HTML(
-                    f'<h2 class="gs-heading">What if ε were another one?</h2><p class="gs-note">{escape(INTRO)}</p>',
-                    apply_default_css=False,
-                    elem_classes="gs-part",
-                )
-                self.choice = gr.Dropdown(
-                    choices=self._choices(view), value=ALL, label="Whose ε", filterable=True, elem_id="gs-whatif-choice"
-                )
-                self.slider = gr.Slider(0.01, 1.0, value=0.5, step=0.01, label="ε to try", elem_id="gs-whatif-slider", buttons=[])
-                with gr.Row(elem_classes="gs-actions"):
-                    self.reset = gr.Button("Back to the present ε", elem_id="gs-whatif-reset", interactive=False)
-                    self.apply = gr.Button("Apply", variant="primary", elem_id="gs-whatif-apply", interactive=False)
-                self.message = build_message("gs-whatif-message")
-                self.result = build_whatif_result(self._result(view, ALL, None))
+                self._layout_trying(view)
             with gr.Column(scale=2, min_width=340):
-                with gr.Column(elem_classes="gs-panel"):
-                    gr.HTML(
-                        '<h2 class="gs-heading">Rephrasings reached, unrelated prompts touched</h2>',
-                        apply_default_css=False,
-                        elem_classes="gs-part",
-                    )
-                    self.figure = build_figure(
-                        elem_id="gs-whatif-curves",
-                        label="Share of phrasings reached and of unrelated prompts touched, against ε",
-                        filename="grace-studio-epsilon-curves",
-                        height=300,
-                        value=figure_value(None, empty=TEACH_CURVES),
-                    )
-                    self.drawing = build_message("gs-whatif-drawing")
-                    self.progress = build_lab_progress("gs-whatif-progress", "Progress of the curves")
-                    with gr.Row(elem_classes="gs-actions"):
-                        self.stop = gr.Button("Stop", visible=False, elem_id="gs-whatif-stop")
-                        self.draw_curves = gr.Button("Draw the curves", elem_id="gs-whatif-draw")
-                with gr.Column(elem_classes="gs-panel"):
-                    gr.HTML('<h2 class="gs-heading">Changes of ε</h2>', apply_default_css=False, elem_classes="gs-part")
-                    self.history = build_history(history_value(self.studio.epsilon_changes()))
+                self._layout_beside(view)
         self._bind()
+
+    # --- what stands where ----------------------------------------------------------------------------------------
+
+    def _layout_trying(self, view: Moment) -> None:
+        _heading("What if ε were another one?", INTRO)
+        self.choice = gr.Dropdown(
+            choices=key_choices(view, ALL), value=ALL, label="Whose ε (type to search)", filterable=True,
+            elem_id="gs-whatif-choice",
+        )  # fmt: skip
+        self.slider = gr.Slider(0.001, 1.0, value=0.5, step=0.001, label="ε to try", elem_id="gs-whatif-slider", buttons=[])
+        with gr.Row(elem_classes="gs-actions"):
+            self.reset = gr.Button("Back to the present ε", elem_id="gs-whatif-reset", interactive=False)
+            self.apply = gr.Button("Apply", variant="primary", elem_id="gs-whatif-apply", interactive=False)
+        self.message = build_message("gs-whatif-message")
+        self.result = build_whatif_result(self._result(view, ALL, None))
+
+    def _layout_beside(self, view: Moment) -> None:
+        with gr.Column(elem_classes="gs-panel"):
+            _heading("Which ε would have answered otherwise?")
+            self.query = gr.Dropdown(
+                choices=query_choices(view), value=None, label="A logged query (type to search)", filterable=True,
+                elem_id="gs-whatif-query",
+            )  # fmt: skip
+            self.turn = build_message("gs-whatif-turn", message_value(TEACH_TURN, "plain"))
+        with gr.Column(elem_classes="gs-panel"):
+            _heading("Rephrasings reached, unrelated prompts touched")
+            self.figure = build_figure(
+                elem_id="gs-whatif-curves",
+                label="Share of phrasings reached and of unrelated prompts touched, against ε",
+                filename="grace-studio-epsilon-curves",
+                height=300,
+                value=figure_value(None, empty=TEACH_CURVES),
+            )
+            self.drawing = build_message("gs-whatif-drawing")
+            self.progress = build_lab_progress("gs-whatif-progress", "Progress of the curves")
+            with gr.Row(elem_classes="gs-actions"):
+                self.stop = gr.Button("Stop", visible=False, elem_id="gs-whatif-stop")
+                self.draw_curves = gr.Button("Draw the curves", elem_id="gs-whatif-draw")
+        with gr.Column(elem_classes="gs-panel"):
+            _heading("Changes of ε")
+            self.history = build_history(history_value(self.studio.epsilon_changes()))
+
+    # --- events ---------------------------------------------------------------------------------------------------
 
     def _bind(self) -> None:
         context = self.context
         controls = [self.choice, self.slider, self.reset, self.apply]
-        shown = [*controls, self.result, self.figure, self.history, self.tried, self.message]
-        looking = [self.choice, self.tried, self.probes]
-        private(context.redraw.change, self.on_revision, looking, shown)
-        private(self.choice.input, self.on_choice, [self.choice, self.probes], shown)
-        private(self.reset.click, self.on_choice, [self.choice, self.probes], shown)
-        private(
-            self.slider.input,
-            self.on_try,
-            [self.choice, self.slider, self.probes],
-            [self.result, self.figure, self.reset, self.apply, self.tried, self.message],
-            trigger_mode="always_last",
-        )
-        private(
-            self.apply.click,
-            self.on_apply,
-            [*looking, context.author],
-            [*shown, context.revision],
-        )
-        acting = [*looking, context.author]
-        each(self.history.undo, self.on_undo, acting, [*shown, context.revision])
-        each(self.history.redo, self.on_redo, acting, [*shown, context.revision])
-        read = private(
-            self.draw_curves.click,
-            self.on_draw,
-            context.session,
-            [self.probes, self.drawing, self.progress, self.draw_curves, self.stop],
-        )
-        private(read.then, self.on_read, looking, self.figure)
-        private(self.stop.click, self.on_stop, context.session, queue=False)
-        each(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        shown = [*controls, self.result, self.figure, self.history, self.tried, self.message, self.query]
+        looking = [self.choice, self.tried, self.yardstick]
+        acting, written = [*looking, context.author], [*shown, context.revision]
+        bind(context.redraw.change, self.on_revision, looking, shown)
+        bind([self.choice.input, self.reset.click], self.on_choice, [self.choice, self.yardstick], shown)
+        bind(self.slider.input, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
+        bind(self.apply.click, self.on_apply, acting, written)
+        bind_every(self.history.undo, self.on_undo, acting, written)
+        bind_every(self.history.redo, self.on_redo, acting, written)
+        bind(self.choice.key_up, self.on_search, self.choice, self.choice, trigger_mode="always_last")
+        bind(self.query.key_up, self.on_search_query, None, self.query, trigger_mode="always_last")
+        bind(self.query.input, self.on_query, [self.query, self.yardstick], [*shown, self.turn])
+        drawn = [self.yardstick, self.drawing, self.progress, self.draw_curves, self.stop]
+        read = bind(self.draw_curves.click, self.on_draw, context.session, drawn)
+        bind(read.then, self.on_read, looking, self.figure)
+        bind(self.stop.click, Session.cancel, context.session, queue=False)
+        bind_every(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
 
-    # --- events ---------------------------------------------------------------------------------------------------
-
-    def on_choice(self, choice: str, probes: Yardstick | None) -> tuple[Any, ...]:
+    def on_choice(self, choice: str, yardstick: Yardstick | None) -> Updates:
         """Another key, or back to how it is: nothing is tried."""
-        return self._drawn(choice, None, probes)
+        return self._drawn(choice, None, yardstick)
 
-    def on_revision(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> tuple[Any, ...]:
+    def on_revision(self, choice: str, tried: Tried | None, yardstick: Yardstick | None) -> Updates:
         """The journal has grown: keep what this browser is trying, on the new state."""
         # What the page said of its own last action stays.
-        return *self._drawn(choice, tried, probes)[:-1], gr.skip()
+        return {**self._drawn(choice, tried, yardstick), self.message: gr.skip()}
 
-    def on_try(self, choice: str, epsilon: float | None, probes: Yardstick | None) -> tuple[Any, ...]:
+    def on_search(self, choice: str, event: gr.KeyUpData) -> Any:
+        """What is typed narrows the keys that are offered: a codebook has thousands."""
+        return gr.update(choices=key_choices(self.studio.moment(), choice, event.input_value or ""))
+
+    def on_search_query(self, event: gr.KeyUpData) -> Any:
+        """The same for logged queries."""
+        return gr.update(choices=query_choices(self.studio.moment(), event.input_value or ""))
+
+    def on_query(self, query_id: str | None, yardstick: Yardstick | None) -> Updates:
+        """Try the ε that would have made another answer of this query."""
+        view = self.studio.moment()
+        turn = turn_of(view, query_id or "")
+        if turn is None:
+            return {self.turn: message_value(TEACH_TURN, "plain")}
+        if turn.other is None:
+            return {self.turn: message_value(turn_sentence(turn, None), "plain")}
+        said = turn_sentence(turn, what_if(view, turn.other, turn.edit_id))
+        updates = self._drawn(turn.edit_id, (turn.other, view.query_space_id), yardstick, view)
+        # The query that is asked about stays chosen, and the slider goes where the answer turns.
+        updates[self.slider] = self._slider(view, turn.other)
+        return {**updates, self.query: gr.skip(), self.turn: message_value(said, "plain")}
+
+    def on_try(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:
         """The slider moves: predict."""
         if epsilon is None:
-            return tuple(gr.skip() for _ in range(6))
+            return {self.message: gr.skip()}
         try:
             view = self.studio.moment()
             result = self._result(view, choice, epsilon)
         except GraceError as error:
-            off = gr.Button(interactive=False)
-            return gr.skip(), gr.skip(), gr.Button(interactive=True), off, None, message_value(failure_text(error))
-        able = gr.Button(interactive=bool(view.codebook.entries))
-        return result, self._figure(view, choice, epsilon, probes), able, able, (epsilon, view.query_space_id), NONE
+            return {
+                self.reset: gr.update(interactive=True),
+                self.apply: gr.update(interactive=False),
+                self.tried: None,
+                self.message: message_value(failure_text(error)),
+            }
+        able = gr.update(interactive=bool(view.codebook.entries))
+        return {
+            self.result: result,
+            self.figure: self._figure(view, choice, epsilon, yardstick),
+            self.reset: able,
+            self.apply: able,
+            self.tried: (epsilon, view.query_space_id),
+            self.message: NONE,
+        }
 
-    def on_apply(self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str) -> tuple[Any, ...]:
+    def on_apply(self, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str) -> Updates:
         """One event in the journal; other browsers see it at once."""
         if tried is None:
-            return *(gr.skip() for _ in range(9)), gr.skip()
+            return {self.message: gr.skip()}
         try:
             row = self.studio.set_epsilon(tried[0], choice or None, query_space_id=tried[1], author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
-            *rest, _ = self._drawn(choice, tried, probes)
-            return *rest, message_value(failure_text(error)), gr.skip()
+            return {**self._drawn(choice, tried, yardstick), self.message: message_value(failure_text(error))}
         whose = "every edit" if row.prompt is None else f"“{row.prompt}”"
-        *rest, _ = self._drawn(choice, None, probes)
         done = f"Applied: ε {row.epsilon:g} for {whose}. Undo it under “Changes of ε” at any time."
-        return *rest, message_value(done, "good"), self.studio.revision()
+        return {
+            **self._drawn(choice, None, yardstick),
+            self.message: message_value(done, "good"),
+            self.context.revision: self.studio.revision(),
+        }
 
-    def on_undo(
-        self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str, event: gr.EventData
-    ) -> tuple[Any, ...]:
-        return self._acted(self.studio.undo_epsilon, str(event.change_id), choice, tried, probes, author)
+    def on_undo(self, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str, event: gr.EventData) -> Updates:
+        return self._acted(self.studio.undo_epsilon, str(event.change_id), choice, tried, yardstick, author)
 
-    def on_redo(
-        self, choice: str, tried: Tried | None, probes: Yardstick | None, author: str, event: gr.EventData
-    ) -> tuple[Any, ...]:
-        return self._acted(self.studio.redo_epsilon, str(event.change_id), choice, tried, probes, author)
+    def on_redo(self, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str, event: gr.EventData) -> Updates:
+        return self._acted(self.studio.redo_epsilon, str(event.change_id), choice, tried, yardstick, author)
 
     def _acted(
-        self, act: Any, change_id: str, choice: str, tried: Tried | None, probes: Yardstick | None, author: str
-    ) -> tuple[Any, ...]:
+        self, act: Any, change_id: str, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str
+    ) -> Updates:
         try:
             act(change_id, author=author)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             warn(error)
-        return *self._drawn(choice, tried, probes), self.studio.revision()
+        return {**self._drawn(choice, tried, yardstick), self.context.revision: self.studio.revision()}
 
-    def on_draw(self, session: Session) -> Iterator[Updates]:
+    @streams
+    def on_draw(self, session: Session) -> AsyncIterator[Updates]:
         """Read the prompts that the curves are about, once."""
-        yield from run_job(
-            session, self.studio.yardstick, lambda probes: {self.probes: probes}, message=self.drawing, progress=self.progress,
+        return run_job(
+            session, self.studio.yardstick, lambda found: {self.yardstick: found}, message=self.drawing, progress=self.progress,
             first="Reading the prompts",
             running={self.draw_curves: gr.update(interactive=False), self.stop: gr.update(visible=True)},
             ended=lambda: {self.draw_curves: gr.update(interactive=True), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
-    def on_read(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> str:
+    def on_read(self, choice: str, tried: Tried | None, yardstick: Yardstick | None) -> str:
         """Draw what was read: for the key and the ε that the page shows by now."""
         view = self.studio.moment()
         # Another browser may have changed how prompts are read meanwhile.
         epsilon = tried[0] if tried is not None and tried[1] == view.query_space_id else None
-        return self._figure(view, choice, epsilon, probes)
-
-    def on_stop(self, session: Session) -> None:
-        session.cancel()
+        return self._figure(view, choice, epsilon, yardstick)
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
         return str(event.edit_id), gr.update(selected="map")
 
     # --- drawing --------------------------------------------------------------------------------------------------
 
-    def _drawn(self, choice: str, tried: Tried | None, probes: Yardstick | None) -> tuple[Any, ...]:
+    def _drawn(
+        self, choice: str, tried: Tried | None, yardstick: Yardstick | None, view: Moment | None = None
+    ) -> Updates:  # fmt: skip
         """Everything but the progress of a job. A key that is gone gives way to all, an ε in another unit to the present one."""
-        view = self.studio.moment()
+        view = view or self.studio.moment()
         if tried is not None and tried[1] != view.query_space_id:
             tried = None
         if choice and view.codebook.entry_of(choice) is None:
             choice, tried = ALL, None
         some = bool(view.codebook.entries)
         tried = tried if some else None
-        end = slider_end(view.codebook)
-        step = slider_step(end)
         slider = gr.skip()
         if tried is None:
-            value = asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon
-            slider = gr.Slider(minimum=step, maximum=max(end, value), step=step, value=round(value, 4), interactive=some)
-        able = gr.Button(interactive=tried is not None)
+            slider = self._slider(view, asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon)
+        able = gr.update(interactive=tried is not None)
         epsilon = None if tried is None else tried[0]
-        return (
-            gr.Dropdown(choices=self._choices(view), value=choice, interactive=some),
-            slider,
-            able,
-            able,
-            self._result(view, choice, epsilon),
-            self._figure(view, choice, epsilon, probes),
-            history_value(self.studio.epsilon_changes()),
-            tried,
-            NONE,
-        )
+        return {
+            self.choice: gr.update(choices=key_choices(view, choice), value=choice, interactive=some),
+            self.slider: slider,
+            self.reset: able,
+            self.apply: able,
+            self.result: self._result(view, choice, epsilon),
+            self.figure: self._figure(view, choice, epsilon, yardstick),
+            self.history: history_value(self.studio.epsilon_changes()),
+            self.tried: tried,
+            self.message: NONE,
+            self.query: gr.update(choices=query_choices(view)),
+        }
 
-    def _choices(self, view: Moment) -> list[tuple[str, str]]:
-        count = len(view.codebook.entries)
-        names = [(_short(f"{entry.prompt} → {entry.target}"), entry.edit_id) for entry in reversed(view.codebook.entries)]
-        return [(f"All edits ({count:,} {'key' if count == 1 else 'keys'})", ALL), *names]
+    def _slider(self, view: Moment, value: float) -> Any:
+        end = slider_end(view.codebook)
+        step, some = slider_step(end), bool(view.codebook.entries)
+        return gr.update(minimum=step, maximum=max(end, value), step=step, value=round(value, 4), interactive=some)
 
     def _result(self, view: Moment, choice: str, tried: float | None) -> dict[str, Any]:
         if not view.codebook.entries:
@@ -245,20 +277,47 @@ class WhatIfPage:
         found = what_if(view, tried, choice or None)
         return whatif_value(sentence=tried_sentence(found, choice or None), found=found, empty=empty)
 
-    def _figure(self, view: Moment, choice: str, tried: float | None, probes: Yardstick | None) -> str:
-        if probes is None or probes.query_space_id != view.query_space_id or not view.codebook.entries:
+    def _figure(self, view: Moment, choice: str, tried: float | None, yardstick: Yardstick | None) -> str:
+        if yardstick is None or yardstick.query_space_id != view.query_space_id or not view.codebook.entries:
             return figure_value(None, empty=TEACH_CURVES)
         kept = self._curves
-        if kept is None or kept[0] is not view.codebook or kept[1] != choice or kept[2] is not probes:
-            found = curves(view.codebook, probes, choice or None, slider_end(view.codebook))
-            kept = self._curves = (view.codebook, choice, probes, found)
-        drawn = curves_figure(kept[3], probes, tried, view.codebook.config.distance)
+        if kept is None or kept[0] is not view.codebook or kept[1] != choice or kept[2] is not yardstick:
+            found = curves(view.codebook, yardstick, choice or None, slider_end(view.codebook))
+            kept = self._curves = (view.codebook, choice, yardstick, found)
+        drawn = curves_figure(kept[3], yardstick, tried, view.codebook.config.distance)
         return figure_value(drawn.figure, note=drawn.note, table=drawn.table, spoken=drawn.spoken)
 
 
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _LABEL else flat[: _LABEL - 1].rstrip() + "…"
+def key_choices(view: Moment, chosen: str, search: str = "") -> list[tuple[str, str]]:
+    """All edits, the key that is chosen, and the newest keys whose prompt or target holds all of the words of `search`."""
+    count = len(view.codebook.entries)
+    words = search.casefold().split()
+    found = (
+        (name, entry.edit_id)
+        for entry in reversed(view.codebook.entries)
+        if entry.edit_id != chosen and _holds(name := f"{entry.prompt} → {entry.target}", words)
+    )
+    own = view.codebook.entry_of(chosen) if chosen else None
+    kept = [] if own is None else [(shorten(f"{own.prompt} → {own.target}", _LABEL), chosen)]
+    more = [(shorten(name, _LABEL), edit_id) for name, edit_id in islice(found, OFFERED)]
+    return [(f"All edits ({counted(count, 'key')})", ALL), *kept, *more]
+
+
+def query_choices(view: Moment, search: str = "") -> list[tuple[str, str]]:
+    """The latest logged queries that hold all of the words of `search`."""
+    words = search.casefold().split()
+    found = ((query.prompt, query.query_id) for query in reversed(view.queries) if _holds(query.prompt, words))
+    return [(shorten(prompt, _LABEL), query_id) for prompt, query_id in islice(found, OFFERED)]
+
+
+def _holds(text: str, words: list[str]) -> bool:
+    folded = text.casefold()
+    return all(word in folded for word in words)
+
+
+def _heading(title: str, note: str = "") -> None:
+    below = f'<p class="gs-note">{escape(note)}</p>' if note else ""
+    gr.HTML(f'<h2 class="gs-heading">{title}</h2>{below}', apply_default_css=False, elem_classes="gs-part")
 
 
 def build_whatif(context: PageContext) -> None:

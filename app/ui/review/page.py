@@ -5,7 +5,6 @@ It shows and asks; what may be asked and what an edit does is the workbench's bu
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,7 @@ from app.ui.review.parts import ReviewParts, Updates
 from app.ui.review.tries import KEPT, try_value
 from app.ui.session import (
     Busy,
+    Pace,
     PageContext,
     Session,
     Waiting,
@@ -74,19 +74,6 @@ def keeps_typed(current: Current, prompt: str, target: str) -> bool:
 def failure_message(error: Exception) -> dict[str, Any]:
     """Why there is no result; a person's own Cancel is no alarm."""
     return message_value(failure_text(error), "note" if isinstance(error, Cancelled | Busy) else "error")
-
-
-class Pace:
-    """When the next update is due."""
-
-    def __init__(self, interval: float) -> None:
-        self._interval, self._last = interval, 0.0
-
-    def due(self) -> bool:
-        if (now := time.monotonic()) - self._last < self._interval:
-            return False
-        self._last = now
-        return True
 
 
 class ReviewPage:

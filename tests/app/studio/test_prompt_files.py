@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.studio.prompt_files import MOST_ROWS, read_prompts
+from app.studio.prompt_files import MOST_BYTES, MOST_ROWS, read_prompts
 from grace_core.errors import InputError
 
 
@@ -27,6 +27,10 @@ def test_the_prompt_column_in_its_order(tmp_path: Path) -> None:
         (b"prompt\n\n", "is empty"),
         (b"prompt\n\xff\xfe\n", "UTF-8"),
         (b"prompt\n" + b"x\n" * (MOST_ROWS + 1), "more than"),
+        (b"prompt\nWho\0?\n", "Row 1 of own.csv holds a zero byte"),
+        (b'prompt\nWho?\n"never closed' + b" x" * 10_001, "Row 2 of own.csv has 20,0.. characters"),
+        (b'prompt\n"' + b"x" * 140_000, "cannot be read as CSV"),
+        (b"prompt\n" + b"x" * MOST_BYTES, "larger than 4 MB"),
     ],
 )
 def test_what_it_refuses(tmp_path: Path, content: bytes, words: str) -> None:

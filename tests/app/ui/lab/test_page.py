@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,22 @@ import gradio as gr
 import pytest
 
 from app.studio.studio import OpenStudio
+from app.ui.components.message import message_value
 from app.ui.lab.anatomy import AnatomyPart
 from app.ui.lab.calibrate import CalibratePart
+from app.ui.lab.page import build_lab
 from app.ui.lab.recalibrate import RAW, RecalibratePart
 from app.ui.lab.sweep import SweepPart
-from app.ui.lab.what_if import WhatIfPage
+from app.ui.lab.what_if import OFFERED, WhatIfPage, key_choices, query_choices
 from app.ui.session import BUSY, PageContext, Session
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
+from grace_core.measuring.what_if import turn_of
 from grace_core.models.language_model import LanguageModel
-from tests.app.studios import OTHER, PROMPT, Journal, edited
-from tests.grace_core.builders import assert_same
+from tests.app.studios import HOPELESS, OTHER, PROMPT, Journal, edited
+from tests.app.ui.browser import Browser
+from tests.app.ui.browser import context as context_of
+from tests.grace_core.builders import assert_same, line_codebook, made_edit
 
 MEASURED: dict[str, Any] = {
     "layers": [1, 2], "pools": ["mean", "last"], "encodings": ["whiten", "raw"], "edits": 5, "unrelated": 20, "own": (),
@@ -48,12 +55,18 @@ def context(studio: OpenStudio) -> Iterator[PageContext]:
         yield PageContext(studio, session, gr.Textbox(), selected, picked, revision, gr.Tabs(), gr.State(-1))
 
 
-def last(updates: Iterator[dict[Any, Any]]) -> dict[Any, Any]:
-    """All updates of one event as the page has them in the end."""
-    out: dict[Any, Any] = {}
-    for update in updates:
-        out |= update
-    return out
+def last(updates: AsyncIterator[dict[Any, Any]], stop: Session | None = None) -> dict[Any, Any]:
+    """All updates of one event as the page has them in the end. stop: the session whose job is stopped once it is seen."""
+
+    async def seen() -> dict[Any, Any]:
+        out: dict[Any, Any] = {}
+        async for update in updates:
+            out |= update
+            if stop is not None:
+                stop.cancel()
+        return out
+
+    return asyncio.run(seen())
 
 
 def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, studio: OpenStudio) -> None:
@@ -74,7 +87,7 @@ def test_an_empty_prompt_is_refused_in_words(context: PageContext) -> None:
 
 
 def test_a_page_runs_one_thing_at_a_time(context: PageContext, studio: OpenStudio) -> None:
-    session = Session(job=studio.anatomy(PROMPT))
+    session = Session(busy=True)
     for part, updates in (
         (one := AnatomyPart(context), one.on_go(PROMPT, session)),
         (two := CalibratePart(context), two.on_measure(**MEASURED, session=session)),
@@ -185,9 +198,7 @@ def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, o
     back = last(use.on_back(other, "Ada", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
     assert back[use.preview]["interactive"]
     stopped = part.on_measure(**(MEASURED | {"chosen": present}), session=session)
-    next(stopped)
-    session.cancel()
-    assert not last(stopped)[use.preview]["interactive"]
+    assert not last(stopped, stop=session)[use.preview]["interactive"]
 
 
 def test_a_result_that_cannot_be_kept_is_shown_and_told(
@@ -248,12 +259,12 @@ def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_contex
 
 def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageContext, own_studio: OpenStudio) -> None:
     page = WhatIfPage(own_context)
-    tried = page.on_try("", 0.2, None)[4]
+    tried = page.on_try("", 0.2, None)[page.tried]
     assert tried == (0.2, "")
     own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     refused = page.on_apply("", tried, None, "Ada")
-    assert "another unit" in refused[8]["text"]
-    assert page.on_revision("", tried, None)[7] is None
+    assert "another unit" in refused[page.message]["text"]
+    assert page.on_revision("", tried, None)[page.tried] is None
 
 
 def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
@@ -263,7 +274,7 @@ def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_
     page = WhatIfPage(own_context)
 
     def annotations() -> list[str]:
-        probes = last(page.on_draw(Session()))[page.probes]
+        probes = last(page.on_draw(Session()))[page.yardstick]
         figure = page.on_read("", (0.2, ""), probes)
         return [mark["text"] for mark in json.loads(figure)["figure"]["layout"]["annotations"]]
 
@@ -299,21 +310,94 @@ def test_own_prompts_are_checked_when_they_are_given(context: PageContext, tmp_p
     file = tmp_path / "own.csv"
     file.write_text("prompt\nWho?\n")
     assert part.on_file(str(file))[part.own] == ("Who?",)
+    assert not file.exists()  # what was sent is not kept
     file.write_text("text\nWho?\n")
     refused = part.on_file(str(file))
     assert refused[part.file_note]["tone"] == "error"
     assert part.own not in refused
+    assert not file.exists()
 
 
 def test_a_stopped_measurement_leaves_the_last_result(context: PageContext) -> None:
     part, session = CalibratePart(context), Session()
-    updates = part.on_measure(**MEASURED, session=session)
-    out = next(updates)
-    session.cancel()
-    out = last(updates)
-    assert out[part.message]["tone"] == "note"
+    out = last(part.on_measure(**MEASURED, session=session), stop=session)
+    assert out[part.message] == message_value("Stopped; nothing was measured.", "note")
     assert part.kept.value is None
     assert out[part.go]["interactive"]
+    last(part.on_measure(**MEASURED, session=session))
+    out = last(part.on_measure(**MEASURED, session=session), stop=session)
+    assert out[part.message] == message_value("Stopped; the last finished result stays.", "note")
+    assert part.kept.value is not None
+
+
+def test_what_waits_in_the_queue_tells_its_place_and_can_be_stopped(own_context: PageContext, own_studio: OpenStudio) -> None:
+    part, session = SweepPart(own_context), Session()
+    holding = own_studio.edit(PROMPT, HOPELESS)
+
+    async def seen() -> list[dict[Any, Any]]:
+        shown = []
+        async for update in part.on_sweep([3], 1, 20, session):
+            shown.append(update)
+            if "ahead of yours" in update.get(part.progress, {}).get("stage", ""):
+                session.cancel()
+        return shown
+
+    shown = asyncio.run(seen())
+    assert not holding.cancelled  # it still runs, and did not have to end for the other to stop
+    assert any("1 request is ahead of yours" in update.get(part.progress, {}).get("stage", "") for update in shown)
+    assert shown[-1][part.message]["text"] == "Stopped; nothing was measured."
+    assert (session.job, session.busy) == (None, False)
+    holding.cancel()
+
+
+def test_a_part_is_drawn_when_it_is_open_and_no_other(own_studio: OpenStudio) -> None:
+    with gr.Blocks() as app:
+        shell = context_of(own_studio)
+        page = build_lab(shell)
+        gr.on([app.load], page.on_load, None, [page.tabs, page.part])
+        write = gr.Button()
+        write.click(own_studio.revision, None, shell.redraw)
+    browser = Browser(app, query={"lab": "anatomy"})
+    browser.fire(write, "click")
+    drawn = {name: browser.value(redraw) for name, redraw in page.redraws.items()}
+    assert drawn == {"whatif": own_studio.revision(), "calibrate": -1, "sweep": -1, "anatomy": -1}
+    browser.fire(app, "load")
+    assert browser.props(page.tabs)["selected"] == "anatomy"
+    assert browser.value(page.redraws["anatomy"]) == own_studio.revision()
+    assert browser.value(page.redraws["sweep"]) == -1
+    stranger = Browser(app, "stranger", query={"lab": "<b>"})
+    stranger.fire(app, "load")
+    assert stranger.value(page.part) == "whatif"
+
+
+def test_keys_are_searched_not_listed(own_studio: OpenStudio) -> None:
+    made = [made_edit(f"e{i}", [i], f"target {i % 3}") for i in range(OFFERED + 20)]
+    view = replace(own_studio.moment(), codebook=line_codebook(*made))
+    names = key_choices(view, "e1")
+    assert (len(names), names[0][1]) == (OFFERED + 2, "")
+    assert names[1] == ("prompt of e1 → target 1", "e1")  # the one that is chosen, however old
+    assert [edit_id for _, edit_id in key_choices(view, "", "E7 prompt")] == ["", "e7"]
+    assert [edit_id for _, edit_id in key_choices(view, "", "no such")] == [""]
+    assert [name for name, _ in query_choices(own_studio.moment(), "PARIS")] == [OTHER]
+
+
+def test_which_epsilon_would_have_answered_otherwise_is_tried_at_once(own_context: PageContext, own_studio: OpenStudio) -> None:
+    edited(own_studio, PROMPT, paraphrases=["Tell me about Ada Lovelace."])
+    page = WhatIfPage(own_context)
+    own_studio.generate("Who was Ada Lovelace, then?").result(60)
+    (other, query_id), *_ = query_choices(own_studio.moment())
+    turn = turn_of(own_studio.moment(), query_id)
+    assert turn is not None
+    shown = page.on_query(query_id, None)
+    assert f"“{other}” is {turn.distance:.3f} from its nearest key" in shown[page.turn]["text"]
+    if turn.other is not None:
+        assert shown[page.tried] == (turn.other, "")
+        assert shown[page.slider]["value"] == pytest.approx(turn.other, abs=1e-4)
+        assert other in [row["prompt"] for row in shown[page.result]["rows"]]
+        assert shown[page.apply]["interactive"]
+    own = next(query_id for name, query_id in query_choices(own_studio.moment()) if name == PROMPT)
+    assert "undo the edit instead" in page.on_query(own, None)[page.turn]["text"]
+    assert set(page.on_query(None, None)) == {page.turn}
 
 
 def test_a_sweep(context: PageContext, studio: OpenStudio) -> None:
