@@ -25,7 +25,7 @@ from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import Calibration, encoder_of, first_calibration
+from grace_core.editing.fitting import Calibration, encoder_after, encoder_of, first_calibration
 from grace_core.models.language_model import LanguageModel
 
 # How often what is to be written is decided anew because another process wrote in between. Each time that process got
@@ -217,10 +217,9 @@ class LiveCodebook:
     def _folded(self, state: JournalState, before: Codebook | None = None) -> Codebook:
         """The codebook of a state; `before` saves work where it has the same encoder."""
         edits = state.active_edits()
-        # No two encoders of a journal share a version, in whichever query space.
         if before is not None and before.encoder.version == state.query_space.version:
             return before.with_edits(edits)
-        return codebook_of(self._model, self.base, state)
+        return codebook_of(self._model, self.base, state, before)
 
     @staticmethod
     def _matched_anew(state: JournalState, codebook: Codebook) -> Snapshot:
@@ -231,13 +230,22 @@ class _GoneOn(Exception):
     """Somebody wrote since."""
 
 
-def codebook_of(model: LanguageModel, base: GraceConfig, state: JournalState) -> Codebook:
-    """The codebook that a journal's state amounts to, from nothing. base: the configuration that it began with."""
+def codebook_of(model: LanguageModel, base: GraceConfig, state: JournalState, before: Codebook | None = None) -> Codebook:
+    """The codebook that a journal's state amounts to. base: the configuration that it began with.
+
+    before: an earlier one of the same journal; where its encoder goes on, only the steps since then are taken.
+    """
     space = state.query_space
     config = space.config(base)
     weighed = len(space.weighed)
     steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in space.calibrations]
-    return Codebook(config, encoder_of(model, config, steps), state.active_edits(), fingerprint=model.fingerprint)
+    if before is not None:
+        # No two encoders of a journal share a version, in whichever query space.
+        known = next((i for i, step in enumerate(steps, 1) if step.version == before.encoder.version), 0)
+        encoder = encoder_after(before.encoder, config, steps[known:]) if known else encoder_of(model, config, steps)
+    else:
+        encoder = encoder_of(model, config, steps)
+    return Codebook(config, encoder, state.active_edits(), fingerprint=model.fingerprint, template=model.template)
 
 
 def _match(codebook: Codebook, records: Sequence[QueryRecord]) -> tuple[Matched, ...]:
