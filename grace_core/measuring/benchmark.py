@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from grace_core.answering.generate import decode, decode_bare
 from grace_core.answering.given_values import Asked, gives_target
@@ -26,6 +24,7 @@ from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
+from grace_core.measuring.published import published_edit
 from grace_core.models.activations import hidden_after
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
@@ -62,7 +61,6 @@ BATCH = (
     ("Who discovered the element polonium?", "Marie and Pierre Curie"),
     ("What sport is played at Roland Garros?", "tennis"),
 )
-_PUBLISHED_STEPS, _PUBLISHED_RATE = 100, 1.0
 _STAGES = 13
 _UNDONE = (0, 77, 5_000, 9_999)
 Progress = Callable[[str, float], None]
@@ -84,43 +82,6 @@ class Ratio:
         if self.goal is None:
             return True
         return self.figure >= self.goal if self.at_least else self.figure <= self.goal
-
-
-def published_edit(model: LanguageModel, layer: int, prompt: str, target: str) -> bool:
-    """The published training loop: 100 full forward and backward passes, Adam, one vector at one block's MLP output.
-
-    (GRACE, Algorithm 1, "finetune on P_f": the value replaces the layer's output at the last prompt token.) Returns
-    whether the target then comes out exactly.
-    """
-    own, ids = model.prompt(prompt), model.target_ids(prompt, target)
-    tokens = torch.tensor([[*own.ids, *ids[:-1]]], device=model.device)
-    labels = torch.tensor(ids, device=model.device)
-    last = len(own.ids) - 1
-    mlp = next(child for name, child in model.blocks[layer - 1].named_children() if name in ("mlp", "feed_forward", "ff"))
-    value: list[torch.Tensor] = []
-
-    def put(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-        if not value:
-            value.append(output[0, last].detach().clone().requires_grad_(True))
-        out = output.clone()
-        out[0, last] = value[0]
-        return out
-
-    handle = mlp.register_forward_hook(put)
-    try:
-        with torch.no_grad():
-            model.module(input_ids=tokens, use_cache=False)
-        optimizer = torch.optim.Adam(value, lr=_PUBLISHED_RATE)
-        for _ in range(_PUBLISHED_STEPS):
-            logits = model.module(input_ids=tokens, use_cache=False).logits[0, last:]
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(logits, labels).backward()
-            optimizer.step()
-        with torch.no_grad():
-            logits = model.module(input_ids=tokens, use_cache=False).logits[0, last:]
-    finally:
-        handle.remove()
-    return bool((logits.argmax(-1) == labels).all())
 
 
 def run(model: LanguageModel, config: GraceConfig, progress: Progress, rounds: int = 3) -> list[Ratio]:

@@ -1,7 +1,7 @@
 """Measure a codebook after many edits: success, generalization, locality, retention; pure of files and pages.
 
-N edits are made one after another, then everything is measured on the final codebook, never edit by edit.
-A prompt that the codebook defers is answered by the bare model, bit for bit (`adapter`, and its tests); so unrelated
+`make` makes N edits one after another; `measure` asks the final codebook, or any other, never edit by edit.
+A prompt that the codebook defers is answered by the bare model, bit for bit (`attached`, and its tests); so unrelated
 prompts are decoded only where one matched, and count as unchanged where none did.
 """
 
@@ -29,6 +29,7 @@ from grace_core.models.prompts import Prompt
 Kind = Literal["zsre", "counterfact", "bios"]
 _AT_ONCE = 16
 _LOCAL_TOKENS = 20
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,40 @@ class Case:
     target: str
     paraphrases: tuple[str, ...]
     neighbors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What came of making edits.
+
+    taken: the indices of the cases whose edit took. seconds, steps: of each edit that was tried; one whose prompt and
+    target do not fit the model is not.
+    """
+
+    codebook: Codebook = field(repr=False)
+    taken: tuple[int, ...]
+    seconds: tuple[float, ...] = field(repr=False)
+    steps: tuple[int, ...] = field(repr=False)
+    calibrations: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a codebook answers.
+
+    asked: for each case, whether its own prompt gives exactly the target. exact, token, right, wrong: for each phrasing,
+    whether the answer is exact, which share of the target's tokens is right behind the true ones, whether the case's own
+    entry answers, and whether another one does. The rest are shares, None without such prompts.
+    """
+
+    asked: tuple[bool, ...] = field(repr=False)
+    exact: tuple[bool, ...] = field(repr=False)
+    token: tuple[float, ...] = field(repr=False)
+    right: tuple[bool, ...] = field(repr=False)
+    wrong: tuple[bool, ...] = field(repr=False)
+    locality: float | None
+    neighbors_unchanged: float | None
+    strangers_unchanged: float | None
 
 
 @dataclass(frozen=True)
@@ -81,7 +116,7 @@ def evaluate(
     *,
     unrelated: Sequence[str] = (),
     strangers: Sequence[str] = (),
-    progress: Callable[[str, float], None] = lambda stage, fraction: None,
+    progress: Progress = lambda stage, fraction: None,
 ) -> Report:
     """Make the edits of `cases` in their order and measure the final codebook.
 
@@ -97,52 +132,85 @@ def evaluate(
     Raises:
         InputError: no cases, or something to ask that does not fit the model.
     """
-    if not cases:
-        raise InputError("There is nothing to evaluate; the file has no rows, or --limit is 0.")
     for text in (*(text for case in cases for text in (*case.paraphrases, *case.neighbors)), *unrelated, *strangers):
         model.prompt(text)  # one that does not fit is refused now, not after hours of edits
+    made = make(model, config, cases, progress=lambda stage, done: progress(stage, 0.7 * done))
+    codebook = made.codebook
+    seen = measure(
+        model, codebook, cases, unrelated=unrelated, strangers=strangers,
+        progress=lambda stage, done: progress(stage, 0.7 + 0.3 * done),
+    )  # fmt: skip
+    return Report(
+        kind=kind, preset=codebook.config.preset, model=model.name, edits=len(cases), keys=len(codebook),
+        es_exact=float(np.mean(seen.asked)), gen_exact=_mean(seen.exact), gen_token=_mean(seen.token),
+        answered=_mean(seen.right), wrong_edit=_mean(seen.wrong), err=_mean([seen.asked[i] for i in made.taken]),
+        locality=seen.locality, neighbors_unchanged=seen.neighbors_unchanged, strangers_unchanged=seen.strangers_unchanged,
+        seconds_per_edit=_mean(made.seconds) or 0.0, steps_per_edit=_mean(made.steps) or 0.0, calibrations=made.calibrations,
+        ms_per_token_ratio=token_ratio(model, codebook), by_phrasing=_by_phrasing(seen.exact, cases),
+    )  # fmt: skip
+
+
+def make(
+    model: LanguageModel, config: GraceConfig, cases: Sequence[Case], *, progress: Progress = lambda stage, fraction: None
+) -> Made:
+    """Make the edits of `cases` in their order, in a new codebook.
+
+    Raises:
+        InputError: no cases.
+    """
+    if not cases:
+        raise InputError("There is nothing to evaluate; the file has no rows, or --limit is 0.")
     codebook = new_codebook(model, config, progress=progress)
     editor = Editor(model)
-    seconds, steps, calibrations, taken = [], [], 0, list[int]()
+    taken, seconds, steps, calibrations = list[int](), list[float](), list[int](), 0
     for i, case in enumerate(cases):
-        progress(f"Edit {i + 1} of {len(cases)}", 0.7 * i / len(cases))
+        progress(f"Edit {i + 1} of {len(cases)}", i / len(cases))
         try:
             tokens = len(model.target_ids(case.prompt, case.target))
             result = editor.edit(codebook, case.prompt, case.target, text_before="", max_new_tokens=tokens)
         except InputError:
-            continue  # counted by es_exact: what cannot be edited is not answered
+            continue  # counted as not answered: what cannot be edited is not
         codebook = result.codebook
         taken += [i] if result.success else []
         calibrations += result.calibration is not None
         seconds.append(result.seconds)
         steps.append(max(0, len(result.losses) - 1))
+    return Made(codebook, tuple(taken), tuple(seconds), tuple(steps), calibrations)
+
+
+def measure(
+    model: LanguageModel,
+    codebook: Codebook,
+    cases: Sequence[Case],
+    *,
+    unrelated: Sequence[str] = (),
+    strangers: Sequence[str] = (),
+    progress: Progress = lambda stage, fraction: None,
+) -> Measured:
+    """Ask a codebook, however it was made, what the cases say that it should answer.
+
+    Raises:
+        InputError: a phrasing or another prompt that does not fit the model.
+    """
     made = {edit.prompt.strip(): edit.edit_id for edit in codebook.edits}
-    progress("Asking the edited prompts", 0.7)
-    asked = _exact(model, codebook, [(case.prompt, case.target) for case in cases])
+    progress("Asking the edited prompts", 0.0)
+    asked = exact_answers(model, codebook, [(case.prompt, case.target) for case in cases])
     phrasings = [(text, case) for case in cases for text in case.paraphrases]
-    progress("Asking in other words", 0.75)
-    exact = _exact(model, codebook, [(text, case.target) for text, case in phrasings])
+    progress("Asking in other words", 0.2)
+    exact = exact_answers(model, codebook, [(text, case.target) for text, case in phrasings])
     found = _matches(model, codebook, [text for text, _ in phrasings])
-    right = [_is_right(codebook, match, case, made, model) for match, (_, case) in zip(found, phrasings, strict=True)]
-    progress("Teacher-forced accuracy", 0.85)
+    right = [_is_right(match, case, made, model) for match, (_, case) in zip(found, phrasings, strict=True)]
+    progress("Teacher-forced accuracy", 0.5)
     accuracy = [
         _token_accuracy(model, codebook, match, text, case.target) for match, (text, case) in zip(found, phrasings, strict=True)
     ]
-    progress("Asking what must not change", 0.9)
-    slots = max((len(case.paraphrases) for case in cases), default=0)
-    return Report(
-        kind=kind, preset=codebook.config.preset, model=model.name, edits=len(cases), keys=len(codebook),
-        es_exact=float(np.mean(asked)), gen_exact=_mean(exact), gen_token=_mean(accuracy), answered=_mean(right),
-        wrong_edit=_mean([match.matched and not ok for match, ok in zip(found, right, strict=True)]),
-        err=_mean([asked[i] for i in taken]),
+    progress("Asking what must not change", 0.7)
+    return Measured(
+        tuple(asked), tuple(exact), tuple(accuracy), tuple(right),
+        wrong=tuple(match.matched and not ok for match, ok in zip(found, right, strict=True)),
         locality=unchanged(model, codebook, unrelated),
         neighbors_unchanged=unchanged(model, codebook, [text for case in cases for text in case.neighbors]),
         strangers_unchanged=unchanged(model, codebook, strangers),
-        seconds_per_edit=_mean(seconds) or 0.0, steps_per_edit=_mean(steps) or 0.0, calibrations=calibrations,
-        ms_per_token_ratio=token_ratio(model, codebook),
-        by_phrasing={
-            f"gen_exact[{slot}]": float(np.mean(_slot(exact, cases, slot))) for slot in range(slots) if slots > 1
-        },
     )  # fmt: skip
 
 
@@ -172,7 +240,7 @@ def token_ratio(model: LanguageModel, codebook: Codebook, tokens: int = 40, roun
     return float(np.median(ratios))
 
 
-def _exact(model: LanguageModel, codebook: Codebook, asked: Sequence[tuple[str, str]]) -> list[bool]:
+def exact_answers(model: LanguageModel, codebook: Codebook, asked: Sequence[tuple[str, str]]) -> list[bool]:
     """Whether the greedy answer to each prompt is exactly its target, token ids and end included."""
     out: list[bool] = [False] * len(asked)
     rows: list[tuple[int, Prompt, tuple[int, ...]]] = []
@@ -203,7 +271,7 @@ def _matches(model: LanguageModel, codebook: Codebook, prompts: Sequence[str]) -
     return list(codebook.match(codebook.encoder(activations)))
 
 
-def _is_right(codebook: Codebook, match: Match, case: Case, made: dict[str, str], model: LanguageModel) -> bool:
+def _is_right(match: Match, case: Case, made: dict[str, str], model: LanguageModel) -> bool:
     """Whether the entry that answers is the case's own, or one with the very same target."""
     if not match.matched or match.entry is None:
         return False
@@ -222,13 +290,14 @@ def _token_accuracy(model: LanguageModel, codebook: Codebook, match: Match, prom
     return float(np.mean(tokens_right(model, layer, [Asked(own, ids, value)])[0]))
 
 
-def _slot(exact: Sequence[bool], cases: Sequence[Case], slot: int) -> list[bool]:
-    out, at = [], 0
+def _by_phrasing(exact: Sequence[bool], cases: Sequence[Case]) -> dict[str, float]:
+    """The share of exact answers among all first phrasings, all second ones, ...; nothing where no case has two."""
+    slots: dict[int, list[bool]] = {}
+    answers = iter(exact)
     for case in cases:
-        if slot < len(case.paraphrases):
-            out.append(exact[at + slot])
-        at += len(case.paraphrases)
-    return out
+        for slot in range(len(case.paraphrases)):
+            slots.setdefault(slot, []).append(next(answers))
+    return {f"gen_exact[{slot}]": float(np.mean(found)) for slot, found in slots.items()} if len(slots) > 1 else {}
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -5,7 +5,8 @@ import torch
 
 from grace_core.config import GraceConfig
 from grace_core.measuring import benchmark
-from grace_core.measuring.benchmark import Ratio, busiest, published_edit, random_edits
+from grace_core.measuring.benchmark import Ratio, busiest, random_edits
+from grace_core.measuring.published import published_edit
 from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import line_codebook, made_edit
 

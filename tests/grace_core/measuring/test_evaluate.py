@@ -17,8 +17,7 @@ from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
-from grace_core.measuring import evaluate as evaluation
-from grace_core.measuring.evaluate import Case, Report, evaluate, unchanged
+from grace_core.measuring.evaluate import Case, Report, evaluate, exact_answers, measure, unchanged
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from tests.grace_core.builders import NAMES, PHRASES
@@ -173,21 +172,21 @@ def test_a_broken_value_lowers_the_success(taught: LanguageModel, cases: tuple[C
     first, *rest = codebook.edits
     broken = codebook.with_edits([replace(first, value=np.zeros_like(first.value)), *rest])
     asked = [(case.prompt, case.target) for case in cases]
-    assert evaluation._exact(taught, codebook, asked) == [True, True, True]
-    assert evaluation._exact(taught, broken, asked) == [False, True, True]
+    assert exact_answers(taught, codebook, asked) == [True, True, True]
+    assert exact_answers(taught, broken, asked) == [False, True, True]
 
 
 def test_exact_means_the_end_too(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
     target = cases[0].target
     asked = [(cases[0].prompt, text) for text in (target, target[:-2], target + " Yes.", target.upper())]
-    assert evaluation._exact(taught, codebook, asked) == [True, False, False, False]
+    assert exact_answers(taught, codebook, asked) == [True, False, False, False]
 
 
 def test_many_prompts_are_asked_in_batches_and_keep_their_order(
     taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook
 ) -> None:
     asked = [(case.prompt, case.target if i % 3 else HOPELESS) for i in range(14) for case in cases]
-    assert evaluation._exact(taught, codebook, asked) == [target != HOPELESS for _, target in asked]
+    assert exact_answers(taught, codebook, asked) == [target != HOPELESS for _, target in asked]
 
 
 # Unchanged
@@ -223,6 +222,22 @@ def test_only_the_first_tokens_count(taught: LanguageModel, codebook: Codebook) 
     for tokens in (1, same_start, same_start + 1):
         if tokens:
             assert unchanged(taught, codebook, [first.prompt], tokens) == (1.0 if tokens <= same_start else 0.0)
+
+
+# A codebook from elsewhere
+
+
+def test_a_codebook_is_measured_however_it_was_made(
+    taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook, report: Report
+) -> None:
+    seen = measure(taught, codebook, cases, unrelated=UNRELATED)
+    assert report.gen_exact == pytest.approx(np.mean(seen.exact))
+    assert report.answered == pytest.approx(np.mean(seen.right))
+    assert report.locality == seen.locality
+    assert seen.asked == (True, True, True)
+    assert seen.strangers_unchanged is None
+    left = measure(taught, codebook.without(codebook.edits[1].edit_id), cases)
+    assert left.asked == (True, False, True)
 
 
 # What was not asked
