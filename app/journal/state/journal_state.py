@@ -82,8 +82,6 @@ class JournalState:
         """By id, oldest first."""
         return self.part(QuerySpaces).by_id
 
-    reading, readings = query_space, query_spaces  # their former names, until all callers have moved
-
     @property
     def calibrations(self) -> list[Calibrated]:
         """Of the present query space's encoder, oldest first."""
