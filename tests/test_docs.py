@@ -28,6 +28,18 @@ def test_links_lead_to_files_that_are_there(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
+def test_files_and_names_that_contributors_are_sent_to_are_there() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:app|grace_core|tests|assets|\.ci)/[\w./]+)`", text):
+        assert "NAME" in path or "NOUN" in path or (ROOT / path).exists(), path
+    steps = re.findall(r"^\| `([\w/.]+)` \| `([\w.]+)` \|", text, flags=re.MULTILINE)
+    assert steps
+    for path, name in steps:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        for part in name.split("."):
+            assert re.search(rf"^ *(?:(?:async )?def |class )?{part}\(|^class {part}\b", code, flags=re.MULTILINE), (path, name)
+
+
 def test_readme_is_a_door_and_not_the_house() -> None:
     words = (ROOT / "README.md").read_text(encoding="utf-8").split()
     assert len(words) < 1400

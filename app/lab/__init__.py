@@ -1,1 +1,1 @@
-"""What the Lab shows: pure data and figures. Knows no widget, no model and not the map."""
+"""What the Lab shows: pure sentences and figures, and its last results in files. Knows no widget, no model and not the map."""

@@ -1,1 +1,1 @@
-"""The browser pages. The only place that knows Gradio; nothing here knows a tensor, a model or a table of the journal."""
+"""The browser pages. Only these and `app.server` know Gradio; nothing here knows a tensor, a model or a table of the journal."""

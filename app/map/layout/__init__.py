@@ -1,1 +1,1 @@
-"""Where points stand on the map: stable 2-D coordinates, the only part of the map with threads and a file."""
+"""Where points stand on the map: stable 2-D coordinates. Only this part of the map works in the background and keeps a file."""
