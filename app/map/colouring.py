@@ -72,17 +72,6 @@ def distances_to_queries(view: MapView, index: int, distance: Distance, *, neare
     return found
 
 
-def query_classes(view: MapView, edit_id: str, distance: Distance) -> NDArray[np.int8]:
-    """For each query, exactly: OWN (this edit answers it now), CONTESTED (in its ε, another key is nearer) or OUTSIDE.
-
-    OWN is the codebook's own word (`MapQuery.edit_id` is what answers now); the rest is asked of the vectors.
-    """
-    index = key_index(view, edit_id)
-    if index is None:
-        return np.full(len(view.queries), OUTSIDE, np.int8)
-    return classes_of(view, index, exact_distances(view, index, distance))
-
-
 def groups(view: MapView, chosen: int | None, to_queries: NDArray[np.float64] | None) -> Groups:
     """The queries as the map colours them: by what answers them, or by what they are to the chosen key.
 

@@ -1,4 +1,4 @@
-"""Names for the keys of the map: which keys have one, and its words. key_map_names.js puts them where there is room."""
+"""Names for the keys of the map: which keys have one, and its words. app/ui/map/names.js puts them where there is room."""
 
 from __future__ import annotations
 

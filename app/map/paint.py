@@ -24,7 +24,7 @@ _CIRCLE = np.exp(1j * np.linspace(0, 2 * np.pi, 49))
 
 @dataclass(frozen=True)
 class Paint:
-    """What a selection changes; `value` is as key_map_figure.js reads it.
+    """What a selection changes; `value` is as app/ui/map/figure.js reads it.
 
     note: what the colours and circles of this very map are worth.
     """

@@ -1,5 +1,7 @@
 """Two doors to the table of actions: Gradio's named endpoints, and HTTP (`POST /api/NAME`).
 
+What an action takes and returns is written in that table, `app.server.actions`.
+
 No waiting client holds a thread, and the work of one that has gone is called off; what is written stays.
 """
 

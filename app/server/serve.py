@@ -1,4 +1,4 @@
-"""The one place where everything is wired: settings → model → journal → workbench → pages → server."""
+"""The one place where everything is wired: settings → model → journal → studio → pages → server."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Session:
 
 @dataclass(frozen=True)
 class PageContext:
-    """What every page needs: the workbench and the parts of the shell that pages share.
+    """What every page needs: the studio and the parts of the shell that pages share.
 
     selected_edit: an edit id or None. picked_edits: ids of those that a lasso or a search picked out on the map, or None.
     revision: of the journal; a page that makes it grow writes the new one. redraw: the revision that the page is to show:

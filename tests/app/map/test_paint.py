@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.map.circles import drawn_radii
-from app.map.colouring import CONTESTED, OUTSIDE, OWN, distances_to_queries, exact_distances, query_classes
+from app.map.colouring import CONTESTED, OUTSIDE, OWN, classes_of, distances_to_queries, exact_distances, key_index
 from app.map.key_names import key_names
 from app.map.layout.layout import Layout, Projection
 from app.map.legend import landing_words
@@ -37,10 +37,17 @@ def rows_of(painted: dict[str, Any], queries: int) -> dict[str, list[int]]:
     return {group["name"]: rest if group["rows"] is None else group["rows"] for group in painted["groups"]}
 
 
+def classes(view: MapView, edit_id: str) -> list[int]:
+    """What each query is to this edit's key."""
+    row = key_index(view, edit_id)
+    assert row is not None
+    return list(classes_of(view, row, exact_distances(view, row, "euclidean")).tolist())
+
+
 def test_membership_is_that_of_the_query_space() -> None:
     view = two_keys()
-    assert query_classes(view, "a", "euclidean").tolist() == [OWN, CONTESTED, CONTESTED, OUTSIDE, OUTSIDE]
-    assert query_classes(view, "b", "euclidean").tolist() == [OUTSIDE, OWN, OWN, OWN, OUTSIDE]
+    assert classes(view, "a") == [OWN, CONTESTED, CONTESTED, OUTSIDE, OUTSIDE]
+    assert classes(view, "b") == [OUTSIDE, OWN, OWN, OWN, OUTSIDE]
 
 
 def test_quick_distances_are_exact_where_it_matters() -> None:
@@ -56,11 +63,11 @@ def test_quick_distances_are_exact_where_it_matters() -> None:
 
 def test_an_edit_that_shares_a_key_has_that_key() -> None:
     view = two_keys()
-    assert query_classes(view, "a2", "euclidean").tolist() == query_classes(view, "a", "euclidean").tolist()
+    assert classes(view, "a2") == classes(view, "a")
 
 
-def test_an_undone_edit_answers_nothing() -> None:
-    assert set(query_classes(two_keys(), "undone", "euclidean").tolist()) == {OUTSIDE}
+def test_an_undone_edit_has_no_key() -> None:
+    assert key_index(two_keys(), "undone") is None
 
 
 def test_without_a_selection_colour_says_what_answered(scene: MapScene) -> None:
