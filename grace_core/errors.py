@@ -21,3 +21,8 @@ class CodebookError(GraceError):
 
 class Cancelled(GraceError):
     """Work that was stopped because a person asked for it."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says, as part of a message of ours: its first line, or its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

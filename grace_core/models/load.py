@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from grace_core.errors import ModelError
+from grace_core.errors import ModelError, first_line
 from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel, LearnIn
@@ -53,7 +53,7 @@ def load_model(
     try:
         folder = resolve_model(name_or_path, cache_dir=cache_dir, progress=lambda stage, done: report(stage, 0.9 * done))
     except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        words = error.strerror if isinstance(error, OSError) else _first_line(error)
+        words = error.strerror if isinstance(error, OSError) else first_line(error)
         raise ModelError(f"The model {shown} cannot be read: {words}. Check the name, and the folder that it names.") from error
     _refuse_files_elsewhere(shown, folder)
     report("Loading weights", 0.9)
@@ -90,7 +90,7 @@ def _read(shown: str, folder: Path, family: Causal) -> tuple[Any, Any]:
         raise
     except Exception as error:
         # A folder is a stranger's: whatever goes wrong while it is read is told as its fault.
-        raise ModelError(f"{shown} in {folder} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"{shown} in {folder} cannot be loaded: {first_line(error)}") from error
     module, report = loaded
     absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if absent:
@@ -123,7 +123,7 @@ def _refuse_files_elsewhere(shown: str, folder: Path) -> None:
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{shown}: {index} cannot be read ({_first_line(error)}); fetch the model again.") from error
+        raise ModelError(f"{shown}: {index} cannot be read ({first_line(error)}); fetch the model again.") from error
     for name in names:
         if not isinstance(name, str) or Path(name).name != name:
             raise ModelError(f"{shown}: {index} names the file {name!r:.200}, which is not in its folder; it is not read.")
@@ -131,7 +131,3 @@ def _refuse_files_elsewhere(shown: str, folder: Path) -> None:
 
 def _short_name(name: str) -> str:
     return re.sub(r"@.*$", "", name.rstrip("/")).rsplit("/", 1)[-1]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

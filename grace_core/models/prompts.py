@@ -16,7 +16,7 @@ from typing import Self
 from transformers import PreTrainedTokenizerBase
 
 from grace_core.codebook.template import Template
-from grace_core.errors import InputError, ModelError
+from grace_core.errors import InputError, ModelError, first_line
 
 _CONTENTS = "alpha", "Zebra 7"
 """Two user's texts that begin and end differently: what their renderings share is the template's."""
@@ -162,9 +162,9 @@ def _rendered(name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
             for text in _CONTENTS
         )
     except Exception as error:
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"The chat template of {name} cannot be rendered ({words}); mend chat_template.jinja or tokenizer_config.json there."
+            f"The chat template of {name} cannot be rendered ({first_line(error)}); mend chat_template.jinja or "
+            "tokenizer_config.json there."
         ) from error
     head = _common(first, second)
     tail = _common(first[head:][::-1], second[head:][::-1])

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from grace_core.codebook.encoder import TokenWeights
-from grace_core.errors import ModelError
+from grace_core.errors import ModelError, first_line
 from grace_core.models.activations import hidden_after, pooled_at
 from grace_core.models.batch import Batch
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
@@ -82,7 +82,7 @@ class _Check:
             with block_hooks(model, [(at, lambda hidden, at=at: look(at, hidden)) for at in every]):
                 bare = self._logits(prompt)
         except Exception as error:
-            raise ModelError(f"{self.name} cannot be run: {_words(error)}") from error
+            raise ModelError(f"{self.name} cannot be run: {first_line(error)}") from error
         wanted = (1, len(prompt.ids), model.width)
         odd = next((at for at in every if shapes.get(at) != wanted), None)
         if odd is not None:
@@ -111,7 +111,7 @@ class _Check:
             try:
                 found = same()
             except Exception as error:  # noqa: BLE001 (whatever stands in the way, the long way is there)
-                log.info("%s: %s is off (%s)", self.name, name, _words(error))
+                log.info("%s: %s is off (%s)", self.name, name, first_line(error))
                 found = False
             if not found:
                 model.ways = replace(model.ways, **{name: False})
@@ -178,7 +178,3 @@ class _Check:
 def _close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     spread = float(wanted.std()) if wanted.numel() > 1 else 1.0
     return found.shape == wanted.shape and float((found - wanted).abs().max()) <= _CLOSE * spread
-
-
-def _words(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

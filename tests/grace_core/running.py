@@ -1,4 +1,4 @@
-"""Ways to run a model past `grace_core`: plain logits, transformers' own generate, and a count of the hooks on it."""
+"""Ways to run a model past `grace_core`: plain logits, transformers' own generate, and whether it is left as it was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from grace_core.models.language_model import LanguageModel
 
 def hooks(model: LanguageModel) -> int:
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.module.modules())
+
+
+def assert_not_rerouted(model: LanguageModel) -> None:
+    assert all("forward" not in vars(module) for module in model.module.modules())
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from grace_core.errors import ModelError
+from grace_core.errors import ModelError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -336,5 +336,5 @@ def _hub_reason(error: BaseException) -> str:
             return "there is no such model, or it is private and `hf auth login` is needed"
         case RevisionNotFoundError():
             return "the model has no such revision"
-    text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    text = first_line(error).rstrip(".")
     return text if isinstance(error, HfHubHTTPError) else f"it cannot be reached ({text})"

@@ -14,7 +14,7 @@ from grace_core.editing.training import Task, Trained, train_values
 from grace_core.errors import Cancelled
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.running import batch_of, hooks, logits
+from tests.grace_core.running import assert_not_rerouted, batch_of, hooks, logits
 from tests.grace_core.taught import ANSWERS
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
@@ -125,10 +125,6 @@ def test_the_weights_and_the_hooks_are_as_they_were(taught: LanguageModel) -> No
     assert torch.equal(logits(taught, batch), own)
     assert hooks(taught) == count
     assert_not_rerouted(taught)
-
-
-def assert_not_rerouted(model: LanguageModel) -> None:
-    assert all("forward" not in vars(module) for module in model.module.modules())
 
 
 def test_cancelling_stops_before_the_next_step_and_restores_everything(taught: LanguageModel) -> None:

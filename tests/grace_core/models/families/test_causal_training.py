@@ -12,7 +12,7 @@ from grace_core.models.families.causal_training import LongBatch, ShortBatch
 from grace_core.models.family import Row
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.running import batch_of, logits
+from tests.grace_core.running import assert_not_rerouted, batch_of, logits
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
 TARGETS = ("Paris.", "a mathematician.", "x")
@@ -97,10 +97,6 @@ def test_a_value_gets_the_same_gradient_either_way(tiny: LanguageModel, kind: ty
         assert value.grad is not None
         found.append(value.grad)
     torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-3)
-
-
-def assert_not_rerouted(model: LanguageModel) -> None:
-    assert all("forward" not in vars(module) for module in model.module.modules())
 
 
 def test_blocks_are_restored_when_the_model_fails_in_the_middle(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
