@@ -14,12 +14,11 @@ from uuid import UUID
 
 def checksum(*values: object) -> str:
     """BLAKE2b over a row's values, with the type and length of each, so that no two rows are written alike."""
-    digest = blake2b(digest_size=16)
+    parts: list[bytes] = []
     for value in values:
         raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
-        digest.update(f"{type(value).__name__} {len(raw)} ".encode())
-        digest.update(raw)
-    return digest.hexdigest()
+        parts += (f"{type(value).__name__} {len(raw)} ".encode(), raw)
+    return blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 
 def event_id(at: datetime | None = None, seed: str | None = None) -> str:

@@ -126,6 +126,7 @@ class JournalStore:
         for form in encoded:
             refuse_half_characters(form)
         stored: list[StoredEvent] = []
+        numbers: list[dict[str, Any]] = []
         with self._database.write() as connection:
             length = self._locked_length(connection, stream)
             if expected_seq is not None and (last := self._last_seq(connection, stream)) != expected_seq:
@@ -136,11 +137,12 @@ class JournalStore:
             place = {"stream": stream, "author": author, "at": moment.isoformat(timespec="microseconds")}
             for position, (item, form) in enumerate(zip(data, encoded, strict=True), start=length + 1):
                 row, own = rows_of(item, form, id=event_id(), position=position, **place)
-                seq = connection.execute(insert(events).values(row).returning(events.c.seq)).scalar_one()
-                if own:
-                    connection.execute(insert(arrays), [{"event_seq": seq, **array} for array in own])
+                seq = connection.execute(insert(events).returning(events.c.seq), row).scalar_one()
+                numbers += [{"event_seq": seq, **array} for array in own]
                 fresh = decode(form.kind, form.payload, form.arrays, where=f"Event {seq} of the journal {self.label}")
                 stored.append(StoredEvent(seq, stream, moment, author, fresh, row["id"]))
+            if numbers:
+                connection.execute(insert(arrays), numbers)
             connection.execute(update(streams).where(streams.c.id == stream).values(length=length + len(stored)))
         return tuple(stored)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from app.journal.state.journal_state import JournalState
 
 DTYPE = "<f4"
+_HALF = "\\ud"  # how JSON begins to write a lone surrogate, and one half of any character above U+FFFF
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -211,7 +212,7 @@ def decode(kind: str, payload: str, arrays: Mapping[str, EncodedArray], *, where
 
 def refuse_half_characters(encoded: EncodedEvent) -> None:
     """Raise JournalError for a text with half a character in it, which no page and no file could show."""
-    values = read_payload(encoded.payload)
+    values = read_payload(encoded.payload) if _HALF in encoded.payload else {}
     if name := _with_half_a_character(values, encoded.payload):
         raise JournalError(f"The {name} {values[name]!r:.80} holds characters that cannot be stored. Leave them out.")
 
@@ -229,7 +230,7 @@ def read_payload(payload: str) -> dict[str, Any]:
 
 def _with_half_a_character(values: Mapping[str, Any], payload: str) -> str | None:
     """The first field with a lone surrogate in it. Such a one is escaped in a payload, so most need no second look."""
-    if "\\ud" not in payload:
+    if _HALF not in payload:
         return None
     return next((name for name, value in values.items() if not _is_text(json.dumps(value, ensure_ascii=False))), None)
 
