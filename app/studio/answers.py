@@ -13,6 +13,7 @@ from app.journal.state.answers import QueryRecord
 from app.studio.jobs import Job
 from app.studio.live import LiveCodebook, Snapshot
 from app.studio.model_thread import ModelThread
+from app.studio.texts import checked_author, checked_text
 from app.studio.views import VERDICTS, Answer, Mark, PartialAnswer, Trial, Verdict
 from grace_core.answering.generate import Generation, generate
 from grace_core.errors import InputError
@@ -32,7 +33,8 @@ class Answers:
 
     def generate(self, prompt: str, *, author: str = "", asker: str = "") -> Job[Answer]:
         """Answer a prompt and log it."""
-        self._thread.model.prompt(prompt)
+        self._thread.model.prompt(checked_text(prompt, "prompt"))
+        author = checked_author(author)
 
         def work(model: LanguageModel, job: Job[Answer]) -> Answer:
             now = self._live.now()
@@ -46,7 +48,7 @@ class Answers:
 
     def try_prompt(self, prompt: str, *, asker: str = "") -> Job[Trial]:
         """Read a prompt as a query without answering or logging it."""
-        read = self._thread.model.prompt(prompt)
+        read = self._thread.model.prompt(checked_text(prompt, "prompt"))
 
         def work(model: LanguageModel, job: Job[Trial]) -> Trial:
             now = self._live.now()
@@ -57,7 +59,8 @@ class Answers:
 
     def answer(self, query_id: str) -> Answer:
         """A logged answer again."""
-        return _answer(self._live.now().query(query_id))
+        now = self._live.now()
+        return _answer(now, now.query(query_id))
 
     def mark(self, query_id: str, start: int, end: int, verdict: Verdict, *, author: str = "") -> Mark:
         """Give a verdict on text[start:end] of a logged answer."""
@@ -111,7 +114,7 @@ class Answers:
         for _ in range(_READ_ATTEMPTS):
             after = self._live.commit(decide, author=author)
             if data.query_id in after.state.queries:
-                return _answer(after.state.queries[data.query_id])
+                return _answer(after, after.state.queries[data.query_id])
             # Another process put another query space in force meanwhile.
             config, weights = after.codebook.config, after.codebook.encoder.weights
             (activation,) = activations_of(model, config, weights, [model.prompt(answer.prompt)])
@@ -137,9 +140,9 @@ def _mark(now: Snapshot, mark_id: str) -> Mark:
     return mark
 
 
-def _answer(record: QueryRecord) -> Answer:
+def _answer(now: Snapshot, record: QueryRecord) -> Answer:
     q = record.generated
     return Answer(
         q.query_id, q.prompt, q.text, q.edit_id, q.nearest_edit_id, q.distance, q.epsilon,
-        record.event.at, record.event.author, q.truncated,
+        record.event.at, record.event.author, q.truncated, now.answers_now(q.query_id),
     )  # fmt: skip

@@ -11,10 +11,12 @@ from app.studio.jobs import Job
 from app.studio.live import LiveCodebook, Snapshot
 from app.studio.model_thread import ModelThread
 from app.studio.rows import change_shown, edit_row
+from app.studio.texts import checked_author, checked_phrasings, checked_source, checked_text
 from app.studio.views import EditOutcome, EditProgress, EditRow
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
+from grace_core.models.precision import arithmetic_of
 
 
 @dataclass(frozen=True)
@@ -45,36 +47,36 @@ class Edits:
         query_id: str | None = None, author: str = "", asker: str = "",
     ) -> Job[EditOutcome]:  # fmt: skip
         """Make the model answer `prompt` with `target`."""
-        text = self._thread.model.prompt(prompt).text
-        self._thread.model.target_ids(text, target)
-        if isinstance(paraphrases, str):
-            raise InputError("The paraphrases are one text; give a list of texts.")
+        text = self._thread.model.prompt(checked_text(prompt, "prompt")).text
+        self._thread.model.target_ids(text, checked_text(target, "response"))
         if query_id is not None:
             self._live.now().query(query_id)
-        request = _Request(text, target, tuple(paraphrases), source_url.strip(), query_id, author)
+        request = _Request(
+            text, target, checked_phrasings(paraphrases), checked_source(source_url), query_id, checked_author(author)
+        )
         return self._thread.submit(lambda model, job: self._edit(model, job, request), asker)
 
     def undo(self, edit_id: str, *, author: str = "") -> EditRow:
         """Withdraw an edit; the codebook becomes the one that never saw it."""
 
         def decide(now: Snapshot) -> Sequence[Event]:
-            if now.edit(edit_id).undone:
+            if now.edit_or_broken(edit_id).undone:
                 raise InputError("This edit is undone already; Redo brings it back.")
             return [Undone(edit_id)]
 
         now = self._live.commit(decide, author=author)
-        return edit_row(now, now.edit(edit_id))
+        return edit_row(now, now.edit_or_broken(edit_id))
 
     def redo(self, edit_id: str, *, author: str = "") -> EditRow:
         """Restore an undone edit, at its old place in the order."""
 
         def decide(now: Snapshot) -> Sequence[Event]:
-            if not now.edit(edit_id).undone:
+            if not now.edit_or_broken(edit_id).undone:
                 raise InputError("This edit is not undone; there is nothing to restore.")
             return [Redone(edit_id)]
 
         now = self._live.commit(decide, author=author)
-        return edit_row(now, now.edit(edit_id))
+        return edit_row(now, now.edit_or_broken(edit_id))
 
     def _edit(self, model: LanguageModel, job: Job[EditOutcome], request: _Request) -> EditOutcome:
         before = self._live.now()
@@ -82,11 +84,14 @@ class Edits:
         if result.edit is None or result.change is None:
             return _failed(result)
         change = change_shown(result.change, result.codebook)
+        kept = {**asdict(change), "sentence": change.sentence()}
+        if result.losses:
+            kept["arithmetic"] = arithmetic_of(model)
         data = Edited(
             edit_id=result.edit.edit_id, query_id=request.query_id, prompt=result.prompt, target=result.target,
             target_ids=result.edit.target_ids, paraphrases=result.edit.paraphrases, source_url=request.source_url,
             text_before=result.text_before, text_after=result.text_after,
-            change={**asdict(change), "sentence": change.sentence()}, requested_epsilon=float(result.edit.epsilon),
+            change=kept, requested_epsilon=float(result.edit.epsilon),
             losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
             reading=before.query_space_id,
         )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import get_args
 
 import numpy as np
 
-from app.journal.state.edits import EditRecord
 from app.studio.live import LiveCodebook, Snapshot
-from app.studio.rows import edit_detail, edit_row, edit_state
+from app.studio.rows import AnyEdit, edit_detail, edit_id_of, edit_row, edit_state, prompt_of
+from app.studio.texts import checked_search
 from app.studio.views import (
     EditDetail,
     EditPage,
@@ -37,16 +37,16 @@ class Listing:
         offset: int = 0, limit: int = 50, holding: str | None = None,
     ) -> EditPage:  # fmt: skip
         """Edits, newest first. Rows are made for the page that is shown alone."""
-        words = search.lower().split()
+        words = checked_search(search).lower().split()
         now = self._live.now()
         found = [
             record
-            for record in reversed(now.state.edits.values())
-            if (among is None or record.edit.edit_id in among)
+            for record in now.all_edits
+            if (among is None or edit_id_of(record) in among)
             and (state is None or edit_state(now, record) == state)
-            and (not words or _holds(record, words))
+            and (not words or _holds(now, record, words))
         ]
-        at = next((i for i, record in enumerate(found) if record.edit.edit_id == holding), None) if holding else None
+        at = next((i for i, record in enumerate(found) if edit_id_of(record) == holding), None)
         offset = max(0, offset) if at is None else at // limit * limit
         rows = tuple(edit_row(now, record) for record in found[offset : offset + limit])
         return EditPage(rows, len(found), _counts(now), offset)
@@ -54,8 +54,8 @@ class Listing:
     def edits_mark(self) -> EditsMark:
         """What tells one state of the edits from another."""
         now = self._live.now()
-        newest = next(reversed(now.state.edits.values()), None)
-        about = ("", "", "") if newest is None else (newest.edit.edit_id, newest.edit.prompt, newest.event.author)
+        newest = next(iter(now.all_edits), None)
+        about = ("", "", "") if newest is None else (edit_id_of(newest), prompt_of(newest), newest.event.author)
         return EditsMark(*about, _counts(now)["undone"])
 
     def answered_by(self, query_id: str) -> str | None:
@@ -67,7 +67,7 @@ class Listing:
     def detail(self, edit_id: str) -> EditDetail:
         """One edit with its neighbours and the logged queries that it answers under the present codebook."""
         now = self._live.now()
-        return edit_detail(now, now.edit(edit_id))
+        return edit_detail(now, now.edit_or_broken(edit_id))
 
     def map_view(self, *, max_queries: int = 20_000) -> MapView:
         """Keys in force and the latest queries with their vectors, as the present codebook answers them."""
@@ -114,12 +114,12 @@ class Listing:
         return view
 
 
-def _holds(record: EditRecord, words: Collection[str]) -> bool:
-    edit = record.edit
-    text = " ".join((edit.prompt, edit.target, record.event.author, record.edited.source_url, edit.edit_id)).lower()
+def _holds(now: Snapshot, record: AnyEdit, words: Collection[str]) -> bool:
+    row = edit_row(now, record)
+    text = " ".join((row.prompt, row.target, row.author, row.source_url, row.edit_id)).lower()
     return all(word in text for word in words)
 
 
 def _counts(now: Snapshot) -> dict[EditState, int]:
-    found = Counter(edit_state(now, record) for record in now.state.edits.values())
+    found = Counter(edit_state(now, record) for record in now.all_edits)
     return {state: found[state] for state in get_args(EditState)}

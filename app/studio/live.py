@@ -6,6 +6,7 @@ lock. The next one is prepared beside it, by whoever writes or sees first that a
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -17,15 +18,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import JournalConflict, NotFound
-from app.journal.events import Calibrated, Event, StoredEvent
+from app.errors import JournalConflict, NotFound, StudioError
+from app.journal.codebooks import PromptForm
+from app.journal.events import Calibrated, Edited, Event, StoredEvent
 from app.journal.state.answers import QueryRecord
+from app.journal.state.broken import BrokenRecord, BrokenRecords
 from app.journal.state.edits import EditRecord
 from app.journal.state.journal_state import JournalState
+from app.journal.state.query_space import QuerySpace
 from app.journal.store import JournalStore
+from app.studio.texts import checked_author
 from grace_core.codebook.codebook import Codebook, Match
+from grace_core.codebook.encoder import Encoder, TokenWeights
+from grace_core.codebook.template import Template
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import Calibration, encoder_after, encoder_of, first_calibration
+from grace_core.editing.fitting import Calibration, encoder_after, encoder_of, first_calibration, stored_encoder
 from grace_core.models.language_model import LanguageModel
 
 # How often what is to be written is decided anew because another process wrote in between. Each time that process got
@@ -65,10 +72,33 @@ class Snapshot:
                 found.setdefault(one.match.edit_id, []).append(one)
         return found
 
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {one.record.generated.query_id: place for place, one in enumerate(self.matched)}
+
+    def answers_now(self, query_id: str) -> str | None:
+        """The edit that the present codebook lets answer a logged query; None: the model itself."""
+        return self.matched[self._place[query_id]].match.edit_id
+
     def answered_by(self, edit_id: str) -> Sequence[Matched]:
         """The logged queries that the key of this edit answers now; none where it has no key."""
         entry = self.codebook.entry_of(edit_id)
         return () if entry is None else self._answered.get(entry.edit_id, ())
+
+    @cached_property
+    def all_edits(self) -> tuple[EditRecord | BrokenRecord, ...]:
+        """Every edit, also those whose row is damaged, newest first."""
+        broken = [record for record in self.state.broken if record.broken.kind == Edited.KIND]
+        return tuple(sorted((*self.state.edits.values(), *broken), key=lambda record: -record.event.seq))
+
+    def edit_or_broken(self, edit_id: str) -> EditRecord | BrokenRecord:
+        """An edit, also one whose row is damaged.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        broken = self.state.part(BrokenRecords).get(Edited.KIND, edit_id)
+        return self.edit(edit_id) if broken is None else broken
 
     def edit(self, edit_id: str) -> EditRecord:
         """An edit, in force or not.
@@ -99,10 +129,18 @@ class LiveCodebook:
     base: the configuration that the codebook began with; the one in force is `now().codebook.config`.
     """
 
-    def __init__(self, store: JournalStore, codebook_id: str, base: GraceConfig, model: LanguageModel) -> None:
-        """Read the journal of a codebook that is there. base: resolved."""
-        self.codebook_id, self.base = codebook_id, base
-        self._store, self._model = store, model
+    def __init__(
+        self, store: JournalStore, codebook_id: str, model: LanguageModel | None = None, base: GraceConfig | None = None
+    ) -> None:
+        """Read the journal of a codebook that is there.
+
+        model: None where there are no weights at hand: all but reading and answering prompts works, see `attach`.
+        base: resolved; None: as the journal knows it, with today's defaults for what it leaves open.
+        """
+        self.codebook_id, self.info = codebook_id, store.codebook(codebook_id)
+        self.base = GraceConfig.from_dict(self.info.config) if base is None else base
+        self._store = store
+        self.model = None if model is None else self._as_it_was(model)
         self._writing = threading.RLock()  # one thread at a time prepares the next snapshot
         state = JournalState.of(store.events(codebook_id))
         self._snapshot = self._matched_anew(state, self._folded(state))
@@ -124,7 +162,28 @@ class LiveCodebook:
             begun = Calibrated(first.version, first.reason, first.prompts, first.activations)
             with suppress(JournalConflict):  # another process began the same codebook meanwhile; its calibration counts
                 store.append(codebook_id, begun, expected_seq=last)
-        return cls(store, codebook_id, base, model)
+        return cls(store, codebook_id, model, base)
+
+    def attach(self, model: LanguageModel) -> LanguageModel:
+        """Go on with the model, which came later; returns it with the chat template that this codebook began with.
+
+        Raises:
+            StudioError: it is another model than the codebook's.
+        """
+        if model.fingerprint != self.info.fingerprint:
+            raise StudioError(f"This codebook was made with the model {self.info.model_name}; {model.name} has other weights.")
+        with self._writing:
+            self.model = self._as_it_was(model)
+            state = self._snapshot.state
+            self._snapshot = self._matched_anew(state, self._folded(state))
+        return self.model
+
+    def _as_it_was(self, model: LanguageModel) -> LanguageModel:
+        """The model with its template as it was rendered when the codebook began, whatever day it is today."""
+        today = model.template
+        form = PromptForm(today.tokenizer, json.dumps(today.head), json.dumps(today.tail))
+        kept = self._store.prompt_form(self.codebook_id, form)
+        return model.with_template(Template(kept.fingerprint, tuple(json.loads(kept.head)), tuple(json.loads(kept.tail))))
 
     @property
     def label(self) -> str:
@@ -154,6 +213,7 @@ class LiveCodebook:
         Raises:
             JournalError: the journal did not take it; nothing has changed.
         """
+        author = checked_author(author)
         with self._writing:
             for attempt in range(_ATTEMPTS):
                 self._catch_up()
@@ -165,7 +225,7 @@ class LiveCodebook:
                     before.state.check(item)
                 try:
                     seq = before.state.revision
-                    stored = self._store.append(self.codebook_id, *data, author=author.strip(), expected_seq=seq)
+                    stored = self._store.append(self.codebook_id, *data, author=author, expected_seq=seq)
                 except JournalConflict:
                     if attempt + 1 == _ATTEMPTS:
                         raise
@@ -202,7 +262,7 @@ class LiveCodebook:
         state = before.state.copied()
         for event in events:
             state.apply(event)
-        codebook = before.codebook if state.folded == before.state.folded else self._folded(state, before.codebook)
+        codebook = before.codebook if state.folded == before.state.folded else self._folded(state, before)
         if codebook.encoder is not before.codebook.encoder:
             return self._matched_anew(state, codebook)
         # After an edit or an undo only those are matched again whose answer that can have changed.
@@ -214,12 +274,30 @@ class LiveCodebook:
         new = list(state.queries.values())[len(matched) :]
         return Snapshot(state, codebook, matched + _match(codebook, new))
 
-    def _folded(self, state: JournalState, before: Codebook | None = None) -> Codebook:
-        """The codebook of a state; `before` saves work where it has the same encoder."""
-        edits = state.active_edits()
-        if before is not None and before.encoder.version == state.query_space.version:
-            return before.with_edits(edits)
-        return codebook_of(self._model, self.base, state, before)
+    def _folded(self, state: JournalState, before: Snapshot | None = None) -> Codebook:
+        """The codebook of a state; `before` saves work where it is of the same query space."""
+        edits, space = state.active_edits(), state.query_space
+        if before is not None and before.query_space_id == space.reading_id and before.codebook.encoder.width:
+            known = before.codebook
+            more = [_step(one, space) for one in space.calibrations if one.version > known.encoder.version]
+            if not more:
+                return known.with_edits(edits)
+            if known.encoder.background is not None:
+                return known.recalibrated(encoder_after(known.encoder, known.config, more), edits)
+        config = space.config(self.base)
+        template = None if self.model is None else self.model.template
+        return Codebook(config, self._encoder(state, config), edits, fingerprint=self.info.fingerprint, template=template)
+
+    def _encoder(self, state: JournalState, config: GraceConfig) -> Encoder:
+        space = state.query_space
+        steps = [_step(one, space) for one in space.calibrations]
+        if self.model is not None:
+            return encoder_of(self.model, config, steps)
+        stored = [one.activations for one in steps]
+        stored += [*(one.activation for one in space.edits.values()), *space.queries.values()]
+        width = stored[0].shape[-1] if stored else 0
+        # Without a model no prompt is read, so no token is weighed.
+        return stored_encoder(width, TokenWeights({}), config, steps) if steps else Encoder.raw(width)
 
     @staticmethod
     def _matched_anew(state: JournalState, codebook: Codebook) -> Snapshot:
@@ -230,22 +308,9 @@ class _GoneOn(Exception):
     """Somebody wrote since."""
 
 
-def codebook_of(model: LanguageModel, base: GraceConfig, state: JournalState, before: Codebook | None = None) -> Codebook:
-    """The codebook that a journal's state amounts to. base: the configuration that it began with.
-
-    before: an earlier one of the same journal; where its encoder goes on, only the steps since then are taken.
-    """
-    space = state.query_space
-    config = space.config(base)
-    weighed = len(space.weighed)
-    steps = [Calibration(c.version, c.reason, c.prompts, c.activations, weighed) for c in space.calibrations]
-    if before is not None:
-        # No two encoders of a journal share a version, in whichever query space.
-        known = next((i for i, step in enumerate(steps, 1) if step.version == before.encoder.version), 0)
-        encoder = encoder_after(before.encoder, config, steps[known:]) if known else encoder_of(model, config, steps)
-    else:
-        encoder = encoder_of(model, config, steps)
-    return Codebook(config, encoder, state.active_edits(), fingerprint=model.fingerprint, template=model.template)
+def _step(calibrated: Calibrated, space: QuerySpace) -> Calibration:
+    c = calibrated
+    return Calibration(c.version, c.reason, c.prompts, c.activations, len(space.weighed))
 
 
 def _match(codebook: Codebook, records: Sequence[QueryRecord]) -> tuple[Matched, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from app.studio.jobs import Job
 from app.studio.model_thread import ModelThread
 from app.studio.progress import Stage
+from app.studio.texts import checked_text
 from grace_core.answering.anatomy import Anatomy, dissect
 from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
@@ -42,6 +43,7 @@ class Measurements:
 
     def anatomy(self, prompt: str, *, asker: str = "") -> Job[Anatomy]:
         """Why this prompt gets its answer. The job reports `Stage`s and raises what `dissect` does."""
+        checked_text(prompt, "prompt")
 
         def work(model: LanguageModel, job: Job[Anatomy]) -> Anatomy:
             return dissect(model, self._codebook(), prompt, max_new_tokens=ANSWER_TOKENS, **_watched(job))
@@ -57,6 +59,8 @@ class Measurements:
 
         unrelated: a person's own prompts that must not match; () takes some of the background's.
         """
+        for text in unrelated:
+            checked_text(text, "prompt")
 
         def work(model: LanguageModel, job: Job[Scan]) -> Scan:
             began = time.monotonic()

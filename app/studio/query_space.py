@@ -20,6 +20,7 @@ from app.studio.live import LiveCodebook, Snapshot
 from app.studio.model_thread import ModelThread
 from app.studio.progress import Stage
 from app.studio.query_space_reader import Rereader, calibrated_on
+from app.studio.texts import checked_author
 from app.studio.views import QuerySpace, QuerySpaceRow
 from grace_core.editing.fitting import joining_calibration
 from grace_core.errors import Cancelled, InputError
@@ -94,6 +95,7 @@ class QuerySpaces:
         self, choice: Choice, epsilon: float, *, seen: int | None = None, author: str = "", asker: str = ""
     ) -> Job[Foreseen]:  # fmt: skip
         """Read queries under another choice from now on, every edit asking for this ε."""
+        author = checked_author(author)
 
         def work(model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
             return self._switch(job, lambda state: self._reread(model, job, state, choice, epsilon), seen, author)
@@ -102,6 +104,7 @@ class QuerySpaces:
 
     def return_to(self, query_space_id: str, *, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Read queries as before: bit for bit the encoder, the queries and the radii that it was left with."""
+        author = checked_author(author)
 
         def work(model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
             reader = self._rereader(model)
@@ -121,6 +124,7 @@ class QuerySpaces:
 
     def recalibrate(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
         """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event."""
+        author = checked_author(author)
 
         def work(_model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
             for _ in range(_ATTEMPTS):

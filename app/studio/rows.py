@@ -2,51 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.journal.events import Edited
+from app.journal.state.broken import BrokenRecord
 from app.journal.state.edits import EditRecord
+from app.studio.changes import ChangeShown, CutShown, Neighbor
 from app.studio.live import Matched, Snapshot
-from app.studio.views import ChangeShown, EditDetail, EditRow, EditState, MatchedQuery, Neighbor
-from grace_core.codebook.change import Change
+from app.studio.views import EditDetail, EditRow, EditState, MatchedQuery
+from grace_core.codebook.change import Change, ChangeKind
 from grace_core.codebook.codebook import Codebook, Entry
 from grace_core.codebook.geometry import pair_distances
 
 NEIGHBORS_SHOWN = 5
 
 
-def edit_state(now: Snapshot, record: EditRecord) -> EditState:
+AnyEdit = EditRecord | BrokenRecord
+
+
+def edit_id_of(record: AnyEdit) -> str:
+    return record.broken.about if isinstance(record, BrokenRecord) else record.edit.edit_id
+
+
+def prompt_of(record: AnyEdit) -> str:
+    return record.broken.texts.get("prompt", "") if isinstance(record, BrokenRecord) else record.edit.prompt
+
+
+def edit_state(now: Snapshot, record: AnyEdit) -> EditState:
     """Whether it counts, and if not, why."""
     if record.undone:
         return "undone"
+    if isinstance(record, BrokenRecord):
+        return "broken"
     return "superseded" if now.codebook.entry_of(record.edit.edit_id) is None else "active"
 
 
-def edit_row(now: Snapshot, record: EditRecord) -> EditRow:
+def edit_row(now: Snapshot, record: AnyEdit) -> EditRow:
     """One edit in a list."""
-    edit = record.edit
-    entry = now.codebook.entry_of(edit.edit_id)
+    event, state = record.event, edit_state(now, record)
+    if isinstance(record, BrokenRecord):
+        broken, said = record.broken, record.broken.texts
+        return EditRow(
+            broken.about, said.get("prompt", ""), said.get("target", ""), event.author, event.at, None, 0, state, "added",
+            source_url=said.get("source_url", ""), damage=broken.reason,
+        )  # fmt: skip
+    edit, entry = record.edit, now.codebook.entry_of(record.edit.edit_id)
     return EditRow(
-        edit_id=edit.edit_id, prompt=edit.prompt, target=edit.target, author=record.event.author, at=record.event.at,
+        edit_id=edit.edit_id, prompt=edit.prompt, target=edit.target, author=event.author, at=event.at,
         epsilon=float(entry.epsilon) if entry is not None else None, matches=len(now.answered_by(edit.edit_id)),
-        state=edit_state(now, record), change=record.edited.change.get("kind", "added"), paraphrases=edit.paraphrases,
-        source_url=record.edited.source_url,
+        state=state, change=_told(record.edited)[0], paraphrases=edit.paraphrases, source_url=record.edited.source_url,
     )  # fmt: skip
 
 
-def edit_detail(now: Snapshot, record: EditRecord) -> EditDetail:
+def edit_detail(now: Snapshot, record: AnyEdit) -> EditDetail:
     """One edit in full."""
+    row = edit_row(now, record)
+    if isinstance(record, BrokenRecord):
+        said = record.broken.texts
+        words = f"Its row in the journal is damaged, so it is not in force: {row.damage}"
+        return EditDetail(row, said.get("text_before", ""), said.get("text_after", ""), words, (), ())
     entry = now.codebook.entry_of(record.edit.edit_id)
     query = now.codebook.encoder(record.edit.activation[None])[0]
     return EditDetail(
-        row=edit_row(now, record),
+        row=row,
         serves=() if entry is None else entry.edit_ids,
         text_before=record.edited.text_before,
         text_after=record.edited.text_after,
-        change=_told(record.edited.change),
+        change=_told(record.edited)[1],
         neighbors=_neighbors(now.codebook, query, entry, 0.0 if entry is None else entry.epsilon),
         matched=tuple(sorted(map(_matched, now.answered_by(record.edit.edit_id)), key=lambda row: row.distance)),
     )
@@ -58,9 +83,12 @@ def change_shown(change: Change, codebook: Codebook) -> ChangeShown:
     nearest = None
     if near.entry is not None and near.distance is not None:
         nearest = _neighbor(codebook, near.entry, near.distance, entry.epsilon)
-    prompts = {e.edit_id: e.prompt for e in codebook.entries}
+    prompts = {edit.edit_id: edit.prompt for edit in codebook.edits}
     shrunk = tuple((s.edit_id, prompts.get(s.edit_id, ""), float(s.before), float(s.after)) for s in change.shrunk)
-    return ChangeShown(change.kind, float(entry.epsilon), nearest, shrunk, change.superseded)
+    cut = None
+    if (one := change.cut) is not None:
+        cut = CutShown(float(one.asked), float(one.given), one.by, prompts.get(one.by, ""), float(one.distance))
+    return ChangeShown(change.kind, float(entry.epsilon), nearest, shrunk, change.superseded, cut)
 
 
 def _matched(one: Matched) -> MatchedQuery:
@@ -69,10 +97,14 @@ def _matched(one: Matched) -> MatchedQuery:
     return MatchedQuery(said.query_id, said.prompt, said.text, distance, one.record.event.at, said_by=said.edit_id)
 
 
-def _told(stored: Mapping[str, Any]) -> str:
-    """What an edit did, in today's words where the journal keeps enough to say it anew."""
-    change = ChangeShown.of(stored)
-    return str(stored.get("sentence", "")) if change is None else change.sentence()
+def _told(edited: Edited) -> tuple[ChangeKind, str]:
+    """What an edit did, in one word and in today's words where the journal keeps enough to say it anew."""
+    stored = edited.change
+    change = ChangeShown.of(stored, asked=edited.requested_epsilon, target=edited.target)
+    if change is not None:
+        return change.kind, change.sentence()
+    kind: ChangeKind = next((one for one in get_args(ChangeKind) if one == stored.get("kind")), "added")
+    return kind, str(stored.get("sentence", ""))
 
 
 def _neighbor(codebook: Codebook, entry: Entry, distance: float, epsilon: float) -> Neighbor:

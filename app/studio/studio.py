@@ -29,12 +29,15 @@ class OpenStudio:
     """
 
     def __init__(
-        self, live: LiveCodebook, model: LanguageModel, *, data_dir: Path | None = None,
+        self, live: LiveCodebook, *, data_dir: Path | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS, editor: Callable[[LanguageModel], Editor] = Editor,
     ) -> None:  # fmt: skip
-        """Start the model's thread. data_dir: shown in the status line; else it says where the journal is."""
+        """Start the model's thread. Without a model, all works that needs none; `attach` brings it later.
+
+        data_dir: shown in the status line; else it says where the journal is.
+        """
         self.live = live
-        self._thread = thread = ModelThread(model)
+        self._thread = thread = ModelThread(live.model)
         self._data_dir = data_dir
         answers = Answers(live, thread, max_new_tokens)
         self.generate, self.try_prompt, self.answer = answers.generate, answers.try_prompt, answers.answer
@@ -69,7 +72,15 @@ class OpenStudio:
         The store stays its opener's; `close` ends the model's thread alone.
         """
         live = LiveCodebook.of_model(store, model, config, progress)
-        return cls(live, model, data_dir=data_dir, max_new_tokens=max_new_tokens, editor=editor)
+        return cls(live, data_dir=data_dir, max_new_tokens=max_new_tokens, editor=editor)
+
+    def attach(self, model: LanguageModel) -> None:
+        """Read and answer prompts with this model from now on.
+
+        Raises:
+            StudioError: it is another model than the codebook's.
+        """
+        self._thread.attach(self.live.attach(model))
 
     @property
     def codebook(self) -> Codebook:
@@ -87,13 +98,13 @@ class OpenStudio:
 
     def status(self) -> Status:
         """What is open and how much is in it."""
-        now, model = self.live.now(), self._thread.model
+        now, info = self.live.now(), self.live.info
         config = now.codebook.config
         assert config.key_layer is not None  # resolved
         assert config.value_layer is not None
         return Status(
-            model_name=model.name,
-            fingerprint=model.fingerprint,
+            model_name=info.model_name,
+            fingerprint=info.fingerprint,
             preset=config.preset,
             key_layer=config.key_layer,
             value_layer=config.value_layer,

@@ -5,24 +5,22 @@ Nothing here knows a widget, a database row or a tensor hook.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from app.journal.events.answers import VERDICTS as VERDICTS
 from app.journal.events.answers import Verdict as Verdict
 from app.journal.state.answers import Mark as Mark
+from app.studio.changes import ChangeShown, Neighbor
 from grace_core.codebook.change import ChangeKind
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.measuring.distances import Choice
 
-_CUTS_SHOWN = 3
-
-EditState = Literal["active", "undone", "superseded"]
+EditState = Literal["active", "undone", "superseded", "broken"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Answer:
 
     distance: from the query to the nearest key, in the codebook's query space (None: no key yet).
     epsilon: the nearest key's ε. edit_id is set only where the nearest key matched (distance <= epsilon).
+    All this as it was when it was asked; edit_id_now: the edit that the present codebook lets answer it.
     """
 
     query_id: str
@@ -65,6 +64,12 @@ class Answer:
     at: datetime
     author: str = ""
     truncated: bool = False
+    edit_id_now: str | None = None
+
+    @property
+    def past(self) -> bool:
+        """Whether another edit, or none, would answer now: the text says what was answered, not what would be."""
+        return self.edit_id_now != self.edit_id
 
 
 @dataclass(frozen=True)
@@ -82,74 +87,6 @@ class EditProgress:
     step: int
     limit: int
     losses: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Neighbor:
-    """Another edit and how far its key is from the one in question; `gap` = distance - both ε."""
-
-    edit_id: str
-    prompt: str
-    target: str
-    distance: float
-    epsilon: float
-    gap: float
-
-
-@dataclass(frozen=True)
-class ChangeShown:
-    """What one edit did to the codebook.
-
-    nearest: the nearest other key at that time (None: there was none).
-    shrunk: edits whose ε this edit cut, as (edit_id, prompt, ε before, ε after).
-    """
-
-    kind: ChangeKind
-    epsilon: float
-    nearest: Neighbor | None
-    shrunk: tuple[tuple[str, str, float, float], ...] = ()
-    superseded_edit_id: str | None = None
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> ChangeShown | None:
-        """The change as the journal keeps it; None where it keeps too little of it."""
-        try:
-            near = stored["nearest"]
-            shrunk = tuple((str(cut[0]), str(cut[1]), float(cut[2]), float(cut[3])) for cut in stored["shrunk"])
-            return cls(
-                stored["kind"], float(stored["epsilon"]), None if near is None else Neighbor(**near), shrunk,
-                stored["superseded_edit_id"],
-            )  # fmt: skip
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-
-    def sentence(self) -> str:
-        """The change in words: as true right after the edit as when it is read beside what has become of it since."""
-        parts = []
-        match self.kind:
-            case "added":
-                parts.append(f"Added a new key with ε {self.epsilon:.2f}.")
-            case "expanded":
-                parts.append(f"Expanded an existing key with the same target; its ε became {self.epsilon:.2f}.")
-            case "split":
-                parts.append(f"Split: a key with another target was near, so the new key got ε {self.epsilon:.2f}.")
-            case "superseded":
-                parts.append(f"Replaced the earlier edit of this prompt, with ε {self.epsilon:.2f}.")
-        if self.nearest is not None:
-            parts.append(f"The nearest other key was “{self.nearest.prompt}”, at distance {self.nearest.distance:.2f}.")
-        else:
-            parts.append("There was no other key yet.")
-        return " ".join([*parts, *self._shrunk_words()])
-
-    def _shrunk_words(self) -> list[str]:
-        """The largest cuts that two digits show, and how many more there are: a key can cut a whole neighbourhood."""
-        cuts = sorted(self.shrunk, key=lambda cut: cut[3] - cut[2])
-        shown = [cut for cut in cuts[:_CUTS_SHOWN] if f"{cut[2]:.2f}" != f"{cut[3]:.2f}"]
-        words = [f"ε of “{prompt}” went from {before:.2f} to {after:.2f}." for _, prompt, before, after in shown]
-        if more := len(cuts) - len(shown):
-            keys = f"{more}{' other' if shown else ''} {'key' if more == 1 else 'keys'}"
-            words.append(f"ε of {keys} shrank {'too' if shown else 'by less than 0.01'}.")
-        return words
 
 
 @dataclass(frozen=True)
@@ -186,6 +123,8 @@ class EditRow:
     change: ChangeKind
     paraphrases: tuple[str, ...] = ()
     source_url: str = ""
+    damage: str = ""
+    """What is wrong with the row of a broken edit, which is not in force and can be undone; "" for any other."""
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,15 @@ def encoder_of(model: LanguageModel, config: GraceConfig, calibrations: Sequence
         raise ModelError("A whitened codebook needs a calibration; make one with `first_calibration`.")
     first = calibrations[0]
     weights = weights_of(model, config, first.prompts[: first.weighed])
+    return stored_encoder(model.width, weights, config, calibrations)
+
+
+def stored_encoder(width: int, weights: TokenWeights, config: GraceConfig, calibrations: Sequence[Calibration]) -> Encoder:
+    """`encoder_of` from what is stored, where there may be no model: one step at least."""
+    first = calibrations[0]
     if config.encoding == "raw":
-        return Encoder(model.width, calibrations[-1].version, weights)
-    began = Encoder(model.width, first.version, weights, Background.of(first.activations))
+        return Encoder(width, calibrations[-1].version, weights)
+    began = Encoder(width, first.version, weights, Background.of(first.activations))
     return encoder_after(began, config, calibrations[1:])
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from app.studio.views import EditState
 
-STATE_LABELS: dict[EditState, str] = {"active": "In force", "undone": "Undone", "superseded": "Replaced"}
+STATE_LABELS: dict[EditState, str] = {"active": "In force", "undone": "Undone", "superseded": "Replaced", "broken": "Damaged"}
 
 
 def is_web_address(text: str) -> bool:

@@ -89,7 +89,9 @@ def table_value(page: EditPage, view: View, *, selected: str | None = None, pick
     """
     everything = sum(page.counts.values())
     filters: list[dict[str, Any]] = [{"state": "", "label": "All", "count": everything}]
-    filters += [{"state": s, "label": label, "count": page.counts.get(s, 0)} for s, label in STATE_LABELS.items()]
+    counts = [(s, label, page.counts.get(s, 0)) for s, label in STATE_LABELS.items()]
+    # Only a journal that was damaged has such rows.
+    filters += [{"state": s, "label": label, "count": count} for s, label, count in counts if count or s != "broken"]
     if picked is not None:
         filters.append({"state": PICKED, "label": "Picked on the map", "count": len(picked)})
     return {

@@ -58,7 +58,7 @@ def test_edits_are_listed_newest_first_searched_filtered_and_paged(journal: Jour
     assert ids(offset=-3, limit=1) == ["e4"]
     page = studio.edits(search="is", state="active", limit=1)
     assert page.total == 2
-    assert page.counts == {"active": 4, "undone": 1, "superseded": 0}
+    assert page.counts == {"active": 4, "undone": 1, "superseded": 0, "broken": 0}
     assert [row.epsilon is None for row in studio.edits().rows] == [False, False, False, True, False]
 
 

@@ -382,7 +382,7 @@ def test_what_the_journal_did_not_take_did_not_happen(journal: Journal) -> None:
     with pytest.raises(JournalError, match="disk is full"):
         studio.generate(OTHER).result(SOON)
     assert studio.codebook is before
-    assert studio.edits().counts == {"active": 1, "undone": 0, "superseded": 0}
+    assert studio.edits().counts == {"active": 1, "undone": 0, "superseded": 0, "broken": 0}
     assert studio.revision() == revision
     assert studio.undo(id_of(outcome)).state == "undone"
 

@@ -27,7 +27,7 @@ def test_the_prompt_column_in_its_order(tmp_path: Path) -> None:
         (b"prompt\n\n", "is empty"),
         (b"prompt\n\xff\xfe\n", "UTF-8"),
         (b"prompt\n" + b"x\n" * (MOST_ROWS + 1), "more than"),
-        (b"prompt\nWho\0?\n", "Row 1 of own.csv holds a zero byte"),
+        (b"prompt\nWho\0?\n", "prompt in row 1 of own.csv has a NUL at position 3"),
         (b'prompt\nWho?\n"never closed' + b" x" * 10_001, "Row 2 of own.csv has 20,0.. characters"),
         (b'prompt\n"' + b"x" * 140_000, "cannot be read as CSV"),
         (b"prompt\n" + b"x" * MOST_BYTES, "larger than 4 MB"),

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.errors import NotFound
+from app.journal.events import Edited, Marked, Unmarked
 from app.studio.studio import OpenStudio
 from app.studio.views import EditOutcome, EditProgress, PartialAnswer
 from grace_core.errors import Cancelled, GraceError, InputError
@@ -326,3 +327,82 @@ def test_unknown_ids_are_named(studio: OpenStudio) -> None:
     with pytest.raises(NotFound, match="no mark 'nope'"):
         studio.unmark("nope")
     assert studio.marks("nope") == ()
+
+
+def test_with_two_hundred_jobs_queued_all_that_needs_no_model_answers_and_each_job_can_be_stopped(
+    journal: Journal, studio: OpenStudio
+) -> None:
+    edit_id = id_of(edited(studio))
+    learned, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        learned.set()
+        assert go_on.wait(SOON)
+
+    journal.meanwhile = hold
+    running = studio.edit(OTHER, other_than(said(studio, OTHER)))
+    assert learned.wait(SOON)  # from here on the model's thread is held, until `go_on`
+    waiting = [studio.generate(PROMPT, asker=f"browser {n % 40}") for n in range(200)]
+    assert sorted(job.position for job in waiting) == list(range(1, 201))
+    logged = studio.status().queries
+    assert studio.undo(edit_id).state == "undone"
+    assert studio.redo(edit_id).state == "active"
+    assert (studio.edits().total, studio.detail(edit_id).row.state, len(studio.map_view().keys)) == (1, "active", 1)
+    assert studio.revision() > 0
+    for job in waiting[40:]:
+        job.cancel()
+        with pytest.raises(Cancelled):
+            job.result(0)
+    for n in range(1, 40):
+        studio.leave(f"browser {n}")
+    assert (waiting[0].position, running.position) == (1, 0)
+    assert not go_on.is_set()
+    go_on.set()
+    assert running.result(SOON).success
+    assert waiting[0].result(SOON).prompt == PROMPT
+    assert studio.status().queries == logged + 1
+
+
+def test_a_second_verdict_on_the_same_words_is_one_step(journal: Journal, studio: OpenStudio) -> None:
+    query_id = studio.generate(PROMPT).result(SOON).query_id
+    first = studio.mark(query_id, 0, 2, "wrong", author="Ada")
+    before = len(journal.events())
+    second = studio.replace_mark(first.mark_id, "fine", author="Bo")
+    assert studio.marks(query_id) == (second,)
+    assert (second.start, second.end, second.text, second.verdict, second.author) == (0, 2, first.text, "fine", "Bo")
+    added = journal.events()[before:]
+    assert [type(event.data) for event in added] == [Unmarked, Marked]
+    assert added[0].at == added[1].at, "they were written together"
+    with pytest.raises(NotFound):
+        studio.replace_mark(first.mark_id, "wrong")
+    assert studio.marks(query_id) == (second,)
+
+
+def test_an_answer_from_before_an_edit_is_known_as_such(studio: OpenStudio) -> None:
+    answer = studio.generate(PROMPT).result(SOON)
+    assert (answer.past, answer.edit_id_now) == (False, None)
+    edit_id = id_of(edited(studio, target=other_than(answer.text)))
+    then = studio.answer(answer.query_id)
+    assert (then.text, then.edit_id, then.edit_id_now, then.past) == (answer.text, None, edit_id, True)
+    assert not studio.generate(PROMPT).result(SOON).past
+    studio.undo(edit_id)
+    assert studio.answer(answer.query_id) == answer
+
+
+def test_how_values_were_learned_is_kept_with_the_edit(journal: Journal, studio: OpenStudio) -> None:
+    edited(studio)
+    (made,) = [event.data for event in journal.events() if isinstance(event.data, Edited)]
+    assert made.change["arithmetic"] == "float32"
+
+
+def test_phrasings_are_added_to_an_edit_by_a_new_one_and_taken_back_with_it(journal: Journal, studio: OpenStudio) -> None:
+    first = edited(studio, paraphrases=["Who is Ada Lovelace?"])
+    again = studio.edit(PROMPT, first.target, paraphrases=["Tell me about Ada Lovelace."]).result(SOON)
+    assert again.success, again.reason
+    now, before = studio.edits().rows
+    assert (now.edit_id, now.state, before.edit_id, before.state) == (again.edit_id, "active", first.edit_id, "superseded")
+    assert set(now.paraphrases) == {"Who is Ada Lovelace?", "Tell me about Ada Lovelace."}
+    assert_is_the_journals(journal, studio)
+    studio.undo(id_of(again))
+    assert studio.edits(state="active").rows[0].paraphrases == ("Who is Ada Lovelace?",)
+    assert_is_the_journals(journal, studio)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.studio.views import Answer, ChangeShown, EditOutcome, EditRow, EditState, Mark, Verdict
+from app.studio.changes import ChangeShown
+from app.studio.views import Answer, EditOutcome, EditRow, EditState, Mark, Verdict
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
