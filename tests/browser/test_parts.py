@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.map.layout.layout import Projection
 from app.map.scene import MapScene
+from app.studio.views import EditProgress
 from app.ui.map.edit_detail import edit_detail_value
 from app.ui.map.key_map import key_map_value
 from app.ui.map.parts import MapParts
+from app.ui.review.loss_curve import progress_value
 from app.ui.review.marker import marker_value
 from app.ui.review.parts import ReviewParts
 from app.ui.scripts import script_routes
@@ -57,6 +59,7 @@ def parts() -> Iterator[Parts]:
         review, page = ReviewParts(), MapParts()
         review.marker.value = marker_value("done", answer=answer(TEXT))
         page.key_map.value = key_map_value(MapScene(two_keys(), Projection().layout(two_keys()), "euclidean"), "a")
+        review.progress.value = progress_value(EditProgress("learned", 4, 4, (4.0, 1.5, 0.2, 0.03)), running=False)
         page.detail.value = edit_detail_value(None)
         bind_every(review.marker.mark, heard)
         gr.Button("Toast", elem_id="gs-toast-test").click(lambda: gr.Info("Someone edited “Who was Ada?”."))
@@ -190,9 +193,9 @@ def test_on_a_phone_stop_takes_the_place_of_send(phone: Page) -> None:
     assert prompt.evaluate(width) == before
 
 
-def download(page: Page, kind: str) -> bytes:
+def download(page: Page, kind: str, part: str = "#gs-key-map") -> bytes:
     with page.expect_download() as saving:
-        page.locator("#gs-key-map .gs-download", has_text=kind).click()
+        page.locator(f"{part} .gs-download", has_text=kind).click()
     return saving.value.path().read_bytes()
 
 
@@ -210,6 +213,15 @@ def test_the_picture_of_the_map_carries_its_title_its_legend_and_its_note(wide: 
     shown = wide.locator(".gs-map-plot").evaluate("(plot) => [plot.clientWidth, plot.clientHeight]")
     assert width == 2 * shown[0]
     assert height > 2 * shown[1]
+
+
+def test_the_curve_of_an_edit_is_saved_as_it_is_drawn_with_its_title(wide: Page) -> None:
+    svg = download(wide, "SVG", "#gs-progress").decode()
+    assert "Loss of each step of the edit" in svg
+    points = wide.locator(".gs-curve polyline").get_attribute("points") or ""
+    assert re.search(r'points="([^"]*)"', svg)[1].count(" ") == points.count(" ") == 3  # type: ignore[index]
+    assert download(wide, "PNG", "#gs-progress")[16:24] == struct.pack(">II", 1280, 760)
+    assert download(wide, "CSV", "#gs-progress").decode("utf-8-sig").splitlines()[1:] == ["1,4", "2,1.5", "3,0.2", "4,0.03"]
 
 
 def test_nothing_is_asked_of_another_host(browser: Browser, parts: Parts) -> None:
