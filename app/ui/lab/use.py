@@ -15,7 +15,7 @@ from app.studio.query_space import Foreseen
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.changed_table import NOTHING, changed_value
 from app.ui.lab.progress import build_lab_progress
-from app.ui.lab.readings import build_readings, reading_words, readings_value
+from app.ui.lab.query_spaces import build_query_spaces, query_space_words, query_spaces_value
 from app.ui.lab.run import Updates, only, run_job, streams
 from app.ui.lab.table import build_lab_table
 from app.ui.session import PageContext, Session, bind
@@ -60,7 +60,7 @@ class UsePart:
             self.back_message = build_message("gs-readings-message")
             self.back_progress = build_lab_progress("gs-readings-progress", "Progress of going back")
             self.back_stop = gr.Button("Stop", visible=False, elem_id="gs-readings-stop", size="sm")
-            self.readings = build_readings(readings_value(self.studio.query_spaces()))
+            self.readings = build_query_spaces(query_spaces_value(self.studio.query_spaces()))
 
     def bind(self) -> None:
         """Bind the events; after `build_readings`."""
@@ -149,7 +149,7 @@ class UsePart:
 
         def finish(found: Foreseen) -> Updates:
             now = next(row for row in self.studio.query_spaces() if row.in_force)
-            words = f"Queries are read at {reading_words(now)} again, with the keys and radii of then. {answers_words(found)}"
+            words = f"Queries are read at {query_space_words(now)} again, with the keys and radii of then. {answers_words(found)}"
             return {**self.fresh(), self.back_message: message_value(words, "note"), **self._now(self._chosen(chosen))}
 
         return run_job(
@@ -158,7 +158,7 @@ class UsePart:
             running={self.back_stop: gr.update(visible=True)},
             # Also where it was refused: drawing the list anew frees its buttons.
             ended=lambda: {
-                self.back_stop: gr.update(visible=False), self.readings: readings_value(self.studio.query_spaces()),
+                self.back_stop: gr.update(visible=False), self.readings: query_spaces_value(self.studio.query_spaces()),
             },
         )  # fmt: skip
 
@@ -167,7 +167,7 @@ class UsePart:
         choice = self._chosen(chosen)
         note = gr.skip() if choice is None else message_value(self.use_note(choice), "plain")
         offered = gr.skip() if choice is None or session.busy else self.offered(choice)
-        return {self.note: note, self.preview: offered, self.readings: readings_value(self.studio.query_spaces())}
+        return {self.note: note, self.preview: offered, self.readings: query_spaces_value(self.studio.query_spaces())}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class UsePart:
         return {
             self.note: note,
             self.preview: gr.skip() if choice is None else self.offered(choice),
-            self.readings: readings_value(self.studio.query_spaces()),
+            self.readings: query_spaces_value(self.studio.query_spaces()),
             self.context.revision: self.studio.revision(),
         }
 

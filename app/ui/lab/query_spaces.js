@@ -1,5 +1,5 @@
 // @ts-check
-// How prompts were read over time, each reading known by its id.
+// The query spaces that a codebook has had, each known by its id.
 import { follow } from "../components/component.js";
 import { el, find, moment, pressed } from "../components/dom.js";
 

@@ -1,4 +1,4 @@
-"""Every way in which this codebook has read its prompts, newest first, each but the present one with its Go back."""
+"""The query spaces that this codebook has had, newest first, each but the present one with its Go back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHOWN = 50
 TEMPLATE = '<section class="gs-eps-history" aria-label="How prompts were read"></section>'
 
 
-def readings_value(rows: Sequence[QuerySpaceRow]) -> dict[str, Any]:
-    """What readings.js draws. The first reading is always shown, so that there is a way back to it."""
+def query_spaces_value(rows: Sequence[QuerySpaceRow]) -> dict[str, Any]:
+    """What query_spaces.js draws. The first one is always shown, so that there is a way back to it."""
     shown = [*rows[: SHOWN - 1], *rows[SHOWN - 1 :][-1:]]
     return {
         "drawing": drawing_number(),
@@ -26,7 +26,7 @@ def readings_value(rows: Sequence[QuerySpaceRow]) -> dict[str, Any]:
         "rows": [
             {
                 "id": row.query_space_id,
-                "title": reading_words(row),
+                "title": query_space_words(row),
                 "epsilon": f"{row.epsilon:g}",
                 "author": row.author or "",
                 "at": row.at.isoformat() if row.at is not None else "",
@@ -37,18 +37,18 @@ def readings_value(rows: Sequence[QuerySpaceRow]) -> dict[str, Any]:
     }
 
 
-def reading_words(row: QuerySpaceRow) -> str:
+def query_space_words(row: QuerySpaceRow) -> str:
     """Layer, pooling and encoding as a person reads them."""
     return choice_words(Choice(row.key_layer, row.pool, row.encoding))
 
 
-def build_readings(value: dict[str, Any]) -> gr.HTML:
+def build_query_spaces(value: dict[str, Any]) -> gr.HTML:
     """The component; it triggers `go_back` {reading_id}."""
     return gr.HTML(
         value,
         html_template=TEMPLATE,
         css_template=asset("lab/epsilon_history.css"),
-        js_on_load=script("lab/readings.js", "go_back"),
+        js_on_load=script("lab/query_spaces.js", "go_back"),
         apply_default_css=False,
         elem_id="gs-readings",
         elem_classes="gs-part",
