@@ -42,6 +42,7 @@ ENV GRACE_STUDIO_HOST=0.0.0.0 \
     GRACE_STUDIO_PORT=7860 \
     GRACE_STUDIO_DATA_DIR=/data \
     GRACE_STUDIO_CACHE=/cache \
+    HF_HOME=/cache/huggingface \
     NUMBA_CACHE_DIR=/home/studio/.cache/numba
 
 RUN if [ "$BAKE_MODEL" = 1 ]; then grace-studio fetch; fi

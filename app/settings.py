@@ -16,7 +16,8 @@ from typing import Any
 
 from app.errors import SettingsError
 from grace_core.config import PRESETS, Preset
-from grace_core.models.sources.resolve import DEFAULT_MODEL, default_cache_dir
+from grace_core.models.sources.resolve import default_cache_dir
+from grace_core.models.sources.types import DEFAULT_MODEL
 
 ENV_PREFIX = "GRACE_STUDIO_"
 
@@ -166,7 +167,7 @@ OPTIONS: tuple[Option, ...] = (
         _path,
         "FOLDER",
         "~/.cache/grace-studio",
-        "where fetched models are kept, and prompts sampled from them",
+        "the packaged model, which commit of another is used, prompts sampled; downloads: HF_HOME",
     ),
     Option("host", "host", _own_words, "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for every network"),
     Option("port", "port", _whole, "PORT", "7860", "port to listen on"),

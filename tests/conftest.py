@@ -87,6 +87,7 @@ def taught(taught_dir: Path, cache_dir: Path) -> LanguageModel:
 @pytest.fixture(scope="session")
 def real_model_dir() -> Path:
     """SmolLM2-135M-Instruct from the user's cache, fetched where it is not there. Mark the test `real`."""
-    from grace_core.models.sources.resolve import DEFAULT_MODEL, default_cache_dir, resolve_model
+    from grace_core.models.sources.resolve import default_cache_dir, resolve_model
+    from grace_core.models.sources.types import DEFAULT_MODEL
 
     return resolve_model(DEFAULT_MODEL, cache_dir=default_cache_dir(), progress=lambda text, fraction: None)

@@ -14,7 +14,8 @@ from app.server.loading_page import ConsoleProgress, LoadingPage
 from app.server.stopping import StopSignals, give_up_after
 from app.settings import Settings, prepare_data_dir
 from grace_core.config import GraceConfig
-from grace_core.models.sources.resolve import Progress, resolve_model
+from grace_core.models.sources.resolve import resolve_model
+from grace_core.models.sources.types import Progress
 
 if TYPE_CHECKING:
     from app.server.guards import Hosts

@@ -17,7 +17,8 @@ from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel, LearnIn
 from grace_core.models.self_check import checked
-from grace_core.models.sources.resolve import DEFAULT_MODEL, INDEX_FILE, default_cache_dir, resolve_model
+from grace_core.models.sources.resolve import default_cache_dir, resolve_model
+from grace_core.models.sources.types import DEFAULT_MODEL, INDEX_FILE
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import SettingsError
 from app.settings import OPTIONS, Settings, default_data_dir, make_settings, prepare_data_dir
-from grace_core.models.sources.resolve import DEFAULT_MODEL
+from grace_core.models.sources.types import DEFAULT_MODEL
 
 
 def test_nothing_given_means_the_documented_defaults() -> None:

