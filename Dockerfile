@@ -50,8 +50,9 @@ RUN if [ "$BAKE_MODEL" = 1 ]; then grace-studio fetch; fi
 VOLUME ["/data", "/cache"]
 EXPOSE 7860
 
-# The loading page answers 503: the container counts as healthy once the app itself answers.
+# The loading page answers 503: the container counts as healthy once the app itself answers. The server of a Space goes by
+# the name in SPACE_HOST; any other name needs GRACE_STUDIO_ALLOWED_HOST.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10m --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"GRACE_STUDIO_PORT\"]}/', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"GRACE_STUDIO_PORT\"]}/health', timeout=4)"]
 
 CMD ["grace-studio"]

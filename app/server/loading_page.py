@@ -19,8 +19,13 @@ from typing import Any, TextIO
 from app.errors import SettingsError
 from app.studio.progress import Stage
 
-PAGE = Path(__file__).with_name("loading_page.html")
 PROGRESS_PATH = "/progress"
+
+
+def page() -> str:
+    """The page, with the colours of those that will stand in its place."""
+    colours = (Path(__file__).parents[1] / "ui" / "components" / "base.css").read_text(encoding="utf-8")
+    return Path(__file__).with_name("loading_page.html").read_text(encoding="utf-8").replace("/* base.css */", colours)
 
 
 class LoadingPage:
@@ -33,10 +38,10 @@ class LoadingPage:
             SettingsError: the address cannot be used; the message names the flag that chooses another.
         """
         self._stage = Stage("Starting", 0.0)
-        page = PAGE.read_bytes()
+        text = page().encode()
 
         class Handler(_Handler):
-            body = page
+            body = text
             stage = staticmethod(lambda: self._stage)
 
         listening = listen(host, port)

@@ -22,7 +22,7 @@ from app import __version__
 from app.errors import StudioError
 from app.server.endpoints import Departures, add_routes
 from app.server.guards import MAX_UPLOAD, Guard, Hosts, host_name, refused
-from app.server.loading_page import listen
+from app.server.loading_page import PROGRESS_PATH, listen
 from app.ui.scripts import script_routes
 from app.ui.theme import page_options
 
@@ -54,6 +54,11 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
         return {"status": "ok", "version": __version__}
 
     app.router.routes += script_routes()
+    @app.get(PROGRESS_PATH)
+    async def progress() -> dict[str, bool]:
+        """What the loading page still asks once: this is no loading page any more."""
+        return {"loading": False}
+
     add_routes(app, studio)
     gr.mount_gradio_app(
         app, blocks, "/", max_file_size=MAX_UPLOAD, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
