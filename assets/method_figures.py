@@ -15,7 +15,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from app.commands.datasets import read_dataset, read_prompts
+from app.commands.datasets import read_dataset
+from app.studio.prompt_files import read_prompts
 from grace_core.answering.given_values import Asked, gives_target
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import new_codebook
@@ -174,7 +175,7 @@ def main() -> None:
         model = load_model(cache_dir=arguments.cache)
         cases = read_dataset("zsre", arguments.data, None).cases
         numbers = {
-            "reach": reach(model, cases, read_prompts(arguments.unrelated)[:500]),
+            "reach": reach(model, cases, read_prompts(arguments.unrelated, most=None)[:500]),
             "stops": stops(model, cases[-arguments.trained :], read_dataset("bios", arguments.sentences, arguments.people).cases),
         }
         kept.write_text(json.dumps(numbers) + "\n", encoding="utf-8")

@@ -5,13 +5,13 @@ Knows field names only; what is measured is `grace_core.measuring.evaluate`'s.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from app.errors import SettingsError
+from app.studio.prompt_files import read_rows
 from grace_core.measuring.evaluate import Case, Kind
 
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -30,34 +30,12 @@ class Dataset:
     unrelated: tuple[str, ...] = ()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON array, or of a file with one JSON object a line.
-
-    Raises:
-        SettingsError: no such file, or not JSON.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}); check the path.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not text in UTF-8 ({error}); give JSON.") from error
-    try:
-        rows = (
-            json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.split("\n") if line.strip()]
-        )
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"{path} is not JSON ({error}); give a JSON array, or one object a line.") from error
-    if not all(isinstance(row, dict) for row in rows):
-        raise SettingsError(f"{path} holds something other than objects; give one object for each edit.")
-    return list(rows)
-
-
 def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
     """Cases of one kind; bios beyond `limit` become strangers, and `loc` of the zsRE rows that are edited (MEND) unrelated.
 
     Raises:
-        SettingsError: an unknown kind, a file that cannot be read, or a row without a needed field.
+        SettingsError: an unknown kind, or a row without a needed field.
+        InputError: a file that cannot be read.
     """
     if kind not in KINDS:
         raise SettingsError(f"--kind is {kind!r}; use one of {', '.join(KINDS)}.")
@@ -80,18 +58,6 @@ def read_dataset(kind: str, path: Path, limit: int | None) -> Dataset:
                 raise SettingsError(f"Row {number} of {path} is no bios row: {missing[0]!r} is missing or no text.")
             strangers += [row["prompt"], *(phrasing.format(row["name"]) for phrasing in BIO_PHRASINGS[:2])]
     return Dataset(tuple(cases), tuple(strangers), tuple(dict.fromkeys(unrelated)))
-
-
-def read_prompts(path: Path) -> tuple[str, ...]:
-    """Prompts of a file of objects with a `prompt`.
-
-    Raises:
-        SettingsError: a file that cannot be read, or a row without one.
-    """
-    rows = read_rows(path)
-    if missing := [number for number, row in enumerate(rows, 1) if not isinstance(row.get("prompt"), str)]:
-        raise SettingsError(f"Row {missing[0]} of {path} has no “prompt”.")
-    return tuple(row["prompt"] for row in rows)
 
 
 def _zsre(row: dict[str, Any]) -> Case:

@@ -45,7 +45,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """Evaluate and print."""
     from tqdm import tqdm
 
-    from app.commands.datasets import read_dataset, read_prompts
+    from app.commands.datasets import read_dataset
+    from app.studio.prompt_files import read_prompts
     from grace_core.config import GraceConfig
     from grace_core.measuring.evaluate import evaluate
     from grace_core.models.load import load_model
@@ -55,7 +56,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         check_writable(arguments.out)
     data = read_dataset(arguments.kind, arguments.data, arguments.limit)
-    unrelated = read_prompts(arguments.unrelated) if arguments.unrelated is not None else data.unrelated
+    unrelated = read_prompts(arguments.unrelated, most=None) if arguments.unrelated is not None else data.unrelated
     with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
 
         def progress(stage: str, fraction: float) -> None:

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_UPLOAD = 4_000_000
-UPLOAD_SUFFIXES = (".csv", ".json", ".jsonl")
+from app.studio.prompt_files import MOST_BYTES, SUFFIXES
+
 _UPLOAD_PATH = "/gradio_api/upload"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -157,8 +157,8 @@ async def _check_upload(app: ASGIApp, scope: Scope, receive: Receive, send: Send
             return  # gone before all of it came
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MAX_UPLOAD:
-            limit = f"The file is larger than {MAX_UPLOAD // 1_000_000} MB; give a smaller one."
+        if len(body) > MOST_BYTES:
+            limit = f"The file is larger than {MOST_BYTES // 1_000_000} MB; give a smaller one."
             await PlainTextResponse(limit, 413)(scope, receive, send)
             return
 
@@ -184,5 +184,5 @@ async def _upload_problem(request: Request) -> str:
     except (MultiPartException, HTTPException) as error:
         reason = error.detail if isinstance(error, HTTPException) else error.message
         return f"The upload cannot be read ({reason}); send the file as multipart/form-data."
-    wrong = [name for name in names if PurePath(name).suffix.lower() not in UPLOAD_SUFFIXES]
-    return f"“{wrong[0]}” is no file that the studio reads; give one of {', '.join(UPLOAD_SUFFIXES)}." if wrong else ""
+    wrong = [name for name in names if PurePath(name).suffix.lower() not in SUFFIXES]
+    return f"“{wrong[0]}” is no file that the studio reads; give one of {', '.join(SUFFIXES)}." if wrong else ""

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
+from socket import socket
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -21,8 +22,9 @@ from starlette.routing import Mount
 from app import __version__
 from app.errors import StudioError
 from app.server.endpoints import Departures, add_routes
-from app.server.guards import MAX_UPLOAD, Guard, Hosts, host_name, refused
+from app.server.guards import Guard, Hosts, host_name, refused
 from app.server.loading_page import PROGRESS_PATH, listen
+from app.studio.prompt_files import MOST_BYTES
 from app.ui.scripts import script_routes
 from app.ui.theme import page_options
 
@@ -54,6 +56,7 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
         return {"status": "ok", "version": __version__}
 
     app.router.routes += script_routes()
+
     @app.get(PROGRESS_PATH)
     async def progress() -> dict[str, bool]:
         """What the loading page still asks once: this is no loading page any more."""
@@ -61,7 +64,7 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
 
     add_routes(app, studio)
     gr.mount_gradio_app(
-        app, blocks, "/", max_file_size=MAX_UPLOAD, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
+        app, blocks, "/", max_file_size=MOST_BYTES, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
     )
     pages = next(route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, App))
     for kind in (KeyError, IndexError, FnIndexInferError):
@@ -79,6 +82,19 @@ def _unknown_endpoint(request: Request, error: Exception) -> Response:
     raise error
 
 
+class _Server(uvicorn.Server):
+    """Ends the streams that pages listen to before it waits for what is being answered."""
+
+    def __init__(self, config: uvicorn.Config, web: Web) -> None:
+        super().__init__(config)
+        self._web = web
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._web.pages.stop_event.set()
+        self._web.blocks.close(verbose=False)
+        await super().shutdown(sockets)
+
+
 class WebServer:
     """The running server. A context manager; closing ends it within seconds, whoever still listens."""
 
@@ -88,11 +104,10 @@ class WebServer:
         Raises:
             SettingsError: the address cannot be used.
         """
-        self._web = web
         listening = listen(host, port)
         self.port: int = listening.getsockname()[1]
         config = uvicorn.Config(web.app, log_config=None, log_level="warning", timeout_graceful_shutdown=_CLOSE_WITHIN)
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, web)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="web", daemon=True)
         self._thread.start()
         while not self._server.started:
@@ -102,8 +117,6 @@ class WebServer:
 
     def close(self) -> None:
         """Stop answering. Closing twice is harmless."""
-        self._web.pages.stop_event.set()  # ends the streams that its pages listen to
-        self._web.blocks.close(verbose=False)
         self._server.should_exit = True
         self._thread.join(timeout=3 * _CLOSE_WITHIN)
 

@@ -26,7 +26,7 @@ from app.lab.query_scan import (
     summary,
 )
 from app.lab.query_scan_figures import distances_figure, distances_table, separation_figure, separation_table
-from app.studio.prompt_files import read_prompts
+from app.studio.prompt_files import SUFFIXES, read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
 from app.ui.lab.progress import build_lab_progress
@@ -104,7 +104,7 @@ class CalibratePart:
                 self.file_note = build_message("gs-calibrate-file-note", message_value(_SHIPPED, "plain"))
                 self.shipped = gr.Button("Use the shipped prompts", visible=False, elem_id="gs-calibrate-shipped")
                 self.file = gr.UploadButton(
-                    "Use your own (CSV)", file_types=[".csv"], variant="secondary", elem_id="gs-calibrate-file"
+                    "Use your own (CSV or JSON)", file_types=list(SUFFIXES), variant="secondary", elem_id="gs-calibrate-file"
                 )
                 self.stop = gr.Button("Stop", visible=False, elem_id="gs-calibrate-stop")
                 self.go = gr.Button("Measure", variant="primary", elem_id="gs-calibrate-go")

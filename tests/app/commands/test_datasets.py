@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.datasets import BIO_PHRASINGS, Dataset, read_dataset, read_prompts, read_rows
+from app.commands.datasets import BIO_PHRASINGS, Dataset, read_dataset
 from app.errors import SettingsError
 from grace_core.measuring.evaluate import Case
 
@@ -36,10 +36,9 @@ BIOS = [
 ]
 
 
-def written(folder: Path, rows: list[dict[str, Any]], *, lines: bool = False) -> Path:
+def written(folder: Path, rows: list[dict[str, Any]]) -> Path:
     path = folder / "data.json"
-    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n" if lines else json.dumps(rows)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(json.dumps(rows), encoding="utf-8")
     return path
 
 
@@ -63,19 +62,6 @@ def read(folder: Path, kind: str, *rows: dict[str, Any], limit: int | None = Non
 )  # fmt: skip
 def test_every_format_gives_its_case(tmp_path: Path, kind: str, row: dict[str, Any], case: Case) -> None:
     assert read(tmp_path, kind, row).cases == (case,)
-
-
-@pytest.mark.parametrize("lines", [True, False])
-def test_an_array_and_one_object_a_line_are_the_same(tmp_path: Path, lines: bool) -> None:
-    # U+2028 and U+0085 end a line for Python's splitlines, but not in JSON Lines.
-    rows = [{"prompt": "ä\u2028b\u0085c", "target": "x\ny"}, {"prompt": "p", "target": "t"}]
-    assert read_rows(written(tmp_path, rows, lines=lines)) == rows
-
-
-def test_empty_lines_and_windows_line_ends_do_not_count(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'\r\n{"prompt": "p"}\r\n\r\n  \r\n{"prompt": "q"}')
-    assert read_prompts(path) == ("p", "q")
 
 
 @pytest.mark.parametrize(("limit", "cases"), [(None, 4), (9, 4), (2, 2), (0, 0)])
@@ -146,35 +132,3 @@ def test_a_row_that_is_none_is_named_with_what_it_lacks(
 def test_a_stranger_without_a_name_is_named_too(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Row 2 .*no bios row: 'name' is missing"):
         read(tmp_path, "bios", BIOS[0], {"prompt": "p"}, limit=1)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"prompt,target\n", r"is not JSON .*give a JSON array, or one object a line"),
-        (b'{"prompt": "p",\n "target": "t"}', "is not JSON"),
-        (b'[{"prompt": "p"}', "is not JSON"),
-        (b'["p"]', "something other than objects; give one object for each edit"),
-        (b'"p"\n', "something other than objects"),
-        (b"\xff\xfe\x00", "is not text in UTF-8"),
-    ],
-)
-def test_a_file_that_is_none_is_refused_in_words(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "data.json"
-    path.write_bytes(content)
-    with pytest.raises(SettingsError, match=f"data.json.*{message}"):
-        read_dataset("zsre", path, None)
-
-
-def test_a_missing_file_and_a_folder_are_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"No such file.*check the path"):
-        read_rows(tmp_path / "nowhere.json")
-    with pytest.raises(SettingsError, match=r"cannot be read .*check the path"):
-        read_rows(tmp_path)
-
-
-def test_prompts_without_a_prompt_are_refused_with_their_row(tmp_path: Path) -> None:
-    assert read_prompts(written(tmp_path, [{"prompt": "p", "id": 1}, OWN])) == ("p", "Who wrote it?")
-    for row in ({"text": "p"}, {"prompt": 5}):
-        with pytest.raises(SettingsError, match=r"Row 2 of .*has no “prompt”"):
-            read_prompts(written(tmp_path, [OWN, row]))

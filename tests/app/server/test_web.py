@@ -12,8 +12,9 @@ import pytest
 from app import __version__
 from app.errors import SettingsError
 from app.server.endpoints import Departures
-from app.server.guards import MAX_UPLOAD, Hosts
+from app.server.guards import Hosts
 from app.server.web import WebServer, make_web
+from app.studio.prompt_files import MOST_BYTES
 from tests.app.server.conftest import Site
 
 UPLOAD = "/gradio_api/upload"
@@ -86,7 +87,7 @@ def test_a_file_of_another_kind_is_refused(name: str, site: Site) -> None:
 
 
 def test_a_large_file_is_refused(site: Site) -> None:
-    answered = site.http.post(UPLOAD, files={"files": ("prompts.csv", b"x" * (MAX_UPLOAD + 1), "text/csv")})
+    answered = site.http.post(UPLOAD, files={"files": ("prompts.csv", b"x" * (MOST_BYTES + 1), "text/csv")})
     assert (answered.status_code, answered.text) == (413, "The file is larger than 4 MB; give a smaller one.")
 
 
