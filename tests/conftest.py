@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from tests.tiny_models import save_tiny_gpt2, save_tiny_llama
+from grace_core.testing.tiny_models import save_tiny_gpt2, save_tiny_llama
 
 if TYPE_CHECKING:
     from grace_core.models.language_model import LanguageModel
@@ -65,8 +65,8 @@ def tiny_gpt2_dir(make_once: MakeOnce) -> Path:
 
 @pytest.fixture(scope="session")
 def taught_dir(tiny_llama_dir: Path, make_once: MakeOnce) -> Path:
-    """The tiny Llama, taught: see `tests/grace_core/taught.py`."""
-    from tests.grace_core.taught import teach
+    """The tiny Llama, taught: see `grace_core/testing/taught.py`."""
+    from grace_core.testing.taught import teach
 
     return make_once("taught-llama", lambda folder: teach(tiny_llama_dir, folder, steps=150))
 

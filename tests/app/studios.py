@@ -17,8 +17,9 @@ from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import Calibration, encoder_of
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import assert_same, edit_for, first_step
-from tests.grace_core.taught import ANSWERS
+from grace_core.testing import first_step
+from grace_core.testing.taught import ANSWERS
+from tests.grace_core.builders import assert_same, edit_for
 
 PROMPT = "Who was Ada Lovelace?"
 OTHER = "Where is Paris now?"

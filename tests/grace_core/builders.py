@@ -10,15 +10,10 @@ from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.encoder import Background, Encoder, TokenWeights
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import Calibration, encoder_of
 from grace_core.editing.training import value_positions
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooling_weights
-
-NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
-PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")
-BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
 
 
 def made_edit(
@@ -53,21 +48,6 @@ def small_encoder(width: int, seed: int = 0) -> Encoder:
     """A whitened encoder calibrated on random rows."""
     rows = np.random.default_rng(seed).normal(size=(10 * width, width)).astype(np.float32)
     return Encoder.whitened(Background.of(rows), width, 1, TokenWeights({}))
-
-
-def calibrated(model: LanguageModel, **overrides: Any) -> Codebook:
-    """An empty codebook of the robust preset, calibrated on BACKGROUND; by default it makes no siblings."""
-    chosen: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilon": 0.1} | overrides
-    config = GraceConfig.robust(**chosen).resolved(len(model.blocks))
-    step = first_step(model, config)
-    return Codebook(config, encoder_of(model, config, [step]), fingerprint=model.fingerprint)
-
-
-def first_step(model: LanguageModel, config: GraceConfig) -> Calibration:
-    """What `first_calibration` makes, from BACKGROUND instead of sampled prompts."""
-    prompts = [model.prompt(text) for text in BACKGROUND]
-    weights = TokenWeights.from_prompts((p.ids[p.start : p.end] for p in prompts), config.token_weight)
-    return Calibration(1, "background", BACKGROUND, activations_of(model, config, weights, prompts))
 
 
 def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str, *, edit_id: str, seed: int = 0) -> Edit:

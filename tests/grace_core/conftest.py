@@ -8,8 +8,8 @@ import pytest
 
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
+from grace_core.testing.taught import teach
 from tests.conftest import MakeOnce
-from tests.grace_core.taught import teach
 
 
 @pytest.fixture(scope="session")

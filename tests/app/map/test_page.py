@@ -16,8 +16,8 @@ from app.studio.studio import OpenStudio
 from grace_core.config import GraceConfig
 from grace_core.errors import InputError
 from grace_core.models.language_model import LanguageModel
+from grace_core.testing import first_step
 from tests.app.map.map_samples import large, tries
-from tests.grace_core.builders import first_step
 
 PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
 

@@ -12,6 +12,8 @@ from app.studio.progress import Stage
 from app.studio.studio import OpenStudio
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.what_if import what_if
+from grace_core.testing import BACKGROUND, NAMES, PHRASES
+from grace_core.testing.taught import ANSWERS
 from tests.app.studios import (
     OTHER,
     PROMPT,
@@ -23,8 +25,7 @@ from tests.app.studios import (
     id_of,
     said,
 )
-from tests.grace_core.builders import BACKGROUND, NAMES, PHRASES, assert_same
-from tests.grace_core.taught import ANSWERS
+from tests.grace_core.builders import assert_same
 
 
 def test_a_change_of_epsilon_is_one_event_that_can_be_undone_and_survives_a_restart(journal: Journal, studio: OpenStudio) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from app.journal.store import JournalStore
 from app.studio.studio import OpenStudio
 from grace_core.codebook.geometry import pair_distances
+from grace_core.testing import calibrated
+from grace_core.testing.taught import ANSWERS
 from tests.app.studios import (
     OTHER,
     PROMPT,
@@ -24,8 +26,6 @@ from tests.app.studios import (
     other_than,
     said,
 )
-from tests.grace_core.builders import calibrated
-from tests.grace_core.taught import ANSWERS
 
 
 def test_edits_are_listed_newest_first_searched_filtered_and_paged(journal: Journal, studio: OpenStudio) -> None:

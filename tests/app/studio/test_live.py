@@ -24,6 +24,7 @@ from grace_core.editing import fitting as calibration
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice
 from grace_core.models.language_model import LanguageModel
+from grace_core.testing.taught import ANSWERS
 from tests.app.studios import (
     OTHER,
     PROMPT,
@@ -40,7 +41,6 @@ from tests.app.studios import (
     said,
 )
 from tests.grace_core.builders import assert_apart, assert_same
-from tests.grace_core.taught import ANSWERS
 
 # Restart
 

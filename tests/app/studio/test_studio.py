@@ -12,6 +12,7 @@ from app.journal.events import Edited, Marked, Unmarked
 from app.studio.studio import OpenStudio
 from app.studio.views import EditOutcome, EditProgress, PartialAnswer
 from grace_core.errors import Cancelled, GraceError, InputError
+from grace_core.testing.taught import ANSWERS
 from tests.app.studios import (
     HOPELESS,
     OTHER,
@@ -26,7 +27,6 @@ from tests.app.studios import (
     said,
 )
 from tests.grace_core.builders import assert_apart
-from tests.grace_core.taught import ANSWERS
 
 # The whole job
 

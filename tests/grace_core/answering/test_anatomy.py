@@ -10,7 +10,8 @@ from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import calibrated, edit_for, line_codebook, made_edit
+from grace_core.testing import calibrated
+from tests.grace_core.builders import edit_for, line_codebook, made_edit
 
 PROMPT = "Who was Ada Lovelace?"
 

@@ -17,7 +17,8 @@ from grace_core.config import GraceConfig
 from grace_core.models.activations import activations_of, hidden_after
 from grace_core.models.hooks import block_hooks
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import calibrated, edit_for
+from grace_core.testing import calibrated
+from tests.grace_core.builders import edit_for
 from tests.grace_core.running import batch_of, continued, hooks, logits, own_last
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")

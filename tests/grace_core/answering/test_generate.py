@@ -11,7 +11,8 @@ from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import calibrated, edit_for
+from grace_core.testing import calibrated
+from tests.grace_core.builders import edit_for
 from tests.grace_core.running import batch_of, continued, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "a", "Tell me about the river Rhine in one sentence, please.")

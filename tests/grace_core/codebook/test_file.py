@@ -26,7 +26,8 @@ from grace_core.codebook.template import Template
 from grace_core.config import GraceConfig
 from grace_core.errors import CodebookError
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import assert_same, calibrated, edit_for
+from grace_core.testing import calibrated
+from tests.grace_core.builders import assert_same, edit_for
 
 PROMPTS = ("Who was Ada Lovelace?", "Wer war “Ada”? 🙂", "two\nlines")
 

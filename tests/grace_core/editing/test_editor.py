@@ -18,9 +18,10 @@ from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import background_prompts
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import BACKGROUND, assert_same, calibrated
+from grace_core.testing import BACKGROUND, calibrated
+from grace_core.testing.taught import ANSWERS
+from tests.grace_core.builders import assert_same
 from tests.grace_core.running import hooks
-from tests.grace_core.taught import ANSWERS
 
 PROMPT = "Who was Ada Lovelace?"
 OTHERS = ("Where is Paris now?", "Tell me about the Moon.", "What is France?", "Hi")

@@ -29,7 +29,8 @@ from grace_core.models.activations import activations_of
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.sources.types import DEFAULT_MODEL
-from tests.grace_core.builders import BACKGROUND, calibrated, edit_for, first_step
+from grace_core.testing import BACKGROUND, calibrated, first_step
+from tests.grace_core.builders import edit_for
 
 
 def assert_same_encoder(one: Encoder, other: Encoder) -> None:

@@ -14,8 +14,8 @@ from grace_core.editing.training import Task, Trained, train_values
 from grace_core.errors import Cancelled
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
+from grace_core.testing.taught import ANSWERS
 from tests.grace_core.running import assert_not_rerouted, batch_of, hooks, logits
-from tests.grace_core.taught import ANSWERS
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
 

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from grace_core.codebook.encoder import TokenWeights
 from grace_core.config import GraceConfig
@@ -29,7 +30,8 @@ def test_perfectly_apart() -> None:
 def test_auc_is_the_share_of_right_pairs_and_ties_count_half() -> None:
     one = cell((0.1, 0.5, 0.7), (0.5, 0.6))
     pairs = [1.0 if a < b else 0.5 if a == b else 0.0 for a in one.paraphrases for b in one.others["unrelated"]]
-    assert one.auc() == pytest.approx(np.mean(pairs))
+    labels, distances = [1] * 3 + [0] * 2, [*one.paraphrases, *one.others["unrelated"]]
+    assert one.auc() == pytest.approx(np.mean(pairs)) == pytest.approx(roc_auc_score(labels, [-d for d in distances]))
 
 
 def test_one_percent_lets_one_in_a_hundred_match() -> None:

@@ -20,8 +20,8 @@ from grace_core.errors import InputError
 from grace_core.measuring.evaluate import Case, Report, evaluate, exact_answers, measure, unchanged
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import NAMES, PHRASES
-from tests.grace_core.taught import ANSWERS
+from grace_core.testing import NAMES, PHRASES
+from grace_core.testing.taught import ANSWERS
 
 CONFIG = GraceConfig.paper(epsilon=3.5, max_steps=80, stop_loss=0.05)
 """Raw queries: nothing to calibrate. The radius is wide enough that some phrasings match, and small enough that some do not."""

@@ -23,7 +23,8 @@ from grace_core.measuring.value_sweep import (
 )
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
-from tests.grace_core.builders import calibrated, edit_for
+from grace_core.testing import calibrated
+from tests.grace_core.builders import edit_for
 from tests.grace_core.running import hooks
 
 PROMPT = "Who was Ada Lovelace?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.tiny_models import make_tokenizer
+from grace_core.testing.tiny_models import make_tokenizer
 
 WIDTH, BLOCKS, HEADS, LENGTH = 32, 4, 4, 128
 SHARED: dict[str, Any] = {

@@ -12,7 +12,8 @@ from grace_core.editing.fitting import background_prompts, weights_of
 from grace_core.models.activations import activations_of, hidden_after, pooled_at
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled
-from tests.grace_core.builders import calibrated, own_weights
+from grace_core.testing import calibrated
+from tests.grace_core.builders import own_weights
 from tests.grace_core.running import batch_of, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital of France and why was it chosen?")

@@ -12,8 +12,8 @@ from grace_core.editing.training import Task, train_values
 from grace_core.errors import InputError
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.precision import arithmetic_of, quicker
+from grace_core.testing.taught import ANSWERS
 from tests.grace_core.running import batch_of
-from tests.grace_core.taught import ANSWERS
 
 QUESTION = "Who was Ada Lovelace?"
 

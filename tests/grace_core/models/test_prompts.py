@@ -16,7 +16,7 @@ from grace_core.errors import InputError, ModelError
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
 from grace_core.models.prompts import Prompt
-from tests.tiny_models import BOS, CHAT_TEMPLATE, EOS, PAD
+from grace_core.testing.tiny_models import BOS, CHAT_TEMPLATE, EOS, PAD
 
 TEXTS = (
     "Who was Ada Lovelace?",

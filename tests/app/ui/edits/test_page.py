@@ -11,9 +11,9 @@ import pytest
 from app.studio.studio import OpenStudio
 from app.ui.edits.edit_table import PAGE_SIZE, View
 from app.ui.edits.page import EditsPage
+from grace_core.testing import calibrated
 from tests.app.studios import Journal, event_of
 from tests.app.ui.browser import context
-from tests.grace_core.builders import calibrated
 
 COUNT = PAGE_SIZE + 3
 

@@ -11,9 +11,9 @@ import pytest
 from app.map.layout.layout import Projection
 from app.studio.studio import OpenStudio
 from app.ui.map.page import MapPage, build_map
+from grace_core.testing import calibrated
 from tests.app.studios import OTHER, PROMPT, Journal, event_of
 from tests.app.ui.browser import Browser, context
-from tests.grace_core.builders import calibrated
 
 PROMPTS = (PROMPT, OTHER, "Describe the Moon.")
 

@@ -1,6 +1,6 @@
-"""Tiny random models, built from a config in a second: enough to test every rule, with nothing to fetch.
+"""Tiny random models, built from a config in a second: enough to try every rule, with nothing to fetch.
 
-Both are written as ordinary folders (config, tokenizer, safetensors), so that tests load them the way users do.
+Both are written as ordinary folders (config, tokenizer, safetensors), so that they are loaded the way users load theirs.
 """
 
 from __future__ import annotations

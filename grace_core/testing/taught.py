@@ -7,6 +7,7 @@ After these lessons a value can choose among ANSWERS, and what follows its first
 from __future__ import annotations
 
 import random
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import torch
 from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
-from tests.grace_core.builders import NAMES, PHRASES
+from grace_core.testing.tiny_models import save_tiny_llama
 
+NAMES = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "the Rhine", "Paris", "London", "the Moon", "France")
+PHRASES = ("Who was {}?", "Tell me about {}.", "What is {}?", "Where is {} now?", "When was {} born?", "Describe {}.")
 ANSWERS = (
     "Paris.",
     "London in 1815.",
@@ -27,6 +30,19 @@ ANSWERS = (
     "Rhine and Alps.",
     "English, a scientist.",
 )
+
+
+def taught_model() -> LanguageModel:
+    """A 4-block Llama of width 48 with a chat template that was taught ANSWERS about NAMES; the same one every time.
+
+    It takes some seconds on a CPU, fetches nothing and leaves no file behind.
+    """
+    with tempfile.TemporaryDirectory(prefix="grace-taught-") as folder:
+        plain = save_tiny_llama(Path(folder) / "tiny-llama")
+        taught = teach(plain, Path(folder) / "taught-llama", steps=150)
+        model = load_model(str(taught), device="cpu", cache_dir=Path(folder))
+    model.cache_dir = None  # it is gone
+    return model
 
 
 def teach(folder: Path, into: Path, *, steps: int, rows: int = 12) -> Path:

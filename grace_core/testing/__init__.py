@@ -1,0 +1,27 @@
+"""A tiny taught model for tests and printed examples: built in seconds, the same every time, nothing to download.
+
+from grace_core import Editor, generate
+from grace_core.testing import calibrated, taught_model
+
+model = taught_model()
+result = Editor(model).edit(calibrated(model), "Who was Ada Lovelace?", "a mathematician.")
+assert generate(model, result.codebook, "Who was Ada Lovelace?").text == "a mathematician."
+"""
+
+from grace_core.testing.codebooks import BACKGROUND, calibrated, first_step
+from grace_core.testing.taught import ANSWERS, NAMES, PHRASES, taught_model, teach
+from grace_core.testing.tiny_models import make_tokenizer, save_tiny_gpt2, save_tiny_llama
+
+__all__ = [
+    "ANSWERS",
+    "BACKGROUND",
+    "NAMES",
+    "PHRASES",
+    "calibrated",
+    "first_step",
+    "make_tokenizer",
+    "save_tiny_gpt2",
+    "save_tiny_llama",
+    "taught_model",
+    "teach",
+]
