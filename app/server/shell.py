@@ -15,7 +15,7 @@ from app.ui.edits.page import build_edits
 from app.ui.lab.page import build_lab
 from app.ui.map.page import build_map
 from app.ui.review.page import build_review
-from app.ui.session import OPENED, PageContext, Session, bind, kept_in_address
+from app.ui.session import PageContext, Session, bind
 
 if TYPE_CHECKING:
     from app.map.layout.layout import Projection
@@ -80,7 +80,6 @@ class Shell:
                 with gr.Tab(name.title(), id=name, elem_id=f"gs-tab-{name}") as tab:
                     self._page(name, tab, projection)
                 bind(tab.select, partial(self.on_tab, name), self.revision, [self.tab, self.redraws[name]])
-                kept_in_address(tab.select, "gs-tabs", "tab", name)
         self._bind(app)
 
     def _page(self, name: str, tab: gr.Tab, projection: Projection | None) -> None:
@@ -100,8 +99,7 @@ class Shell:
 
     def _bind(self, app: gr.Blocks) -> None:
         opening = [self.selected_edit, self.tabs, self.tab, self.revision, self.header]
-        opened = bind(app.load, self.on_load, self.session, opening)
-        bind(opened.then, None, js=OPENED)
+        bind(app.load, self.on_load, self.session, opening)
         bind(app.load, self.lab.on_load, None, [self.lab.tabs, self.lab.part])
         bind(app.load, None, None, self.author, js=READ_AUTHOR)
         bind(self.author.change, None, self.author, js=KEEP_AUTHOR)

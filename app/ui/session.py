@@ -204,22 +204,3 @@ def _toast(outputs: int, error: Exception, *arguments: Any) -> Any:
     """Say it, and leave everything as it is."""
     warn(error)
     return gr.skip() if outputs == 1 else tuple(gr.skip() for _ in range(outputs)) or None
-
-
-# A tab also tells that it is selected while the page is made, before the address that the page was opened with is heeded.
-_KEEP_PLACE = """() => {{
-  if (!document.body.dataset.opened || !document.querySelector("{among}")?.offsetParent) return;
-  const address = new URL(window.location.href);
-  address.searchParams.set("{parameter}", "{name}");
-  window.history.replaceState(null, "", address);
-}}"""
-OPENED = """() => { document.body.dataset.opened = "true"; }"""
-"""To be run once the page stands as its address says."""
-
-
-def kept_in_address(select: Any, among: str, parameter: str, name: str) -> None:
-    """Let the page's address say which tab is open, so that it can be copied and survives a reload.
-
-    among: the element id of all the tabs, which tell nothing while they are hidden.
-    """
-    bind(select, None, js=_KEEP_PLACE.format(among=f"#{among}", parameter=parameter, name=name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -141,3 +142,27 @@ def test_another_way_of_reading_is_used_as_foreseen_and_left_again(taught_studio
     page.get_by_role("button", name="Go back to layer 1, weighted mean, whitened").click()
     expect(page.locator("#gs-readings-message")).to_contain_text("again", timeout=ANSWER_MS)
     assert taught_studio.studio.generate(fact.prompt) == fact.answer
+
+
+def test_the_open_part_stands_in_the_address_and_outlasts_a_reload(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_lab("anatomy")
+    expect(visitor.page).to_have_url(re.compile(r"\?(?=.*tab=lab)(?=.*lab=anatomy)"))
+    visitor.page.reload()
+    expect(visitor.page.locator("#gs-anatomy-prompt textarea")).to_be_visible(timeout=ANSWER_MS)
+    visitor.tab("edits")
+    expect(visitor.page).to_have_url(re.compile("tab=edits"))
+
+
+def test_a_key_and_a_query_are_found_by_their_words(taught_studio: Taught, visitor: Reviewer) -> None:
+    visitor.open_lab("whatif")
+    page, (fact, *others) = visitor.page, taught_studio.facts
+    page.locator("#gs-whatif-search :is(input, textarea)").fill(fact.prompt)
+    page.locator("#gs-whatif-choice input").click()
+    expect(page.get_by_role("option", name=others[0].prompt)).to_have_count(0)
+    page.get_by_role("option", name=fact.prompt).click()
+    expect(page.locator(".gs-whatif-sentence")).to_contain_text("This key asks for")
+    page.locator("#gs-whatif-search-query :is(input, textarea)").fill(fact.rephrasing)
+    page.locator("#gs-whatif-query input").click()
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.get_by_role("option", name=fact.rephrasing).click()
+    expect(page.locator("#gs-whatif-turn")).to_contain_text("from its nearest key")

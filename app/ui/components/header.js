@@ -21,7 +21,9 @@ export function start(component) {
   // A tab's own event also fires when it is first drawn, which would overwrite the address it was opened with.
   document.addEventListener("click", ({ target }) => {
     const tab = target instanceof Element ? target.closest("#gs-tabs [role=tab][data-tab-id]") : null;
-    if (tab instanceof HTMLElement && element.isConnected) setAddress({ tab: tab.dataset.tabId ?? "" });
+    if (!(tab instanceof HTMLElement) || !element.isConnected) return;
+    const name = tab.dataset.tabId ?? "";
+    setAddress(tab.closest("#gs-lab-tabs") ? { tab: "lab", lab: name } : { tab: name });
   });
 
   document.addEventListener("keydown", (event) => {

@@ -13,7 +13,7 @@ from app.ui.lab.anatomy import build_anatomy
 from app.ui.lab.calibrate import build_calibrate
 from app.ui.lab.sweep import build_sweep
 from app.ui.lab.what_if import build_whatif
-from app.ui.session import PageContext, bind, kept_in_address
+from app.ui.session import PageContext, bind
 
 PARTS: dict[str, tuple[str, Callable[[PageContext], object]]] = {
     "whatif": ("What if ε?", build_whatif),
@@ -25,7 +25,7 @@ FIRST = "whatif"
 
 
 class LabPage:
-    """The tabs of the Lab. Only the open one draws itself; which one that is stands in the page's address."""
+    """The tabs of the Lab. Only the open one draws itself; header.js keeps its name in the page's address."""
 
     def __init__(self, context: PageContext) -> None:
         self.context = context
@@ -36,7 +36,6 @@ class LabPage:
                 with gr.Tab(title, id=name, elem_id=f"gs-lab-{name}") as tab:
                     build(replace(context, redraw=self.redraws[name]))
                 bind(tab.select, partial(self.on_part, name), None, self.part)
-                kept_in_address(tab.select, "gs-lab-tabs", "lab", name)
         for changed in (context.redraw, self.part):
             bind(changed.change, self.on_redraw, [context.redraw, self.part], [*self.redraws.values()])
 

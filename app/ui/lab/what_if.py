@@ -30,7 +30,7 @@ Tried = tuple[float, str]
 """The ε that a browser tries, and the id of the reading in whose unit it is."""
 _LABEL = 90
 OFFERED = 50
-"""So many keys or queries a list offers; what is typed into it searches all of them."""
+"""So many keys or queries a list offers; the search beside it goes through all of them."""
 
 INTRO = (
     "ε is how far from an edit's key a question may be and still get the edit's answer. Try another one on every question "
@@ -66,10 +66,14 @@ class WhatIfPage:
 
     def _layout_trying(self, view: Moment) -> None:
         _heading("What if ε were another one?", INTRO)
-        self.choice = gr.Dropdown(
-            choices=key_choices(view, ALL), value=ALL, label="Whose ε (type to search)", filterable=True,
-            elem_id="gs-whatif-choice",
-        )  # fmt: skip
+        with gr.Row():
+            # Beside the list, not in it: Gradio's list loses what is typed into it when its choices change meanwhile.
+            self.search = gr.Textbox(
+                label="Find a key", placeholder="Words of its prompt or target", max_lines=1, elem_id="gs-whatif-search", scale=1
+            )
+            self.choice = gr.Dropdown(
+                choices=key_choices(view, ALL), value=ALL, label="Whose ε", filterable=True, elem_id="gs-whatif-choice", scale=2
+            )
         self.slider = gr.Slider(0.001, 1.0, value=0.5, step=0.001, label="ε to try", elem_id="gs-whatif-slider", buttons=[])
         with gr.Row(elem_classes="gs-actions"):
             self.reset = gr.Button("Back to the present ε", elem_id="gs-whatif-reset", interactive=False)
@@ -80,10 +84,12 @@ class WhatIfPage:
     def _layout_beside(self, view: Moment) -> None:
         with gr.Column(elem_classes="gs-panel"):
             _heading("Which ε would have answered otherwise?")
+            self.search_query = gr.Textbox(
+                label="Find a logged query", placeholder="Words of it", max_lines=1, elem_id="gs-whatif-search-query"
+            )
             self.query = gr.Dropdown(
-                choices=query_choices(view), value=None, label="A logged query (type to search)", filterable=True,
-                elem_id="gs-whatif-query",
-            )  # fmt: skip
+                choices=query_choices(view), value=None, label="The logged query", filterable=True, elem_id="gs-whatif-query"
+            )
             self.turn = build_message("gs-whatif-turn", message_value(TEACH_TURN, "plain"))
         with gr.Column(elem_classes="gs-panel"):
             _heading("Rephrasings reached, unrelated prompts touched")
@@ -113,12 +119,14 @@ class WhatIfPage:
         acting, written = [*looking, context.author], [*shown, context.revision]
         bind(context.redraw.change, self.on_revision, looking, shown)
         bind([self.choice.input, self.reset.click], self.on_choice, [self.choice, self.yardstick], shown)
-        bind(self.slider.input, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
+        # A number that is typed and is too large is cut to the slider's end without being called an input.
+        trying = [self.slider.input, self.slider.release]
+        bind(trying, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
         bind(self.apply.click, self.on_apply, acting, written)
         bind_every(self.history.undo, self.on_undo, acting, written)
         bind_every(self.history.redo, self.on_redo, acting, written)
-        bind(self.choice.key_up, self.on_search, self.choice, self.choice, trigger_mode="always_last")
-        bind(self.query.key_up, self.on_search_query, None, self.query, trigger_mode="always_last")
+        bind(self.search.input, self.on_search, [self.search, self.choice], self.choice, trigger_mode="always_last")
+        bind(self.search_query.input, self.on_search_query, self.search_query, self.query, trigger_mode="always_last")
         bind(self.query.input, self.on_query, [self.query, self.yardstick], [*shown, self.turn])
         drawn = [self.yardstick, self.drawing, self.progress, self.draw_curves, self.stop]
         read = bind(self.draw_curves.click, self.on_draw, context.session, drawn)
@@ -135,13 +143,13 @@ class WhatIfPage:
         # What the page said of its own last action stays.
         return {**self._drawn(choice, tried, yardstick), self.message: gr.skip()}
 
-    def on_search(self, choice: str, event: gr.KeyUpData) -> Any:
+    def on_search(self, search: str, choice: str) -> Any:
         """What is typed narrows the keys that are offered: a codebook has thousands."""
-        return gr.update(choices=key_choices(self.studio.moment(), choice, event.input_value or ""))
+        return gr.update(choices=key_choices(self.studio.moment(), choice, search))
 
-    def on_search_query(self, event: gr.KeyUpData) -> Any:
-        """The same for logged queries."""
-        return gr.update(choices=query_choices(self.studio.moment(), event.input_value or ""))
+    def on_search_query(self, search: str) -> Any:
+        """The same for logged queries; none is chosen until the person chooses one."""
+        return gr.update(choices=query_choices(self.studio.moment(), search), value=None)
 
     def on_query(self, query_id: str | None, yardstick: Yardstick | None) -> Updates:
         """Try the ε that would have made another answer of this query."""
@@ -260,7 +268,7 @@ class WhatIfPage:
             self.history: history_value(self.studio.epsilon_changes()),
             self.tried: tried,
             self.message: NONE,
-            self.query: gr.update(choices=query_choices(view)),
+            self.query: gr.update(choices=query_choices(view), value=None),
         }
 
     def _slider(self, view: Moment, value: float) -> Any:
