@@ -112,9 +112,11 @@ class Shell:
         own.asker = request.session_hash or ""
         own.known = self.studio.edits_mark()
         edit_id = request.query_params.get("edit") or None
-        tab = request.query_params.get("tab") or ("map" if edit_id else "review")
-        tab = tab if tab in TABS else "review"
-        return edit_id, gr.update(selected=tab), tab, self.studio.revision(), header_value(self.studio.status())
+        named = request.query_params.get("tab") or ("map" if edit_id else "")
+        tab = named if named in TABS else "review"
+        # Where the address names none, a person who was quicker than this event has perhaps opened one.
+        where = (gr.update(selected=tab), tab) if named else (gr.skip(), gr.skip())
+        return edit_id, *where, self.studio.revision(), header_value(self.studio.status())
 
     def on_tab(self, name: str, revision: int) -> tuple[str, int]:
         """A tab is opened: its page draws itself where it has not yet shown this revision."""

@@ -49,7 +49,7 @@ class LabPage:
 
     def on_load(self, request: gr.Request) -> tuple[Any, Any]:
         """A fresh page: the address may name a part."""
-        name = request.query_params.get("lab") or FIRST
+        name = request.query_params.get("lab")
         return (gr.update(selected=name), name) if name in PARTS else (gr.skip(), gr.skip())
 
 

@@ -100,3 +100,4 @@ def test_the_address_names_a_tab_and_an_edit(app: gr.Blocks) -> None:
     assert opened(app, "one", tab="edits").props(tabs)["selected"] == "edits"
     assert opened(app, "two", edit="e1").props(tabs)["selected"] == "map"
     assert opened(app, "three", tab="nowhere").props(tabs)["selected"] == "review"
+    assert "selected" not in opened(app, "four").props(tabs)  # a person may have opened one already
