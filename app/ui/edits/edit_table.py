@@ -11,6 +11,7 @@ from app.studio.views import EditPage, EditRow, EditState
 from app.ui.components import drawing_number
 from app.ui.components.edit_words import STATE_LABELS, is_web_address
 from app.ui.scripts import script
+from app.ui.sent import Looking
 
 PAGE_SIZE = 25
 
@@ -50,18 +51,10 @@ class View:
     asked: int = 0
 
     @classmethod
-    def of(cls, data: dict[str, Any]) -> View:
-        """From a browser's event: unknown states and offsets below zero become their defaults."""
-        state = data.get("state")
-        offset = data.get("offset")
-        asked = data.get("asked")
-        return cls(
-            search=str(data.get("search") or ""),
-            state=state if state in STATE_LABELS else None,
-            offset=max(0, offset) if isinstance(offset, int) else 0,
-            picked=state == PICKED,
-            asked=asked if isinstance(asked, int) else 0,
-        )
+    def of(cls, sent: Looking) -> View:
+        """What a browser asks for: unknown states and offsets below zero become their defaults."""
+        state = next((known for known in STATE_LABELS if known == sent.state), None)
+        return cls(sent.search, state, max(0, sent.offset), picked=sent.state == PICKED, asked=sent.asked)
 
 
 def row_value(row: EditRow) -> dict[str, Any]:

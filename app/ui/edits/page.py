@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.studio.views import EditPage
 from app.ui.edits.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
+from app.ui.sent import Looking, OfEdit, read
 from app.ui.session import PageContext, Session, bind, bind_every, warn
 
 
@@ -68,8 +69,7 @@ class EditsPage:
         )  # fmt: skip
 
     def on_view(self, before: View, selected: str | None, picked: Picked, event: gr.EventData) -> tuple[Any, Any]:
-        data = {"search": event.search, "state": event.state, "offset": event.offset, "asked": event.asked}
-        view = replace(View.of(data), seen=before.seen)
+        view = replace(View.of(read(event, Looking)), seen=before.seen)
         if view.asked < before.asked:  # overtaken by what was asked for later
             return gr.skip(), gr.skip()
         return self.draw(view, selected, picked), view
@@ -77,13 +77,13 @@ class EditsPage:
     def on_undo(
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
-        self.studio.undo(event.edit_id, author=author)
+        self.studio.undo(read(event, OfEdit).edit_id, author=author)
         return self._acted(view, selected, picked, session)
 
     def on_redo(
         self, view: View, selected: str | None, picked: Picked, author: str, session: Session, event: gr.EventData
     ) -> tuple[Any, Any]:
-        self.studio.redo(event.edit_id, author=author)
+        self.studio.redo(read(event, OfEdit).edit_id, author=author)
         return self._acted(view, selected, picked, session)
 
     def on_refused(
@@ -98,7 +98,7 @@ class EditsPage:
         return self.draw(view, selected, picked), self.studio.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
-        return event.edit_id, gr.update(selected="map")
+        return read(event, OfEdit).edit_id, gr.update(selected="map")
 
     def on_review(self) -> Any:
         return gr.update(selected="review")

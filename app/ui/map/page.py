@@ -25,6 +25,7 @@ from app.ui.components.message import NONE, message_value
 from app.ui.map.edit_detail import edit_detail_value
 from app.ui.map.key_map import key_map_value
 from app.ui.map.parts import NO_KEY, UNDONE, MapParts
+from app.ui.sent import Asking, Clearing, OfEdit, Picking, Point, Switch, read
 from app.ui.session import PageContext, Session, Waiting, bind, bind_every, failure_text, in_thread, waiting_text, warn
 
 if TYPE_CHECKING:
@@ -106,28 +107,29 @@ class MapPage:
         return self.draw(selected, "", tries, undone)
 
     def on_select(self, event: gr.EventData) -> str:
-        return str(event.edit_id)
+        return read(event, OfEdit).edit_id
 
     def on_select_point(self, event: gr.EventData) -> Any:
-        return str(event.id) if event.id else gr.skip()
+        return read(event, Point).id or gr.skip()
 
     def on_clear(self) -> None:
         return None
 
     def on_pick(self, event: gr.EventData) -> tuple[tuple[str, ...] | None, Any]:
         """A lasso or a search picked keys out."""
-        edits = self.desk.scene().edits_of(event.edit_ids or ())
-        return edits or None, str(event.selected) if event.selected else gr.skip()
+        sent = read(event, Picking)
+        edits = self.desk.scene().edits_of(sent.edit_ids or ())
+        return edits or None, sent.selected or gr.skip()
 
     def on_show_undone(self, event: gr.EventData) -> bool:
-        return bool(event.shown)
+        return read(event, Switch).shown
 
     def on_export(self, selected: str | None, known: str, tries: Tries, undone: bool, event: gr.EventData) -> tuple[str, str]:
         """The whole table: a browser has only as much of each text as it draws."""
         look = self.desk.look(selected, tries, undone=undone)
         edits = {row.edit_id: row for row in self.studio.edits(limit=sys.maxsize).rows}
         table = map_table(look.scene, edits, selected=selected, undone=look.undone.keys, landed=look.landed)
-        return self._map_value(look, selected, undone, known, (int(event.asked), table)), look.scene.scene_id
+        return self._map_value(look, selected, undone, known, (read(event, Asking).asked, table)), look.scene.scene_id
 
     def on_new_layout(self, selected: str | None, known: str, tries: Tries, undone: bool) -> Updates:
         self.projection.refit(self.studio.map_view())
@@ -146,14 +148,14 @@ class MapPage:
         return gr.skip(), message_value(failure_text(error))
 
     def on_clear_try(self, tries: Tries, event: gr.EventData) -> tuple[int, Any]:
-        tries.clear(event.number)
+        tries.clear(read(event, Clearing).number)
         return time.monotonic_ns(), NONE
 
     def on_undo(self, edit_id: str | None, author: str) -> Any:
         return gr.skip() if edit_id is None else self._changed(self.studio.undo(edit_id, author=author))
 
     def on_undo_key(self, author: str, event: gr.EventData) -> Any:
-        return self._changed(self.studio.undo(str(event.edit_id), author=author))
+        return self._changed(self.studio.undo(read(event, OfEdit).edit_id, author=author))
 
     def on_redo(self, edit_id: str | None, author: str) -> Any:
         return gr.skip() if edit_id is None else self._changed(self.studio.redo(edit_id, author=author))

@@ -86,7 +86,8 @@ def source(answer: Answer, edit_prompt: str = "", now: Now | None = None) -> dic
     by_edit = answer.edit_id is not None and answer.distance is not None and answer.epsilon is not None
     by = _by(answer.edit_id if by_edit else None, edit_prompt)
     if now is not None:
-        detail = f"now {_by(now.edit_id, now.prompt)} answers"
+        present = "an edit of this prompt" if now.prompt == answer.prompt else _by(now.edit_id, now.prompt)
+        detail = f"now {present} answers"
         return {"kind": "model", "label": f"Said then by {by}", "detail": detail, "edit_id": now.edit_id}
     if by_edit:
         detail = f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}"

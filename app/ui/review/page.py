@@ -20,6 +20,7 @@ from app.ui.review.loss_curve import progress_value
 from app.ui.review.marker import Now, marker_value, same_span
 from app.ui.review.parts import ReviewParts, Updates
 from app.ui.review.tries import KEPT, try_value
+from app.ui.sent import Marking, OfEdit, OfMark, read
 from app.ui.session import (
     Busy,
     Pace,
@@ -61,14 +62,14 @@ class Current:
     edited: bool = False
 
 
-def phrasing_lines(text: str) -> tuple[str, ...]:
+def phrasing_lines(text: str | None) -> tuple[str, ...]:
     """One phrasing per line; empty lines do not count."""
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return tuple(line.strip() for line in (text or "").splitlines() if line.strip())
 
 
-def keeps_typed(current: Current, prompt: str, target: str) -> bool:
+def keeps_typed(current: Current, prompt: str, target: str | None) -> bool:
     """Whether a new answer must not replace the correction: the same prompt asked again, and the person has typed."""
-    return prompt == current.prompt and bool(target.strip()) and target != current.text
+    return prompt == current.prompt and bool((target or "").strip()) and target != current.text
 
 
 def failure_message(error: Exception) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class ReviewPage:
         """Learn the correction; the loss is drawn as it falls."""
         latest = EditProgress("starting", 0, 0, ())
         async with session.asking(
-            self.studio.edit, current.prompt, target, paraphrases=phrasing_lines(phrasings), source_url=source_url.strip(),
+            self.studio.edit, current.prompt, target, paraphrases=phrasing_lines(phrasings), source_url=source_url,
             query_id=current.query_id, author=author,
         ) as job:  # fmt: skip
             yield {
@@ -280,16 +281,16 @@ class ReviewPage:
 
     def on_mark(self, author: str, event: gr.EventData) -> tuple[Any, Any]:
         """Put a verdict on a span; a second verdict on exactly the same words replaces the first."""
-        query_id, start, end, verdict = event.query_id, event.start, event.end, event.verdict
-        old = same_span(self.studio.marks(query_id), start, end)
+        sent = read(event, Marking)
+        old = same_span(self.studio.marks(sent.query_id), sent.start, sent.end)
         if old is None:
-            self.studio.mark(query_id, start, end, verdict, author=author)
-        elif old.verdict != verdict:
-            self.studio.replace_mark(old.mark_id, verdict, author=author)
-        return self._answer_value(self.studio.answer(query_id)), self.studio.revision()
+            self.studio.mark(sent.query_id, sent.start, sent.end, sent.verdict, author=author)
+        elif old.verdict != sent.verdict:
+            self.studio.replace_mark(old.mark_id, sent.verdict, author=author)
+        return self._answer_value(self.studio.answer(sent.query_id)), self.studio.revision()
 
     def on_unmark(self, author: str, current: Current, event: gr.EventData) -> tuple[Any, Any]:
-        self.studio.unmark(event.mark_id, author=author)
+        self.studio.unmark(read(event, OfMark).mark_id, author=author)
         return self._redrawn(current), self.studio.revision()
 
     def on_unmark_failed(self, error: Exception, author: str, current: Current, *event: Any) -> tuple[Any, Any]:
@@ -299,14 +300,14 @@ class ReviewPage:
 
     def on_undo(self, author: str, session: Session, event: gr.EventData) -> tuple[Any, Any, Any]:
         """Withdraw the edit just made, from its result."""
-        row = self.studio.undo(event.edit_id, author=author)
+        row = self.studio.undo(read(event, OfEdit).edit_id, author=author)
         session.known = self.studio.edits_mark()
         note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
         hidden = {**NO_OUTCOME, "visible": True, "undone": note}
         return hidden, gr.update(visible=False), self.studio.revision()
 
     def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
-        return event.edit_id, gr.update(selected="map")
+        return read(event, OfEdit).edit_id, gr.update(selected="map")
 
     def on_redraw(self, current: Current) -> Any:
         """The journal has gone on: what answered may not be what answers now."""

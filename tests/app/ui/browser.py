@@ -47,6 +47,10 @@ class Browser:
         """What the handlers have set of a component besides its value: visible, interactive, selected."""
         return self._props.get(component._id, {})
 
+    def shown(self) -> list[Any]:
+        """The values that handlers have set, and what was typed."""
+        return list(self._values.values())
+
     def type(self, component: Any, value: Any) -> None:
         """As if the person had typed it. No event."""
         self._values[component._id] = value
@@ -64,7 +68,7 @@ class Browser:
             async for _ in self.run(fn, data):
                 pass
 
-    async def run(self, fn: BlockFunction, data: dict[str, Any]) -> AsyncIterator[None]:
+    async def run(self, fn: BlockFunction, data: Any) -> AsyncIterator[None]:
         """One handler; each of its updates is shown when it comes."""
         iterator, changed, generating = None, set[int](), True
         while generating:

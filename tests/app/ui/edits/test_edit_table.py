@@ -6,6 +6,7 @@ import pytest
 
 from app.studio.views import EditPage
 from app.ui.edits.edit_table import View, row_value, table_value
+from app.ui.sent import Looking
 from tests.app.ui.samples import row
 
 
@@ -53,6 +54,6 @@ def test_a_web_address_is_kept() -> None:
 
 
 def test_a_view_from_a_browser_takes_nothing_unknown() -> None:
-    assert View.of({"search": "ada", "state": "nonsense", "offset": -5}) == View("ada", None, 0)
-    assert View.of({"state": "undone", "offset": "7"}) == View("", "undone", 0)
-    assert View.of({}) == View()
+    assert View.of(Looking(search="ada", state="nonsense", offset=-5)) == View("ada", None, 0)
+    assert View.of(Looking(state="undone", offset=7)) == View("", "undone", 7)
+    assert View.of(Looking()) == View()

@@ -11,6 +11,7 @@ import pytest
 from app.studio.studio import OpenStudio
 from app.ui.edits.edit_table import PAGE_SIZE, View
 from app.ui.edits.page import EditsPage
+from app.ui.sent import Looking
 from grace_core.testing import calibrated
 from tests.app.studios import Journal, event_of
 from tests.app.ui.browser import context
@@ -69,7 +70,7 @@ def test_another_filter_stands_beside_what_is_picked_out(page: EditsPage) -> Non
     elsewhere = View(search="number 2", state="active", seen=picked)
     value, view = page.on_elsewhere(elsewhere, "e12", picked)
     assert (value["state"], value["filters"][-1]["count"], view) == ("active", 3, elsewhere)
-    back = View.of({"search": "number 20", "state": value["filters"][-1]["state"], "offset": 0})
+    back = View.of(Looking(search="number 20", state=value["filters"][-1]["state"]))
     assert ids(page.draw(back, None, picked)) == ["e20"]
     _, view = page.on_elsewhere(elsewhere, None, None)
     assert view == View(search="number 2", state="active"), "a pick that nobody looks at ends without a trace"

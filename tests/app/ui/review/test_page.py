@@ -176,7 +176,7 @@ def test_the_answer_that_stays_on_screen_after_an_edit_says_that_it_was_said_the
     before = pages.send(browser)["text"]
     outcome = pages.edit(browser, other_than(before))
     source = browser.value(parts.marker)["source"]
-    assert (source["label"], source["detail"]) == ("Said then by the model itself", f"now an edit: “{PROMPT}” answers")
+    assert (source["label"], source["detail"]) == ("Said then by the model itself", "now an edit of this prompt answers")
     assert source["edit_id"] == outcome["edit_id"]
     browser.fire(parts.outcome, "undo", edit_id=outcome["edit_id"])
     assert browser.value(parts.marker)["source"]["label"] == "Answered by the model itself"
