@@ -13,14 +13,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app.map.circles import straight
 from app.map.colouring import CROWD
 from app.map.scene import MapScene
 from app.studio.views import MapKey, MapMoment, Trial
 
 Place = tuple[float, float]
 _DIRECTIONS = 36
-# Where in its nearest key's circle a star may stand, and how far outside of it, in radii of the circle.
+# Where in its nearest key's circle a star may stand, and how far outside of it, in radii of the circle: where its true
+# distance would have it, or else.
 _WITHIN, _BEYOND = (0.9, 0.7, 0.5), (1.15, 1.4, 1.05, 2.0)
+_FARTHEST = 4.0
 
 
 @dataclass
@@ -75,21 +78,27 @@ def landed(
         name = f"place {vector.tobytes().hex()} {row} {match.matched}"
         if name not in scene.kept:
             there = locate(vector)
-            scene.kept[name] = there if row is None else truthful_place(scene, there, row, matched=bool(match.matched))
+            if row is not None:
+                there = truthful_place(scene, there, row, float(match.distance or 0.0), matched=bool(match.matched))
+            scene.kept[name] = there
         x, y = scene.kept[name]
         key = None if row is None else scene.view.keys[row]
         found.append(Landed(number, trial.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
     return tuple(found)
 
 
-def truthful_place(scene: MapScene, there: Place, row: int, *, matched: bool) -> Place:
-    """`there`, or else a place as near to that direction as can be where a star says the truth of its nearest key, `row`."""
+def truthful_place(scene: MapScene, there: Place, row: int, distance: float, *, matched: bool) -> Place:
+    """`there`, or else a place as near to that direction as can be where a star says the truth of its nearest key, `row`.
+
+    distance: the true one to this key.
+    """
     keys, own, at = scene.layout.keys, scene.layout.keys[row], np.asarray(there)
     radius = scene.shown_radius(row)
     turn = np.arctan2(*(at - own)[::-1])
     aside = np.linspace(0.0, np.pi, _DIRECTIONS // 2 + 1)
     angles = turn + np.stack([aside, -aside], axis=1).ravel()  # those nearest to where it was first
-    shares = np.array(_WITHIN if matched else _BEYOND)
+    share = float(np.divide(*straight(np.array([distance, scene.view.keys[row].epsilon]), scene.distance)))
+    shares = np.array([min(share, _FARTHEST), *(_WITHIN if matched else _BEYOND)])
     around = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     tried = np.concatenate([at[None], (own + radius * shares[:, None, None] * around[None]).reshape(-1, 2)])
     away = np.linalg.norm(tried[:, None] - keys[None], axis=-1)  # (places, keys)

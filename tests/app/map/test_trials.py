@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,19 +56,20 @@ def scene_of(xy: np.ndarray, epsilon: float = 0.3) -> MapScene:
 def test_a_star_that_would_stand_on_another_key_stands_beside_its_nearest_one() -> None:
     scene = scene_of(np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]]))
     on_the_second = (3.0, 0.0)
-    x, y = truthful_place(scene, on_the_second, 0, matched=False)
+    x, y = truthful_place(scene, on_the_second, 0, 0.4, matched=False)
     away = np.linalg.norm(scene.layout.keys - (x, y), axis=1)
     assert away.argmin() == 0
     assert away[0] > scene.shown_radius(0), "outside its circle: the model itself answers"
     assert x > 0, "on the side where it was"
-    x, y = truthful_place(scene, on_the_second, 0, matched=True)
-    assert np.hypot(x, y) <= scene.shown_radius(0)
+    assert away[0] == pytest.approx(scene.shown_radius(0) * 0.4 / 0.3), "as far as it truly is, on the circle's scale"
+    x, y = truthful_place(scene, on_the_second, 0, 0.2, matched=True)
+    assert np.hypot(x, y) == pytest.approx(scene.shown_radius(0) * 0.2 / 0.3)
 
 
 def test_a_star_whose_place_is_true_stays() -> None:
     scene = scene_of(np.array([[0.0, 0.0], [3.0, 0.0]]))
-    assert truthful_place(scene, (0.0, 1.2), 0, matched=False) == (0.0, 1.2)
-    assert truthful_place(scene, (0.1, 0.1), 0, matched=True) == (0.1, 0.1)
+    assert truthful_place(scene, (0.0, 1.2), 0, 0.4, matched=False) == (0.0, 1.2)
+    assert truthful_place(scene, (0.1, 0.1), 0, 0.2, matched=True) == (0.1, 0.1)
 
 
 @settings(max_examples=100, deadline=None)
@@ -80,7 +82,7 @@ def test_the_key_that_a_star_stands_nearest_to_is_its_nearest_key(
 ) -> None:
     scene = scene_of(np.array(xy, dtype=float))
     row = data.draw(st.integers(0, len(xy) - 1))
-    place = truthful_place(scene, there, row, matched=matched)
+    place = truthful_place(scene, there, row, 0.2 if matched else 0.4, matched=matched)
     away = np.linalg.norm(scene.layout.keys - place, axis=1)
     assert away.argmin() == row
     assert (away[row] <= scene.shown_radius(row)) == matched
