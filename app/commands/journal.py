@@ -57,11 +57,14 @@ def _show(store: JournalStore, arguments: argparse.Namespace) -> None:
 def _verify(store: JournalStore, arguments: argparse.Namespace) -> None:
     """Check every checksum, every gap and that all can be folded; ends with 2 where something is wrong."""
     found = verify(store)
-    print(f"{store.label}: {found.codebooks} codebooks, {found.events} events, {len(found.problems)} problems.")
+    print(
+        f"{store.label}: {_counted(found.codebooks, 'codebook')}, {_counted(found.events, 'event')}, "
+        f"{_counted(len(found.problems), 'problem')}."
+    )
     for problem in found.problems:
         print(problem)
     if found.problems:
-        raise JournalError(f"The journal {store.label} has {len(found.problems)} problems; they are listed above.")
+        raise JournalError(f"The journal {store.label} has {_counted(len(found.problems), 'problem')}, listed above.")
 
 
 def _export(store: JournalStore, arguments: argparse.Namespace) -> None:
@@ -115,7 +118,12 @@ def _append(store: JournalStore, arguments: argparse.Namespace, kind: type[Undon
 def _codebook(store: JournalStore, wanted: str | None) -> str:
     ids = [info.codebook_id for info in store.codebooks() if info.codebook_id.startswith(wanted or "")]
     if len(ids) != 1:
-        raise NotFound(f"{len(ids)} codebooks fit {wanted or 'no id'!r}; give one of those that grace-studio journal list names.")
+        asked = (
+            f"{_counted(len(ids), 'codebook')} fit {wanted!r}"
+            if wanted
+            else f"The journal holds {_counted(len(ids), 'codebook')}"
+        )
+        raise NotFound(f"{asked}; give the id of one of those that grace-studio journal list names.")
     return ids[0]
 
 
@@ -123,6 +131,10 @@ def _given(arguments: argparse.Namespace, what: str) -> str:
     if arguments.subject is None:
         raise SettingsError(f"grace-studio journal {arguments.action} needs {what}.")
     return str(arguments.subject)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _short(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.errors import JournalError
-from app.journal.events import Broken
+from app.journal.events import Broken, StoredEvent
 from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
 from app.journal.tables import STUDIO
@@ -30,6 +30,7 @@ def verify(store: JournalStore) -> Verified:
     events = 0
     for stream in (*codebooks, STUDIO):
         state: JournalState | None = JournalState()
+        damaged: list[StoredEvent] = []
         for item in store.inspect(stream):
             if isinstance(item, JournalError):
                 problems.append(str(item))
@@ -37,15 +38,26 @@ def verify(store: JournalStore) -> Verified:
                 continue
             events += 1
             if isinstance(item.data, Broken):
-                broken = item.data
-                problems.append(
-                    f"Event {item.seq} of the journal {store.label} ({broken.kind} {broken.about!r}) is not in force, since "
-                    f"it is damaged: {broken.reason}. The rest can be used; undo it, or restore the journal from a backup."
-                )
+                damaged.append(item)
             try:
                 if state is not None:
                     state.apply(item)
             except JournalError as error:
                 problems.append(str(error))
                 state = None
+        undone = {one.event.seq for one in state.broken if one.undone} if state is not None else set()
+        problems += [_of_one(event, store.label, event.seq in undone) for event in damaged]
     return Verified(len(codebooks), events, tuple(problems))
+
+
+def _of_one(event: StoredEvent, label: str, undone: bool) -> str:
+    """What is wrong with a damaged event on which nothing else depends, and what can be done."""
+    broken = event.data
+    assert isinstance(broken, Broken)
+    if undone:
+        cure = "It was undone, so nothing is to be done."
+    elif broken.kind == "edited":
+        cure = "The rest can be used; undo this edit, or restore the journal from a backup."
+    else:
+        cure = "Nothing depends on it; only a backup brings it back."
+    return f"Event {event.seq} of the journal {label} ({broken.kind} {broken.about!r}) is not in force: {broken.reason}. {cure}"

@@ -86,8 +86,11 @@ class Job(Generic[R]):
         Raises:
             GraceError: what went wrong, in words for a person (`Cancelled` where it was called off).
         """
+        end = asyncio.wrap_future(self._future)
+        # Whoever waited may have gone by then: the error is the job's, which has logged what is a fault.
+        end.add_done_callback(lambda done: done.cancelled() or done.exception())
         with self._followed():
-            return await asyncio.shield(asyncio.wrap_future(self._future))
+            return await asyncio.shield(end)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Progress as it comes, without holding a thread; raises what the work raised. Breaking off is as in `wait`."""

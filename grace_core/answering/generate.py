@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from grace_core.answering.attached import Routing, attached
 from grace_core.codebook.codebook import Codebook, Match
-from grace_core.errors import Cancelled
+from grace_core.models.activations import stop_if
 from grace_core.models.batch import Batch
+from grace_core.models.hooks import block_hooks
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
@@ -63,7 +64,7 @@ def generate(
         prompt: the user's text.
         max_new_tokens: at most so many; an edit's own target always fits.
         on_text: called with all text so far, token by token.
-        cancelled: asked before each token.
+        cancelled: asked before each token, and after each block while the prompt passes.
 
     Raises:
         InputError: an empty prompt, or one beyond the context window.
@@ -72,8 +73,7 @@ def generate(
     ids: list[int] = []
 
     def each(_row: int, token: int) -> None:
-        if cancelled():
-            raise Cancelled("Stopped; nothing was kept.")
+        stop_if(cancelled)
         ids.append(token)
         if on_text is not None:
             text = model.text(ids)
@@ -81,7 +81,10 @@ def generate(
             if not text.endswith("\ufffd"):
                 on_text(text)
 
-    return generate_batch(model, codebook, [prompt], max_new_tokens=max_new_tokens, on_token=each)[0]
+    # A long prompt passes for a minute before its first token: there it is asked after each block.
+    asked = [(layer + 1, lambda _hidden: stop_if(cancelled)) for layer in range(len(model.blocks))]
+    with block_hooks(model, asked, tokens=2):
+        return generate_batch(model, codebook, [prompt], max_new_tokens=max_new_tokens, on_token=each)[0]
 
 
 def generate_batch(

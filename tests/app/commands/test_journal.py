@@ -79,7 +79,7 @@ def test_show_undo_and_redo(say: Say, tmp_path: Path) -> None:
     [
         (["undo"], "journal undo needs the id of the edit"),
         (["undo", "nope"], "There is no edit 'nope' in the journal"),
-        (["show"], "3 codebooks fit 'no id'; give one of those"),
+        (["show"], "The journal holds 3 codebooks; give the id of one of those"),
         (["show", "zz"], "0 codebooks fit 'zz'"),
         (["backup"], "needs the file to write"),
         (["export", "/nowhere/file"], "/nowhere/file cannot be written (No such file"),
@@ -100,7 +100,7 @@ def test_a_missing_journal_is_not_made(tmp_path: Path, capsys: pytest.CaptureFix
 def test_verify_names_each_place(say: Say, tmp_path: Path) -> None:
     status, lines, _ = say("verify")
     assert (status, len(lines)) == (2, 2)  # the query with half an emoji in it, and no other problem
-    assert lines[0].endswith("3 codebooks, 36 events, 1 problems.")
+    assert lines[0].endswith("3 codebooks, 36 events, 1 problem.")
     assert "Event 6 of the journal" in lines[1]
     assert "text holds half a character" in lines[1] or "prompt holds half a character" in lines[1]
     with sqlite3.connect(tmp_path / "journal.sqlite") as raw:
@@ -110,7 +110,7 @@ def test_verify_names_each_place(say: Say, tmp_path: Path) -> None:
     raw.close()
     status, lines, complaint = say("verify")
     assert status == 2
-    assert "has 4 problems; they are listed above" in complaint
+    assert "has 4 problems, listed above" in complaint
     for part in ("Event 6 ", "Event 7 of", "before event 11: after number 9 of", "Event 36 of"):
         assert any(part in line for line in lines)
 

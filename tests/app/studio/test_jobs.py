@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -193,6 +195,27 @@ def test_a_coroutine_waits_for_the_result_and_gets_the_error(worker: Worker) -> 
         asyncio.run(worker.submit(fails).wait())
     with pytest.raises(InputError, match="type a question"):
         asyncio.run(heard(worker.submit(fails)))
+
+
+def test_the_end_of_a_job_that_nobody_waits_for_any_more_is_no_fault_of_the_program(worker: Worker) -> None:
+    first, _ = at_the_gate(worker)
+    said: list[object] = []
+
+    async def hang_up() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context["message"]))
+        waiting = asyncio.create_task(worker.submit(lambda job: 7).wait())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        del waiting
+        for _ in range(5):
+            await asyncio.sleep(0)
+            gc.collect()
+
+    asyncio.run(hang_up())
+    first.open.set()
+    assert said == []
 
 
 def test_the_place_in_the_queue_is_told_each_time_that_it_changes_then_the_progress(worker: Worker) -> None:

@@ -135,13 +135,25 @@ def test_the_activation_is_the_prompts_own(tiny: LanguageModel) -> None:
 
 
 def test_stopping_is_asked_before_each_token_and_leaves_no_hook(tiny: LanguageModel) -> None:
-    calls = iter([False, False, True])
+    calls = iter([False] * (len(tiny.blocks) + 2) + [True])
     before = hooks(tiny)
     seen: list[str] = []
     with pytest.raises(Cancelled):
         generate(tiny, calibrated(tiny), PROMPTS[0], on_text=seen.append, cancelled=lambda: next(calls))
     assert len(seen) <= 2
     assert hooks(tiny) == before
+
+
+def test_stopping_does_not_wait_for_a_long_prompt_to_pass(tiny: LanguageModel) -> None:
+    codebook, passed = calibrated(tiny), list[int]()
+    counting = [block.register_forward_hook(lambda *_, layer=i: passed.append(layer)) for i, block in enumerate(tiny.blocks)]
+    before = hooks(tiny)
+    with pytest.raises(Cancelled):
+        generate(tiny, codebook, PROMPTS[0], cancelled=lambda: len(passed) > 1)
+    assert passed == [0, 1]
+    assert hooks(tiny) == before
+    for handle in counting:
+        handle.remove()
 
 
 @pytest.mark.parametrize("prompt", ["", "   "])
