@@ -161,12 +161,7 @@ def make_sample(
         paraphrases += [(text, index) for text in texts]
     # Other names for the fit than for the measurement, so that whitening cannot learn the very strangers it is judged on.
     fit_names, measured_names = names[0::2], names[1::2]
-    if background:
-        first, joined = tuple(background[:weighed]), tuple(background[len(background[:weighed]) :])
-    else:
-        first = background_prompts(model)
-        like = (text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, fit_names, common))
-        joined = _fitting(model, like)
+    first, joined = _background(model, keys, background, weighed, fit_names)
     prompts = {edit.prompt for edit in keys} | {text for text, _ in paraphrases}
     others = _fitting(model, (text for edit in keys for text in siblings(edit.prompt, 1, measured_names, common)))
     strangers = [text for text in others if text not in prompts]
@@ -177,10 +172,7 @@ def make_sample(
     measured = prompts | set(strangers) | set(judged)
     fit = [text for text in dict.fromkeys(first) if text not in measured]
     known = {*measured, *fit}
-    more = [text for text in dict.fromkeys(joined) if text not in known]
-    read = _spread(more, _JOINED_READ)
-    share = min(len(more), _STANDS_FOR * len(read))
-    bounds = [(i * share) // len(read) for i in range(len(read) + 1)] if read else [0]
+    read, stands_for = _standing_for(text for text in dict.fromkeys(joined) if text not in known)
     return Sample(
         tuple(keys),
         tuple(paraphrases),
@@ -189,9 +181,30 @@ def make_sample(
         tuple(judged),
         tuple(dict.fromkeys(strangers)),
         (*fit, *read),
-        (*(1 for _ in fit), *(after - before for before, after in pairwise(bounds))),
+        (*(1 for _ in fit), *stands_for),
         first,
     )
+
+
+def _background(
+    model: LanguageModel, keys: Sequence[Edit], background: Sequence[str], weighed: int | None, names: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What token weights are counted on, and what joined it since; see `make_sample`. names: for the siblings of edits."""
+    if background:
+        first = tuple(background[:weighed])
+        return first, tuple(background[len(first) :])
+    first = background_prompts(model)
+    _, common = vocabulary(first)
+    return first, _fitting(model, (text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, names, common)))
+
+
+def _standing_for(texts: Iterable[str]) -> tuple[list[str], list[int]]:
+    """At most `_JOINED_READ` of some texts, evenly over all, and for how many of them each stands."""
+    more = list(texts)
+    read = _spread(more, _JOINED_READ)
+    share = min(len(more), _STANDS_FOR * len(read))
+    bounds = [(i * share) // len(read) for i in range(len(read) + 1)] if read else [0]
+    return read, [after - before for before, after in pairwise(bounds)]
 
 
 def scan(

@@ -124,14 +124,7 @@ def sweep_layers(
     assert config.key_layer is not None and config.value_layer is not None  # resolved  # noqa: PT018
     if not codebook.entries:
         raise InputError("There are no edits to learn yet; make some on the Review page, then sweep.")
-    if not layers:
-        raise InputError("No layer is chosen; choose at least one.")
-    for layer in layers:
-        if not config.key_layer <= layer <= len(model.blocks):
-            raise InputError(
-                f"A value cannot be written after block {layer}: choose blocks {config.key_layer} (where the query is read) "
-                f"to {len(model.blocks)}."
-            )
+    _check(model, config.key_layer, layers)
     sample = _sample(codebook, edits)
     phrasings, made = _phrasings(model, sample)
     distances, own = _reach(model, codebook, sample, phrasings)
@@ -170,6 +163,17 @@ def sweep_layers(
         max_steps=max_steps,
         layers=tuple(results),
     )
+
+
+def _check(model: LanguageModel, key_layer: int, layers: Sequence[int]) -> None:
+    if not layers:
+        raise InputError("No layer is chosen; choose at least one.")
+    for layer in layers:
+        if not key_layer <= layer <= len(model.blocks):
+            raise InputError(
+                f"A value cannot be written after block {layer}: choose blocks {key_layer} (where the query is read) "
+                f"to {len(model.blocks)}."
+            )
 
 
 def _sample(codebook: Codebook, count: int) -> list[Edit]:
