@@ -340,7 +340,6 @@ PAGE_ONLY: Mapping[str, str] = {
     "sweep": "minutes of measuring whose result only the Lab shows",
     "marks": "`answer` lists them",
     "revision": "the pages ask it every two seconds",
-    "answered_by": "`detail` lists the queries that an edit answers",
     "edits_mark": "the pages ask it every two seconds",
     "replace_mark": "`unmark`, then `mark`",
     "leave": "a door does it itself when its client is gone",

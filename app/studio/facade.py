@@ -145,14 +145,6 @@ class Studio(Protocol):
         """What tells one state of the edits from another, without a row of any. For pages that watch what others do."""
         ...
 
-    def answered_by(self, query_id: str) -> str | None:
-        """The edit whose key answers a logged query now; None for the model itself.
-
-        Raises:
-            NotFound: an unknown answer.
-        """
-        ...
-
     def detail(self, edit_id: str) -> EditDetail:
         """One edit with its neighbours and the logged queries that it answers under the present codebook.
 

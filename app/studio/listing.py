@@ -58,12 +58,6 @@ class Listing:
         about = ("", "", "") if newest is None else (edit_id_of(newest), prompt_of(newest), newest.event.author)
         return EditsMark(*about, _counts(now)["undone"])
 
-    def answered_by(self, query_id: str) -> str | None:
-        """The edit whose key answers a logged query now; None for the model itself."""
-        now = self._live.now()
-        now.query(query_id)
-        return next(one.match.edit_id for one in reversed(now.matched) if one.record.generated.query_id == query_id)
-
     def detail(self, edit_id: str) -> EditDetail:
         """One edit with its neighbours and the logged queries that it answers under the present codebook."""
         now = self._live.now()

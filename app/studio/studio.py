@@ -46,7 +46,6 @@ class OpenStudio:
         self.edit, self.undo, self.redo = edits.edit, edits.undo, edits.redo
         listing = Listing(live)
         self.edits, self.edits_mark, self.detail = listing.edits, listing.edits_mark, listing.detail
-        self.answered_by = listing.answered_by
         self.map_view, self.map_moment, self.undone_keys = listing.map_view, listing.map_moment, listing.undone_keys
         epsilon = Epsilon(live, thread)
         self.moment, self.set_epsilon, self.yardstick = epsilon.moment, epsilon.set_epsilon, epsilon.yardstick

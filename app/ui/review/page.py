@@ -315,15 +315,10 @@ class ReviewPage:
 
     # --- drawing --------------------------------------------------------------------------------------------------
     def _answer_value(self, answer: Answer) -> dict[str, Any]:
-        marks = self.studio.marks(answer.query_id)
-        now = self.studio.answered_by(answer.query_id)
         return marker_value(
-            "done",
-            answer=answer,
-            marks=marks,
-            edit_prompt=self._prompt_of(answer.edit_id),
-            now=None if now == answer.edit_id else Now(now, self._prompt_of(now)),
-        )
+            "done", answer=answer, marks=self.studio.marks(answer.query_id), edit_prompt=self._prompt_of(answer.edit_id),
+            now=Now(answer.edit_id_now, self._prompt_of(answer.edit_id_now)) if answer.past else None,
+        )  # fmt: skip
 
     def _prompt_of(self, edit_id: str | None) -> str:
         return "" if edit_id is None else self.studio.detail(edit_id).row.prompt

@@ -101,3 +101,16 @@ def test_the_address_names_a_tab_and_an_edit(app: gr.Blocks) -> None:
     assert opened(app, "two", edit="e1").props(tabs)["selected"] == "map"
     assert opened(app, "three", tab="nowhere").props(tabs)["selected"] == "review"
     assert "selected" not in opened(app, "four").props(tabs)  # a person may have opened one already
+
+
+def test_a_browser_is_told_of_what_others_did_and_not_of_its_own(app: gr.Blocks, studio: OpenStudio) -> None:
+    one, other = opened(app, "one"), opened(app, "two")
+    one.type(part(app, "gs-author"), "Mira")
+    edit_id = id_of(edited(studio, author="Mira"))
+    for browser in (one, other):
+        browser.fire(timer(app), "tick")
+    assert (one.news, other.news) == ([], [f"Mira edited “{PROMPT}”."])
+    studio.undo(edit_id)
+    other.fire(timer(app), "tick")
+    other.fire(timer(app), "tick")
+    assert other.news[1:] == ["An edit was undone or restored in another window."]

@@ -6,7 +6,6 @@ Gradio itself reads inputs, calls the handler and writes outputs (`Blocks.proces
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,17 +23,41 @@ def context(studio: Studio, author: str = "Mira") -> PageContext:
     return PageContext(studio, gr.State(Session()), gr.Textbox(author), selected, picked, revision, gr.Tabs(), revision)
 
 
+class Toasts:
+    """Stands in for an app's way to a browser: keeps what pops up there, by browser. No warning filter, which tasks share."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[tuple[str, str]]] = {}
+
+    def __call__(self, event_id: str, log: str, level: str, **_: Any) -> None:
+        self.of.setdefault(event_id, []).append((level, log))
+
+
 class Browser:
-    """One session. What it shows is read with `value` and `props`; `toasts` are the warnings that popped up."""
+    """One session. What it shows is read with `value` and `props`."""
 
     def __init__(self, app: gr.Blocks, name: str = "browser", query: dict[str, str] | None = None) -> None:
         """name: the session's. query: of the address."""
         self.app = app
         self.request = gr.Request(session_hash=name, query_params=query or {})
-        self.toasts: list[str] = []
+        self._toasts: Toasts = vars(app._queue).setdefault("log_message", Toasts())
+        self._event_id = f"{name} {id(self)}"
         self._state = SessionState(app)
         self._values: dict[int, Any] = {}
         self._props: dict[int, dict[str, Any]] = {}
+
+    @property
+    def toasts(self) -> list[str]:
+        """The warnings that popped up."""
+        return self._popped("warning")
+
+    @property
+    def news(self) -> list[str]:
+        """What popped up and is no warning."""
+        return self._popped("info")
+
+    def _popped(self, level: str) -> list[str]:
+        return [text for own, text in self._toasts.of.get(self._event_id, []) if own == level]
 
     def value(self, component: Any) -> Any:
         """The value of a component or a state, as this session has it."""
@@ -72,13 +95,10 @@ class Browser:
         """One handler; each of its updates is shown when it comes."""
         iterator, changed, generating = None, set[int](), True
         while generating:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", UserWarning)
-                result = await self.app.process_api(
-                    fn, [None if one.stateful else self.value(one) for one in fn.inputs], self._state,
-                    iterator=iterator, event_data=gr.EventData(None, data), request=self.request,
-                )  # fmt: skip
-            self.toasts += [str(one.message) for one in caught if one.category is UserWarning]
+            result = await self.app.process_api(
+                fn, [None if one.stateful else self.value(one) for one in fn.inputs], self._state, iterator=iterator,
+                event_data=gr.EventData(None, data), request=self.request, event_id=self._event_id,
+            )  # fmt: skip
             ended = iterator is not None and not result["is_generating"]  # a generator's end brings no update
             iterator, generating = result["iterator"], result["is_generating"]
             changed |= set(result["changed_state_ids"])

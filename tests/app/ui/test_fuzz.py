@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.map.layout.layout import Projection
+from app.map.layout.umap_worker import UmapWorker
 from app.server.endpoints import Departures
 from app.server.shell import build_app
 from app.studio.studio import OpenStudio
@@ -37,12 +38,19 @@ SENT = JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON))
 PAGES = ("app.ui.review", "app.ui.map", "app.ui.edits", "app.server.shell")
 
 
+def _nothing() -> None:
+    """In place of UMAP's start."""
+
+
 class Site:
     """All pages over one studio that has an answer and an edit."""
 
     def __init__(self, studio: OpenStudio) -> None:
         self.studio = studio
-        self.app = build_app(studio, Departures(), Projection())
+        # Without UMAP, whose threads would go on beside other tests.
+        umap = UmapWorker(start=_nothing)
+        umap.problem = "Not here."
+        self.app = build_app(studio, Departures(), Projection(umap=umap))
         edited(studio)
         self.query_id = studio.map_view().queries[0].query_id
 
@@ -68,7 +76,7 @@ def site(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Any
 def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Any:
     with caplog.at_level(logging.WARNING):
         yield
-    assert [record.getMessage() for record in caplog.records] == []
+    assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
