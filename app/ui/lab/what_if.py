@@ -117,7 +117,8 @@ class WhatIfPage:
         shown = [*controls, self.result, self.figure, self.history, self.tried, self.message, self.query]
         looking = [self.choice, self.tried, self.yardstick]
         acting, written = [*looking, context.author], [*shown, context.revision]
-        bind(context.redraw.change, self.on_revision, looking, shown)
+        searches = [self.search, self.query, self.search_query]
+        bind(context.redraw.change, self.on_revision, [*looking, *searches], shown)
         bind([self.choice.input, self.reset.click], self.on_choice, [self.choice, self.yardstick], shown)
         # A number that is typed and is too large is cut to the slider's end without being called an input.
         trying = [self.slider.input, self.slider.release]
@@ -126,7 +127,7 @@ class WhatIfPage:
         bind_every(self.history.undo, self.on_undo, acting, written)
         bind_every(self.history.redo, self.on_redo, acting, written)
         bind(self.search.input, self.on_search, [self.search, self.choice], self.choice, trigger_mode="always_last")
-        bind(self.search_query.input, self.on_search_query, self.search_query, self.query, trigger_mode="always_last")
+        bind(self.search_query.input, self.on_search_query, searches[1:], self.query, trigger_mode="always_last")
         bind(self.query.input, self.on_query, [self.query, self.yardstick], [*shown, self.turn])
         drawn = [self.yardstick, self.drawing, self.progress, self.draw_curves, self.stop]
         read = bind(self.draw_curves.click, self.on_draw, context.session, drawn)
@@ -138,18 +139,24 @@ class WhatIfPage:
         """Another key, or back to how it is: nothing is tried."""
         return self._drawn(choice, None, yardstick)
 
-    def on_revision(self, choice: str, tried: Tried | None, yardstick: Yardstick | None) -> Updates:
-        """The journal has grown: keep what this browser is trying, on the new state."""
+    def on_revision(
+        self, choice: str, tried: Tried | None, yardstick: Yardstick | None, search: str, query_id: str | None, words: str
+    ) -> Updates:
+        """The journal has grown: keep what this browser is trying and searching, on the new state."""
+        view = self.studio.moment()
+        updates = self._drawn(choice, tried, yardstick, view)
+        updates[self.choice] |= {"choices": key_choices(view, updates[self.choice]["value"], search)}
+        updates[self.query] = gr.update(choices=query_choices(view, words, query_id))
         # What the page said of its own last action stays.
-        return {**self._drawn(choice, tried, yardstick), self.message: gr.skip()}
+        return {**updates, self.message: gr.skip()}
 
     def on_search(self, search: str, choice: str) -> Any:
         """What is typed narrows the keys that are offered: a codebook has thousands."""
         return gr.update(choices=key_choices(self.studio.moment(), choice, search))
 
-    def on_search_query(self, search: str) -> Any:
-        """The same for logged queries; none is chosen until the person chooses one."""
-        return gr.update(choices=query_choices(self.studio.moment(), search), value=None)
+    def on_search_query(self, query_id: str | None, search: str) -> Any:
+        """The same for logged queries."""
+        return gr.update(choices=query_choices(self.studio.moment(), search, query_id))
 
     def on_query(self, query_id: str | None, yardstick: Yardstick | None) -> Updates:
         """Try the ε that would have made another answer of this query."""
@@ -161,9 +168,10 @@ class WhatIfPage:
             return {self.turn: message_value(turn_sentence(turn, None), "plain")}
         said = turn_sentence(turn, what_if(view, turn.other, turn.edit_id))
         updates = self._drawn(turn.edit_id, (turn.other, view.query_space_id), yardstick, view)
-        # The query that is asked about stays chosen, and the slider goes where the answer turns.
+        # Its key is chosen, and the slider goes where the answer turns.
+        updates[self.choice] |= {"choices": key_choices(view, turn.edit_id)}
         updates[self.slider] = self._slider(view, turn.other)
-        return {**updates, self.query: gr.skip(), self.turn: message_value(said, "plain")}
+        return {**updates, self.turn: message_value(said, "plain")}
 
     def on_try(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:
         """The slider moves: predict."""
@@ -259,7 +267,7 @@ class WhatIfPage:
         able = gr.update(interactive=tried is not None)
         epsilon = None if tried is None else tried[0]
         return {
-            self.choice: gr.update(choices=key_choices(view, choice), value=choice, interactive=some),
+            self.choice: gr.update(value=choice, interactive=some),
             self.slider: slider,
             self.reset: able,
             self.apply: able,
@@ -268,7 +276,6 @@ class WhatIfPage:
             self.history: history_value(self.studio.epsilon_changes()),
             self.tried: tried,
             self.message: NONE,
-            self.query: gr.update(choices=query_choices(view), value=None),
         }
 
     def _slider(self, view: Moment, value: float) -> Any:
@@ -311,11 +318,12 @@ def key_choices(view: Moment, chosen: str, search: str = "") -> list[tuple[str, 
     return [(f"All edits ({counted(count, 'key')})", ALL), *kept, *more]
 
 
-def query_choices(view: Moment, search: str = "") -> list[tuple[str, str]]:
-    """The latest logged queries that hold all of the words of `search`."""
+def query_choices(view: Moment, search: str = "", chosen: str | None = None) -> list[tuple[str, str]]:
+    """The logged query that is chosen, and the latest ones that hold all of the words of `search`."""
     words = search.casefold().split()
-    found = ((query.prompt, query.query_id) for query in reversed(view.queries) if _holds(query.prompt, words))
-    return [(shorten(prompt, _LABEL), query_id) for prompt, query_id in islice(found, OFFERED)]
+    own = [query for query in view.queries if query.query_id == chosen] if chosen else []
+    found = (query for query in reversed(view.queries) if query.query_id != chosen and _holds(query.prompt, words))
+    return [(shorten(query.prompt, _LABEL), query.query_id) for query in [*own, *islice(found, OFFERED)]]
 
 
 def _holds(text: str, words: list[str]) -> bool:

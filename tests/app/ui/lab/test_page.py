@@ -264,7 +264,7 @@ def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageC
     own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     refused = page.on_apply("", tried, None, "Ada")
     assert "another unit" in refused[page.message]["text"]
-    assert page.on_revision("", tried, None)[page.tried] is None
+    assert page.on_revision("", tried, None, "", None, "")[page.tried] is None
 
 
 def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
@@ -379,6 +379,13 @@ def test_keys_are_searched_not_listed(own_studio: OpenStudio) -> None:
     assert [edit_id for _, edit_id in key_choices(view, "", "E7 prompt")] == ["", "e7"]
     assert [edit_id for _, edit_id in key_choices(view, "", "no such")] == [""]
     assert [name for name, _ in query_choices(own_studio.moment(), "PARIS")] == [OTHER]
+
+
+def test_a_search_outlasts_what_others_write(own_context: PageContext, own_studio: OpenStudio) -> None:
+    page, ((_, query_id), *_) = WhatIfPage(own_context), query_choices(own_studio.moment(), "Ada")
+    shown = page.on_revision("", None, None, "no such key", query_id, "paris")
+    assert [edit_id for _, edit_id in shown[page.choice]["choices"]] == [""]
+    assert [name for name, _ in shown[page.query]["choices"]] == [PROMPT, OTHER]  # the chosen one, and what is found
 
 
 def test_which_epsilon_would_have_answered_otherwise_is_tried_at_once(own_context: PageContext, own_studio: OpenStudio) -> None:
