@@ -41,6 +41,8 @@ CUT = (
     "complete the last sentence, or remove it."
 )
 WIDEN = "An edit answers it: add other phrasings below and press Edit, and it answers them too."
+_CUT_END = 20
+"""So many characters at the end tell that a text still ends where the answer was cut off."""
 # A browser cannot show more, and every update is a message through the queue.
 ANSWER_INTERVAL = 0.06
 PROGRESS_INTERVAL = 0.1
@@ -65,6 +67,12 @@ class Current:
 def phrasing_lines(text: str | None) -> tuple[str, ...]:
     """One phrasing per line; empty lines do not count."""
     return tuple(line.strip() for line in (text or "").splitlines() if line.strip())
+
+
+def _cut_words(target: str, current: Current) -> str:
+    """The warning about a text that ends as the answer does which was cut off; nothing about any other."""
+    end = current.text.strip()[-_CUT_END:]
+    return CUT.format(why=current.cut) if current.cut and end and target.strip().endswith(end) else ""
 
 
 def keeps_typed(current: Current, prompt: str, target: str | None) -> bool:
@@ -114,6 +122,7 @@ class ReviewPage:
             asked,
             failed=self.on_ask_failed,
         )
+        bind(parts.target.blur, self.on_target_left, [parts.target, self.current], parts.cut)
         for button in (parts.stop, parts.cancel, parts.ask_stop):
             bind(button.click, self.on_cancel, context.session, queue=False)
         bind_every(parts.marker.mark, self.on_mark, context.author, shown)
@@ -178,7 +187,7 @@ class ReviewPage:
         same = shown.prompt == before.prompt
         keep = keeps_typed(before, shown.prompt, target)
         more = f" {WIDEN}" if shown.edited else ""
-        cut = "" if keep or not shown.cut else CUT.format(why=shown.cut)
+        cut = "" if keep else _cut_words(shown.text, shown)
         return {
             self.parts.corrects: message_value(f"What should the answer to “{shown.prompt}” be?{more}", "plain"),
             self.parts.cut: message_value(cut, "note"),
@@ -191,6 +200,10 @@ class ReviewPage:
             self.parts.outcome: NO_OUTCOME,
             self.parts.try_panel: gr.update(visible=False),
         }
+
+    def on_target_left(self, target: str | None, current: Current) -> dict[str, Any]:
+        """The warning stays as long as the text still ends where the answer was cut off."""
+        return message_value(_cut_words(target or "", current), "note")
 
     async def on_edit(
         self, target: str, phrasings: str, source_url: str, author: str, current: Current, session: Session
@@ -238,6 +251,7 @@ class ReviewPage:
             self.parts.marker: self._redrawn(current),
             self.parts.try_panel: gr.update(visible=outcome.success),
             self.parts.phrasing: "",
+            self.parts.cut: NONE if outcome.success else message_value(_cut_words(outcome.target, current), "note"),
             self.parts.try_message: NONE,
             self.parts.tries: [],
             self.tried: [],

@@ -160,7 +160,12 @@ def test_a_cut_off_answer_is_never_offered_without_a_warning(journal: Journal) -
     shown = pages.send(browser)
     assert shown["truncated"]
     assert "cut off" in browser.value(parts.cut)["text"]
+    browser.type(parts.target, f"It is known: {shown['text']}")
+    browser.fire(parts.target, "blur")
+    assert "cut off" in browser.value(parts.cut)["text"]
     browser.type(parts.target, "What I typed.")
+    browser.fire(parts.target, "blur")
+    assert browser.value(parts.cut)["text"] == ""
     pages.send(browser)
     assert (browser.value(parts.target), browser.value(parts.cut)["text"]) == ("What I typed.", "")
 
