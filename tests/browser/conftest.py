@@ -46,7 +46,8 @@ def take_picture(reviewer: Reviewer, name: str) -> None:
         reviewer.picture(ASSETS / f"{name}.png")
 
 
-@pytest.fixture(scope="session")
+# Not of the whole session: while Playwright is open, no other test of this process can run an event loop of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
