@@ -128,6 +128,9 @@ class Guard:
         changes = scope["type"] == "websocket" or scope["method"] not in _READING
         if changes and origin is not None and not self._is_own(origin, host):
             return refused(403, "foreign_origin", f"A page of {origin} may not send anything to this studio.")
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > MOST_BYTES and not scope["path"].rstrip("/").endswith(_UPLOAD_PATH):
+            return refused(413, "too_large", f"{int(length):,} bytes were sent; send {MOST_BYTES:,} at most.")
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:

@@ -91,6 +91,11 @@ def test_a_large_file_is_refused(site: Site) -> None:
     assert (answered.status_code, answered.text) == (413, "The file is larger than 4 MB; give a smaller one.")
 
 
+def test_a_large_body_is_refused_before_it_is_read(site: Site) -> None:
+    answered = site.http.post("/api/generate", content=b'{"prompt": "' + b"x" * MOST_BYTES + b'"}')
+    assert (answered.status_code, answered.json()["code"]) == (413, "too_large")
+
+
 def test_an_upload_that_is_no_form_is_refused_in_words(site: Site) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert site.http.post(UPLOAD, content=b"nonsense", headers=headers).status_code in (400, 415)
