@@ -120,9 +120,8 @@ class WhatIfPage:
         searches = [self.search, self.query, self.search_query]
         bind(context.redraw.change, self.on_revision, [*looking, *searches], shown)
         bind([self.choice.input, self.reset.click], self.on_choice, [self.choice, self.yardstick], shown)
-        # A number that is typed and is too large is cut to the slider's end without being called an input.
-        trying = [self.slider.input, self.slider.release]
-        bind(trying, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
+        # Not on release as well: it comes with the value from before the input, and the older one would win.
+        bind(self.slider.input, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
         bind(self.apply.click, self.on_apply, acting, written)
         bind_every(self.history.undo, self.on_undo, acting, written)
         bind_every(self.history.redo, self.on_redo, acting, written)
