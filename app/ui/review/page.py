@@ -1,6 +1,6 @@
 """The Review page: prompt, marks on the answer, correction, and what the edit did.
 
-It shows and asks; what may be asked and what an edit does is the workbench's business.
+It shows and asks; what may be asked and what an edit does is the studio's business.
 """
 
 from __future__ import annotations
