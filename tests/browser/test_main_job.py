@@ -82,7 +82,7 @@ def test_five_people_are_corrected_seen_undone_and_remembered(
 
     # Undo the second.
     reviewer.tab("edits")
-    assert reviewer.page.locator("#gs-edits tbody tr").count() == 5
+    expect(reviewer.page.locator("#gs-edits tbody tr")).to_have_count(5)
     reviewer.row(ids[second.prompt]).locator("button[data-action=undo]").click()
     reviewer.row_state(ids[second.prompt], "undone")
     expect(reviewer.row(ids[second.prompt]).locator("button[data-action=redo]")).to_be_enabled()
