@@ -10,16 +10,19 @@ import errno
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, TextIO
 
+from app import __version__
 from app.errors import SettingsError
+from app.server.hosts import Hosts, unknown_host
 from app.studio.progress import Stage
 
 PROGRESS_PATH = "/progress"
+HEALTH_PATH = "/health"
 
 
 def page() -> str:
@@ -31,8 +34,8 @@ def page() -> str:
 class LoadingPage:
     """Holds the app's port from the first moment; `close()` gives it free for the app. Use as a context manager."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Start to listen.
+    def __init__(self, host: str, port: int, hosts: Hosts) -> None:
+        """Start to listen. hosts: the names under which it answers.
 
         Raises:
             SettingsError: the address cannot be used; the message names the flag that chooses another.
@@ -43,6 +46,7 @@ class LoadingPage:
         class Handler(_Handler):
             body = text
             stage = staticmethod(lambda: self._stage)
+            admits = staticmethod(hosts.admits)
 
         listening = listen(host, port)
         self._server = _Server(listening.getsockname(), Handler, bind_and_activate=False)
@@ -103,19 +107,27 @@ def _address_error(host: str, port: int, error: OSError) -> SettingsError:
 class _Handler(BaseHTTPRequestHandler):
     body: bytes
     stage: Callable[[], Stage]
+    admits: Callable[[str], bool]
 
     def do_GET(self) -> None:
-        if self.path.split("?", 1)[0] == PROGRESS_PATH:
-            stage = self.stage()
-            self._answer(200, "application/json", json.dumps({"loading": True, **vars(stage)}).encode())
-        else:
+        path = self.path.split("?", 1)[0].rstrip("/")
+        host = self.headers.get("Host", "")
+        if not self.admits(host):
+            code, message = unknown_host(host)
+            self._json(403, {"code": code, "message": message})
+        elif path == PROGRESS_PATH:
+            self._json(200, {"loading": True, **vars(self.stage())})
+        elif path == HEALTH_PATH:
+            self._json(503, {"status": "loading", "version": __version__, **vars(self.stage())})
+        elif self.command in ("GET", "HEAD"):
             self._answer(503, "text/html; charset=utf-8", self.body)
+        else:
+            self._json(503, {"code": "loading", "message": "Grace Studio is still loading its model; ask again in a moment."})
 
-    def do_HEAD(self) -> None:
-        self._answer(503, "text/html; charset=utf-8", b"")
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815 - http.server's names
 
-    def do_POST(self) -> None:
-        self._answer(503, "application/json", b'{"detail": "Grace Studio is still loading its model."}')
+    def _json(self, status: int, value: Mapping[str, Any]) -> None:
+        self._answer(status, "application/json", json.dumps(value).encode())
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
@@ -125,7 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         if status == 503:
             self.send_header("Retry-After", "2")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a poll each second would drown the console's own progress."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from app.errors import StudioError
+from app.server.hosts import Hosts
 from app.server.loading_page import ConsoleProgress, LoadingPage
 from app.server.stopping import StopSignals, give_up_after
 from app.settings import Settings, prepare_data_dir
@@ -18,7 +19,6 @@ from grace_core.models.sources.resolve import resolve_model
 from grace_core.models.sources.types import Progress
 
 if TYPE_CHECKING:
-    from app.server.guards import Hosts
     from app.studio.views import Status
 
 # The parts of the start, by how long they take when the model has to be fetched first.
@@ -40,7 +40,8 @@ def serve(settings: Settings) -> None:
         stop = stack.enter_context(StopSignals())
         config = GraceConfig.named(settings.preset, **settings.config_overrides)
         prepare_data_dir(settings)
-        page = stack.enter_context(LoadingPage(settings.host, settings.port))
+        hosts = Hosts(settings.host, settings.allowed_hosts)
+        page = stack.enter_context(LoadingPage(settings.host, settings.port, hosts))
         console = stack.enter_context(ConsoleProgress())
 
         def progress(text: str, fraction: float) -> None:
@@ -51,7 +52,6 @@ def serve(settings: Settings) -> None:
         # Imported here: they take seconds, and the page should be up before.
         from app.journal.store import JournalStore
         from app.server.endpoints import Departures
-        from app.server.guards import Hosts
         from app.server.shell import build_app
         from app.server.web import WebServer, make_web
         from app.studio.studio import OpenStudio
@@ -70,7 +70,7 @@ def serve(settings: Settings) -> None:
         )
         stack.callback(studio.close)
         progress("Building the pages", 1.0)
-        departures, hosts = Departures(), Hosts(settings.host, settings.allowed_hosts)
+        departures = Departures()
         blocks = build_app(studio, departures)
         web = make_web(studio, blocks, hosts, departures)
         # What stands now stays: a full collection that looks at it all would take a quarter of a second, in an undo say.

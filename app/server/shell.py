@@ -35,8 +35,10 @@ KEEP_AUTHOR = """(name) => {
 }"""
 
 
-KEEP_FILES_SECONDS = 300
-"""How long a file that somebody sent may lie here; its page reads it at once."""
+KEEP_FILES_SECONDS = 60
+"""How long a file that somebody sent lies here. Its page reads it at once and leaves it: Gradio names files by their content,
+so that another browser may have sent the same one and not have read it yet.
+"""
 
 
 def build_app(studio: Studio, departures: Departures, projection: Projection | None = None) -> gr.Blocks:
@@ -44,7 +46,7 @@ def build_app(studio: Studio, departures: Departures, projection: Projection | N
 
     projection: the map's; where none is given, it is kept in the data directory and UMAP starts in the background.
     """
-    app = gr.Blocks(title="Grace Studio", analytics_enabled=False, delete_cache=(60, KEEP_FILES_SECONDS))
+    app = gr.Blocks(title="Grace Studio", analytics_enabled=False, delete_cache=(KEEP_FILES_SECONDS, KEEP_FILES_SECONDS))
     # Pages wait side by side for the studio's own queue, and a waiting one holds no thread: Gradio's must never be full.
     app.max_threads = MOST_WAITING
     with app:

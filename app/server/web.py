@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, Request
-from gradio.route_utils import FnIndexInferError
+from fastapi import FastAPI
 from gradio.routes import App
-from starlette.responses import Response
 from starlette.routing import Mount
 
 from app import __version__
 from app.errors import StudioError
+from app.server.calls import Calls, answer_in_words
 from app.server.endpoints import Departures, add_routes
-from app.server.guards import Guard, Hosts, host_name, refused
-from app.server.loading_page import PROGRESS_PATH, listen
+from app.server.guards import Guard
+from app.server.hosts import Hosts, host_name
+from app.server.loading_page import HEALTH_PATH, PROGRESS_PATH, listen
 from app.studio.prompt_files import MOST_BYTES
 from app.ui.scripts import script_routes
 from app.ui.theme import page_options
@@ -31,8 +31,6 @@ from app.ui.theme import page_options
 if TYPE_CHECKING:
     from app.studio.facade import Studio
 
-HEALTH_PATH = "/health"
-_JOINING = ("/queue/join", "/component_server")
 _CLOSE_WITHIN = 3
 """Seconds for what is being answered when the server ends; a stream of events never ends by itself."""
 
@@ -67,19 +65,11 @@ def make_web(studio: Studio, blocks: gr.Blocks, hosts: Hosts, departures: Depart
         app, blocks, "/", max_file_size=MOST_BYTES, root_path=os.environ.get("GRADIO_ROOT_PATH", ""), **page_options()
     )
     pages = next(route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, App))
-    for kind in (KeyError, IndexError, FnIndexInferError):
-        pages.add_exception_handler(kind, _unknown_endpoint)
+    answer_in_words(pages)
+    app.add_middleware(Calls, blocks=blocks)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(departures.watching)
     return Web(app, pages, blocks)
-
-
-def _unknown_endpoint(request: Request, error: Exception) -> Response:
-    """An endpoint or a component that the pages do not have: the client's mistake, where Gradio takes it for a bug."""
-    path = request.url.path.rstrip("/")
-    if path.endswith(_JOINING) or "/call/" in path or "/run/" in path or "/gradio_api/api/" in path:
-        return refused(404, "not_found", "There is no such endpoint; GET /api lists what there is.")
-    raise error
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,7 @@ from app import __version__, cli
 from app.errors import SettingsError
 from app.server import loading_page as loading
 from app.server import serve as main
+from app.server.hosts import Hosts
 from app.settings import OPTIONS, Settings
 from grace_core.errors import ModelError
 
@@ -153,7 +154,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
 
 
 def test_the_loading_page_tells_the_stage_and_frees_the_port(free_port: int) -> None:
-    with loading.LoadingPage("127.0.0.1", free_port) as page:
+    with loading.LoadingPage("127.0.0.1", free_port, Hosts("127.0.0.1")) as page:
         page.show("Fetching <b>weights</b>", 0.25)
         status, body = ask(free_port, "/?edit=abc")
         assert status == 503
@@ -164,15 +165,15 @@ def test_the_loading_page_tells_the_stage_and_frees_the_port(free_port: int) -> 
             '{"loading": true, "words": "Fetching <b>weights</b>", "fraction": 0.25}',
         )
         with pytest.raises(SettingsError, match=f"Port {free_port}"):
-            loading.LoadingPage("127.0.0.1", free_port)
+            loading.LoadingPage("127.0.0.1", free_port, Hosts("127.0.0.1"))
         page.close()
-        with loading.LoadingPage("127.0.0.1", free_port):
+        with loading.LoadingPage("127.0.0.1", free_port, Hosts("127.0.0.1")):
             assert ask(free_port, "/progress")[0] == 200
 
 
 def test_an_address_that_is_not_ours_is_named(free_port: int) -> None:
     with pytest.raises(SettingsError, match=r"Cannot listen on 192\.0\.2\.1"):
-        loading.LoadingPage("192.0.2.1", free_port)
+        loading.LoadingPage("192.0.2.1", free_port, Hosts("192.0.2.1"))
 
 
 def test_without_a_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

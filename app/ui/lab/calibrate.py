@@ -186,8 +186,6 @@ class CalibratePart:
             prompts = read_prompts(path)
         except Exception as error:  # noqa: BLE001 - shown to the person; all but our own are logged.
             return {self.file_note: message_value(failure_text(error))}
-        finally:
-            path.unlink(missing_ok=True)  # Gradio's own copy of it
         said = f"Must not match: {len(prompts):,} prompts of {path.name}."
         return {self.own: prompts, self.file_note: message_value(said, "plain"), self.shipped: gr.update(visible=True)}
 

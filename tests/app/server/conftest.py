@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from app.server.endpoints import Departures
-from app.server.guards import Hosts
+from app.server.hosts import Hosts
 from app.server.shell import build_app
 from app.server.web import WebServer, make_web
 from app.studio.facade import Studio
 from grace_core.models.language_model import LanguageModel
+from tests.app.maps import without_umap
 from tests.app.studios import Journal
 
 
@@ -36,7 +37,7 @@ def site(taught: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
     journal = Journal(taught, tmp_path_factory.mktemp("site"))
     studio = journal.open()
     hosts, departures = Hosts("127.0.0.1"), Departures()
-    blocks = build_app(studio, departures)
+    blocks = build_app(studio, departures, without_umap())
     try:
         with WebServer(make_web(studio, blocks, hosts, departures), "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.port}"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
+from app import __version__
+from app.server.hosts import Hosts
 from app.server.loading_page import LoadingPage, listen, page
 
 
@@ -17,13 +20,36 @@ def test_its_colours_and_its_mode_are_those_of_the_pages() -> None:
     assert "prefers-color-scheme: dark" in own
 
 
-def test_it_says_how_far_the_start_is_and_gives_the_port_free() -> None:
+@pytest.fixture
+def port() -> int:
     with listen("127.0.0.1", 0) as probe:
-        port = int(probe.getsockname()[1])
-    with LoadingPage("127.0.0.1", port) as shown:
+        return int(probe.getsockname()[1])
+
+
+def test_it_says_how_far_the_start_is_and_gives_the_port_free(port: int) -> None:
+    with LoadingPage("127.0.0.1", port, Hosts("127.0.0.1")) as shown:
         shown.show("Reading", 0.5)
         answered = httpx.get(f"http://127.0.0.1:{port}/?edit=1", trust_env=False)
         assert (answered.status_code, "Grace Studio is starting" in answered.text) == (503, True)
         asked = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False).json()
         assert asked == {"loading": True, "words": "Reading", "fraction": 0.5}
     listen("127.0.0.1", port).close()
+
+
+def test_what_watches_the_studio_is_told_in_json_that_it_loads(port: int) -> None:
+    with LoadingPage("127.0.0.1", port, Hosts("127.0.0.1")) as shown:
+        shown.show("Reading", 0.5)
+        answered = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+        assert answered.status_code == 503
+        assert answered.json() == {"status": "loading", "version": __version__, "words": "Reading", "fraction": 0.5}
+        refused = httpx.post(f"http://127.0.0.1:{port}/api/status", trust_env=False)
+        assert (refused.status_code, refused.json()["code"]) == (503, "loading")
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/progress"])
+def test_another_name_is_refused_while_it_loads_too(path: str, port: int) -> None:
+    with LoadingPage("127.0.0.1", port, Hosts("127.0.0.1", ["studio.example.org"])):
+        url = f"http://127.0.0.1:{port}{path}"
+        answered = httpx.get(url, headers={"Host": "evil.example"}, trust_env=False)
+        assert (answered.status_code, answered.json()["code"]) == (403, "unknown_host")
+        assert httpx.get(url, headers={"Host": "studio.example.org"}, trust_env=False).status_code != 403

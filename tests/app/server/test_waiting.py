@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.server.endpoints import Departures, add_endpoints
-from app.server.guards import Hosts
+from app.server.hosts import Hosts
 from app.server.shell import MOST_WAITING
 from app.server.web import WebServer, make_web
 from app.studio.facade import Studio

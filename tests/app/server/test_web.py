@@ -12,7 +12,7 @@ import pytest
 from app import __version__
 from app.errors import SettingsError
 from app.server.endpoints import Departures
-from app.server.guards import Hosts
+from app.server.hosts import Hosts
 from app.server.web import WebServer, make_web
 from app.studio.prompt_files import MOST_BYTES
 from tests.app.server.conftest import Site
@@ -96,6 +96,12 @@ def test_a_large_body_is_refused_before_it_is_read(site: Site) -> None:
     assert (answered.status_code, answered.json()["code"]) == (413, "too_large")
 
 
+@pytest.mark.parametrize("path", ["/api/generate", "/gradio_api/call/generate", UPLOAD])
+def test_a_body_whose_length_nobody_says_may_be_no_longer(path: str, site: Site) -> None:
+    parts = (b"x" * 100_000 for _ in range(MOST_BYTES // 100_000 + 1))
+    assert site.http.post(path, content=parts).status_code == 413
+
+
 def test_an_upload_that_is_no_form_is_refused_in_words(site: Site) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert site.http.post(UPLOAD, content=b"nonsense", headers=headers).status_code in (400, 415)
@@ -108,6 +114,7 @@ def test_an_upload_that_is_no_form_is_refused_in_words(site: Site) -> None:
         ("/gradio_api/queue/join", {"data": [], "fn_index": 100_000, "session_hash": "s"}),
         ("/gradio_api/call/nothing", {"data": []}),
         ("/gradio_api/run/nothing", {"data": []}),
+        ("/gradio_api/call/v2/nothing", {}),
         ("/gradio_api/component_server", {"data": [], "component_id": 9999, "session_hash": "s", "fn_name": "x"}),
     ],
 )
@@ -116,6 +123,37 @@ def test_an_unknown_endpoint_is_no_bug(path: str, body: object, site: Site, capl
         answered = site.http.post(path, json=body)
     assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/gradio_api/call/generate", {"data": []}),
+        ("/gradio_api/call/edit", {"data": ["Who?"]}),
+        ("/gradio_api/run/generate", {"data": []}),
+        ("/gradio_api/run/generate", {"data": ["Who?"], "batched": True}),
+        ("/gradio_api/call/v2/generate", {}),
+        ("/gradio_api/call/v2/generate", {"nothing": "Who?"}),
+        ("/gradio_api/call/generate", []),
+        ("/gradio_api/queue/join", {"data": "Who?", "fn_index": 0, "session_hash": "s"}),
+    ],
+)
+def test_a_call_that_does_not_fit_is_refused_in_words(
+    path: str, body: object, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answered = site.http.post(path, json=body)
+    assert (answered.status_code, answered.json()["code"]) == (422, "invalid_arguments")
+    assert caplog.records == []
+
+
+def test_no_event_is_run_with_too_few_or_too_many_values(site: Site) -> None:
+    for event in site.http.get("/config").json()["dependencies"]:
+        for count in {len(event["inputs"]) - 1, len(event["inputs"]) + 1} - {-1}:
+            body = {"data": [None] * count, "fn_index": event["id"], "session_hash": "s"}
+            answered = site.http.post("/gradio_api/queue/join", json=body)
+            assert (answered.status_code, answered.json()["code"]) in {(422, "invalid_arguments"), (404, "not_found")}
+            assert answered.status_code == 422 or not event["backend_fn"]
 
 
 def test_gradio_keeps_no_history_and_shows_nobody_who_is_here(site: Site) -> None:

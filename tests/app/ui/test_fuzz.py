@@ -13,12 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.map.layout.layout import Projection
-from app.map.layout.umap_worker import UmapWorker
 from app.server.endpoints import Departures
 from app.server.shell import build_app
 from app.studio.studio import OpenStudio
 from grace_core.models.language_model import LanguageModel
+from tests.app.maps import without_umap
 from tests.app.studios import PROMPT, Journal, edited
 from tests.app.ui.browser import Browser
 
@@ -38,19 +37,12 @@ SENT = JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON))
 PAGES = ("app.ui.review", "app.ui.map", "app.ui.edits", "app.server.shell")
 
 
-def _nothing() -> None:
-    """In place of UMAP's start."""
-
-
 class Site:
     """All pages over one studio that has an answer and an edit."""
 
     def __init__(self, studio: OpenStudio) -> None:
         self.studio = studio
-        # Without UMAP, whose threads would go on beside other tests.
-        umap = UmapWorker(start=_nothing)
-        umap.problem = "Not here."
-        self.app = build_app(studio, Departures(), Projection(umap=umap))
+        self.app = build_app(studio, Departures(), without_umap())
         edited(studio)
         self.query_id = studio.map_view().queries[0].query_id
 

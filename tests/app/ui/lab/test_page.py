@@ -118,6 +118,13 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, studio: OpenSt
     assert studio.revision() == before
 
 
+def test_a_file_that_two_browsers_sent_is_read_for_both(context: PageContext, tmp_path: Path) -> None:
+    sent = tmp_path / "prompts.csv"  # one file: Gradio names what is sent by its content
+    sent.write_text("prompt\nWho?\n")
+    one, two = CalibratePart(context), CalibratePart(context)
+    assert one.on_file(str(sent))[one.own] == two.on_file(str(sent))[two.own] == ("Who?",)
+
+
 class Pressed:
     """What a component's event carries."""
 
