@@ -15,14 +15,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from app.commands.datasets import read_dataset
+from app.commands.datasets import Chosen, read_dataset
 from app.studio.prompt_files import read_prompts
 from grace_core.answering.given_values import Asked, gives_target
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
-from grace_core.measuring.evaluate import Case
+from grace_core.measuring.measures import Case
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
@@ -56,7 +56,7 @@ def reach(model: LanguageModel, cases: Sequence[Case], unrelated: Sequence[str])
             squared = (own**2).sum(1)[:, None] + (keys**2).sum(1) - 2 * own @ keys.T  # noqa: B023
             return np.sqrt(squared.clip(0))
 
-        asked = to_keys([case.paraphrases[0] for case in cases])
+        asked = to_keys([case.asked["gen_exact"][0] for case in cases])
         right = np.where(asked.argmin(1) == np.arange(len(cases)), asked.min(1), np.inf)
         others = to_keys(unrelated).min(1)
         steps = np.unique(np.concatenate([np.quantile(others, np.linspace(0, 0.2, 200)), [others.min() * 0.999]]))
@@ -91,7 +91,7 @@ def _one(model: LanguageModel, config: GraceConfig, case: Case) -> tuple[float, 
     own, ids = model.prompt(case.prompt), model.target_ids(case.prompt, case.target)
     trained = train_values(model, config, [Task((own, *training_contexts(model, config, own)), ids)])[0]
     assert config.value_layer is not None  # resolved
-    asked = [Asked(model.prompt(text), ids, trained.value) for text in case.paraphrases]
+    asked = [Asked(model.prompt(text), ids, trained.value) for text in case.asked["gen_exact"]]
     return float(np.mean(gives_target(model, config.value_layer, asked))), trained.steps
 
 
@@ -173,10 +173,14 @@ def main() -> None:
     kept = HERE / "method.json"
     if arguments.data is not None:
         model = load_model(cache_dir=arguments.cache)
-        cases = read_dataset("zsre", arguments.data, None).cases
+        cases = read_dataset("zsre", arguments.data).cases
         numbers = {
             "reach": reach(model, cases, read_prompts(arguments.unrelated, most=None)[:500]),
-            "stops": stops(model, cases[-arguments.trained :], read_dataset("bios", arguments.sentences, arguments.people).cases),
+            "stops": stops(
+                model,
+                cases[-arguments.trained :],
+                read_dataset("bios", arguments.sentences, Chosen(limit=arguments.people)).cases,
+            ),
         }
         kept.write_text(json.dumps(numbers) + "\n", encoding="utf-8")
     _write(figures(json.loads(kept.read_text(encoding="utf-8"))))

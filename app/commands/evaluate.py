@@ -6,43 +6,53 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from app.commands.datasets import KINDS, Chosen
+from app.commands.report_tables import curve, one, side_by_side
+from app.commands.run_facts import commit, now
 from app.errors import SettingsError, StudioError
 from app.settings import Settings
-
-_EXPLAINED = {
-    "es_exact": "edited prompts answered exactly",
-    "gen_exact": "paraphrases answered exactly",
-    "gen_token": "target tokens right on paraphrases, teacher-forced",
-    "answered": "paraphrases whose answer comes from the right edit",
-    "wrong_edit": "paraphrases answered by another edit",
-    "err": "edits that took and still hold after all others (retention)",
-    "locality": "unrelated prompts unchanged (20 tokens)",
-    "neighbors_unchanged": "neighbours unchanged",
-    "strangers_unchanged": "strangers unchanged",
-    "edits": "edits requested",
-    "keys": "keys in the codebook",
-    "calibrations": "times the encoder was calibrated",
-    "steps_per_edit": "steps per edit",
-    "seconds_per_edit": "seconds per edit",
-    "ms_per_token_ratio": "time per token, with the codebook over without",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `eval` takes besides the settings."""
-    parser.add_argument("--kind", required=True, metavar="KIND", help="zsre, counterfact or bios")
-    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="edits: JSON Lines, or zsRE or CounterFact JSON")
+    parser.add_argument("--kind", metavar="KIND", help=f"what the file holds: {', '.join(KINDS)}")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="edits: JSON Lines, or zsRE or CounterFact JSON")
     parser.add_argument(
         "--unrelated", type=Path, metavar="FILE",
-        help="prompts that must not change, JSON with “prompt” (default: “loc” of the edited rows, in a zsRE file that has it)",
+        help="prompts that must not change, JSON with “prompt” (default: those of the edited rows, in a file that has them)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, metavar="N", help="edit only the first N rows (default: all)")
+    parser.add_argument("--half", choices=("even", "odd"), help="only these rows of each file, the first being row 0")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N rows (of the half)")
+    parser.add_argument("--limit", type=int, metavar="N", help="edit only the first N rows that are left (default: all)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the typos (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="only print reports side by side, as Markdown")
+    parser.add_argument("--lookup", action="store_true", help="with --table: beside each, a lookup table through the same keys")
 
 
 def run(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Evaluate and print."""
+    """Evaluate and print, or print what was evaluated before."""
+    if arguments.table is not None:
+        print(side_by_side([_read(path) for path in arguments.table], arguments.lookup))
+        return
+    for name in ("kind", "data"):
+        if getattr(arguments, name) is None:
+            raise SettingsError(f"--{name} is missing; give --kind and --data to evaluate, or --table to print reports.")
+    for name, least in (("limit", 1), ("skip", 0)):
+        if (given := getattr(arguments, name)) is not None and given < least:
+            raise SettingsError(f"--{name} is {given}; give a number of at least {least}.")
+    if arguments.out is not None:
+        check_writable(arguments.out)
+    report = _measured(settings, arguments)
+    print("\n\n".join(filter(None, (one(report), curve(report)))))
+    if arguments.out is not None:
+        _write(arguments.out, json.dumps(report, indent=2))
+
+
+def _measured(settings: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The report with what is said of its run."""
     from tqdm import tqdm
 
     from app.commands.datasets import read_dataset
@@ -51,13 +61,12 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     from grace_core.measuring.evaluate import evaluate
     from grace_core.models.load import load_model
 
-    if arguments.limit is not None and arguments.limit < 1:
-        raise SettingsError(f"--limit is {arguments.limit}; give a number of at least 1.")
-    if arguments.out is not None:
-        check_writable(arguments.out)
-    data = read_dataset(arguments.kind, arguments.data, arguments.limit)
-    unrelated = read_prompts(arguments.unrelated, most=None) if arguments.unrelated is not None else data.unrelated
-    with tqdm(total=1000, bar_format="{desc:<44}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
+    chosen = Chosen(arguments.half, arguments.skip, arguments.limit)
+    data = read_dataset(arguments.kind, arguments.data, chosen, arguments.seed)
+    elsewhere = dict(data.elsewhere)
+    if arguments.unrelated is not None:
+        elsewhere["locality"] = tuple(chosen.of_half(read_prompts(arguments.unrelated, most=None)))
+    with tqdm(total=1000, bar_format="{desc:<56}{percentage:3.0f}%|{bar}| {elapsed}", file=sys.stderr) as bar:
 
         def progress(stage: str, fraction: float) -> None:
             bar.set_description_str(stage)
@@ -66,13 +75,29 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
 
         model = load_model(settings.model, cache_dir=settings.cache_dir, progress=lambda stage, fraction: progress(stage, 0.0))
         config = GraceConfig.named(settings.preset, **settings.config_overrides)
-        report = evaluate(
-            model, config, arguments.kind, data.cases, unrelated=unrelated, strangers=data.strangers, progress=progress
-        )
+        report = evaluate(model, config, arguments.kind, data.cases, elsewhere=elsewhere, progress=progress)
         progress("Done", 1.0)
-    print(table(report.to_dict()))
-    if arguments.out is not None:
-        _write(arguments.out, json.dumps(report.to_dict(), indent=2))
+    about = {
+        "commit": commit(), "date": now(), "seed": arguments.seed, "half": arguments.half, "skip": arguments.skip,
+        "limit": arguments.limit, "data": arguments.data.name,
+        "unrelated": arguments.unrelated.name if arguments.unrelated is not None else None,
+    }  # fmt: skip
+    return about | report.to_dict()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A report that was written before.
+
+    Raises:
+        SettingsError: a file that cannot be read or is no report.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read as a report ({error}); give a file that --out has written.") from error
+    if not isinstance(report, dict) or not {"kind", "mode", "config", "intervals", "lookup"} <= report.keys():
+        raise SettingsError(f"{path} is no report of this version; give a file that --out has written.")
+    return report
 
 
 def check_writable(path: Path) -> None:
@@ -101,26 +126,3 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         print(text)  # made in hours: it is not to be lost with a disk that has become full
         raise StudioError(f"{path} cannot be written ({error.strerror}); the report is printed above instead.") from error
-
-
-def table(report: dict[str, object]) -> str:
-    """The report as a Markdown table."""
-    lines = [f"| {report['kind']}, preset {report['preset']}, {report['model']} | | |", "|---|---|---|"]
-    for name, explained in _EXPLAINED.items():
-        value = report[name]
-        if value is not None:
-            lines.append(f"| {name} | {_written(value)} | {explained} |")
-    by_phrasing = report["by_phrasing"]
-    assert isinstance(by_phrasing, dict)
-    lines += [
-        f"| {name} | {_written(share)} | each row's paraphrase {number} answered exactly |"
-        for number, (name, share) in enumerate(by_phrasing.items(), 1)
-    ]
-    return "\n".join(lines)
-
-
-def _written(value: object) -> str:
-    """Three decimals, or as many as keep a share below 1 from reading 1.000."""
-    if not isinstance(value, float):
-        return str(value)
-    return next(text for digits in range(3, 18) if (text := f"{value:.{digits}f}") and (value >= 1 or float(text) < 1))

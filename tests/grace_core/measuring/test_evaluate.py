@@ -17,7 +17,9 @@ from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
-from grace_core.measuring.evaluate import Case, Report, evaluate, exact_answers, measure, unchanged
+from grace_core.measuring.asking import exact_answers, unchanged
+from grace_core.measuring.evaluate import Report, evaluate, measure
+from grace_core.measuring.measures import MEASURES, Case, Share
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import NAMES, PHRASES
@@ -44,6 +46,18 @@ def says(model: LanguageModel, codebook: Codebook, prompt: str, target: str) -> 
     return ids_of(model, codebook, prompt, len(wanted)) == wanted
 
 
+def case(prompt: str, target: str, *paraphrases: str, neighbors: tuple[str, ...] = ()) -> Case:
+    return Case(prompt, target, {"gen_exact": paraphrases}, {"neighbors_unchanged": neighbors})
+
+
+def codebook_config(model: LanguageModel) -> GraceConfig:
+    return CONFIG.resolved(len(model.blocks))
+
+
+def values(report: Report) -> dict[str, float]:
+    return {name: share.value for name, share in report.shares.items()}
+
+
 def edited(model: LanguageModel, cases: Sequence[Case], config: GraceConfig = CONFIG) -> Codebook:
     """What `evaluate` measures, made here."""
     codebook = new_codebook(model, config)
@@ -59,7 +73,7 @@ def cases(taught: LanguageModel) -> tuple[Case, ...]:
     now = [generate(taught, bare, prompt, max_new_tokens=20).text for prompt in PROMPTS]
     free = [answer for answer in ANSWERS if answer not in now]
     rows = zip(PROMPTS, free, PARAPHRASES, strict=False)
-    return tuple(Case(prompt, target, paraphrases, ("Hi",)) for prompt, target, paraphrases in rows)
+    return tuple(case(prompt, target, *paraphrases, neighbors=("Hi",)) for prompt, target, paraphrases in rows)
 
 
 @pytest.fixture(scope="module")
@@ -69,29 +83,37 @@ def codebook(taught: LanguageModel, cases: tuple[Case, ...]) -> Codebook:
 
 @pytest.fixture(scope="module")
 def report(taught: LanguageModel, cases: tuple[Case, ...]) -> Report:
-    return evaluate(taught, CONFIG, "zsre", cases, unrelated=UNRELATED, strangers=("Who was Alan Turing?",))
+    return evaluate(
+        taught, CONFIG, "zsre", cases, elsewhere={"locality": UNRELATED, "strangers_unchanged": ("Who was Alan Turing?",)}
+    )
 
 
-def test_edits_that_took_are_counted_as_exact(report: Report) -> None:
-    assert (report.edits, report.keys, report.es_exact, report.err) == (3, 3, 1.0, 1.0)
-    assert (report.kind, report.preset, report.calibrations) == ("zsre", "paper", 0)
-    assert 0 < report.steps_per_edit <= 80
-    assert report.seconds_per_edit > 0
-    assert report.ms_per_token_ratio > 0
+def test_edits_that_took_are_counted_as_exact(taught: LanguageModel, report: Report) -> None:
+    assert (report.edits, report.keys) == (3, 3)
+    assert report.shares["es_exact"] == report.shares["err"] == Share(3, 3)
+    said = report.to_dict()
+    assert (said["kind"], said["mode"], said["preset"], said["calibrations"]) == ("zsre", "edits", "paper", 0)
+    assert said["config"] == codebook_config(taught).to_dict()
+    assert 0 < said["steps_per_edit"] <= 80
+    assert said["seconds_per_edit"] > 0
+    assert said["ms_per_token_ratio"] > 0
 
 
 def test_paraphrases_are_measured_as_asking_one_by_one_would(
     taught: LanguageModel, report: Report, cases: tuple[Case, ...], codebook: Codebook
 ) -> None:
     owner = {entry.edit_id: entry.target for entry in codebook.entries}
-    asked = [(text, case) for case in cases for text in case.paraphrases]
+    asked = [(text, case) for case in cases for text in case.asked["gen_exact"]]
     found = [generate(taught, codebook, text, max_new_tokens=20) for text, _ in asked]
     exact = [says(taught, codebook, text, case.target) for text, case in asked]
     right = [g.edit_id is not None and owner[g.edit_id] == case.target for g, (_, case) in zip(found, asked, strict=True)]
     wrong = [g.edit_id is not None and not ok for g, ok in zip(found, right, strict=True)]
-    assert report.gen_exact == pytest.approx(np.mean(exact))
-    assert report.answered == pytest.approx(np.mean(right))
-    assert report.wrong_edit == pytest.approx(np.mean(wrong))
+    found_shares = values(report)
+    assert found_shares["gen_exact"] == pytest.approx(np.mean(exact))
+    assert found_shares["answered"] == report.lookup["gen_exact"].value == pytest.approx(np.mean(right))
+    assert found_shares["wrong_edit"] == pytest.approx(np.mean(wrong))
+    inexact = [not ok for ok, reached in zip(exact, right, strict=True) if reached]
+    assert found_shares["reached_inexact"] == pytest.approx(np.mean(inexact))
     assert report.by_phrasing == {"gen_exact[0]": np.mean(exact[0::2]), "gen_exact[1]": np.mean(exact[1::2])}
     assert np.mean(right) > 0
     assert np.mean(exact) < 1
@@ -101,32 +123,38 @@ def test_token_accuracy_is_teacher_forced_with_the_codebook_in_place(
     taught: LanguageModel, report: Report, cases: tuple[Case, ...], codebook: Codebook
 ) -> None:
     shares = []
-    for text, wanted in [(text, case.target) for case in cases for text in case.paraphrases]:
+    for text, wanted in [(text, case.target) for case in cases for text in case.asked["gen_exact"]]:
         own, target = taught.prompt(text), taught.target_ids(text, wanted)
         with torch.inference_mode(), attached(taught, codebook, Batch.of(taught, [own])):
             logits = taught.module(input_ids=torch.tensor([own.ids + target[:-1]]), use_cache=False).logits
         likely = logits[0, len(own.ids) - 1 :].argmax(-1).tolist()
         shares.append(np.mean([a == b for a, b in zip(likely, target, strict=True)]))
-    assert report.gen_token == pytest.approx(np.mean(shares), abs=1e-6)
-    assert report.gen_exact is not None
-    assert report.gen_exact <= np.mean(shares)
+    assert report.figures["gen_token"] == pytest.approx(np.mean(shares), abs=1e-6)
+    assert report.shares["gen_exact"].value <= np.mean(shares)
 
 
 def test_what_must_not_change_is_measured_as_asking_one_by_one_would(
     taught: LanguageModel, report: Report, codebook: Codebook
 ) -> None:
     bare = new_codebook(taught, CONFIG)
-    for value, prompts in (
-        (report.locality, UNRELATED),
-        (report.neighbors_unchanged, ("Hi",)),
-        (report.strangers_unchanged, ("Who was Alan Turing?",)),
+    for name, prompts in (
+        ("locality", UNRELATED),
+        ("neighbors_unchanged", ("Hi",) * 3),
+        ("strangers_unchanged", ("Who was Alan Turing?",)),
     ):
         same = [ids_of(taught, codebook, prompt) == ids_of(taught, bare, prompt) for prompt in prompts]
-        assert value == pytest.approx(np.mean(same))
+        assert report.shares[name] == Share(sum(same), len(prompts))
+        deferred = [generate(taught, codebook, prompt, max_new_tokens=1).edit_id is None for prompt in prompts]
+        assert report.lookup[name] == Share(sum(deferred), len(prompts))
 
 
-def test_the_report_is_plain_json(report: Report) -> None:
-    assert Report(**json.loads(json.dumps(report.to_dict()))) == report
+def test_the_report_is_plain_json_with_every_measure_and_an_interval_for_each_share(report: Report) -> None:
+    said = json.loads(json.dumps(report.to_dict()))
+    assert set(MEASURES) <= said.keys()
+    measured = {name for name in MEASURES if said[name] is not None}
+    assert measured == set(report.shares) == set(said["intervals"]) == set(said["counts"])
+    assert all(said["intervals"][name][0] <= said[name] <= said["intervals"][name][1] for name in measured)
+    assert said["as_is"] is said["two_hop_unchanged"] is None
 
 
 # What lowers them
@@ -135,37 +163,32 @@ def test_the_report_is_plain_json(report: Report) -> None:
 def test_an_edit_that_does_not_take_lowers_the_success_and_the_others_stay(
     taught: LanguageModel, cases: tuple[Case, ...]
 ) -> None:
-    failing = (*cases[:2], Case(cases[2].prompt, HOPELESS, ()))
+    failing = (*cases[:2], Case(cases[2].prompt, HOPELESS))
     report = evaluate(taught, CONFIG, "zsre", failing)
     assert (report.edits, report.keys) == (3, 2)
-    assert report.es_exact == pytest.approx(2 / 3)
-    assert report.err == 1.0
+    assert report.shares["es_exact"] == Share(2, 3)
+    assert report.shares["err"] == Share(2, 2)
 
 
 def test_what_does_not_fit_the_model_counts_as_failed_and_does_not_end_the_evaluation(
     taught: LanguageModel, cases: tuple[Case, ...]
 ) -> None:
-    unfit = (Case(PROMPTS[2], "word and " * 300, ("Who was Ada Lovelace?", "Hi")), Case("Hi", " ", ()), Case("", "Paris.", ()))
+    unfit = (case(PROMPTS[2], "word and " * 300, "Who was Ada Lovelace?", "Hi"), case("Hi", " "), case("", "Paris."))
     report = evaluate(taught, CONFIG, "zsre", (cases[0], *unfit))
     assert (report.edits, report.keys) == (4, 1)
-    assert report.es_exact == pytest.approx(1 / 4)
+    assert report.shares["es_exact"] == Share(1, 4)
     # Its two phrasings: one is answered by another's edit, none by its own.
-    assert report.gen_token is not None
-    assert report.gen_exact is not None
-    assert report.wrong_edit is not None
     own = evaluate(taught, CONFIG, "zsre", cases[:1])
-    assert own.gen_exact is not None
-    assert own.gen_token is not None
-    assert report.gen_exact == pytest.approx(own.gen_exact / 2)
-    assert report.gen_token == pytest.approx(own.gen_token / 2)
-    assert report.wrong_edit >= 1 / 4
+    assert values(report)["gen_exact"] == pytest.approx(values(own)["gen_exact"] / 2)
+    assert report.figures["gen_token"] == pytest.approx((own.figures["gen_token"] or 0.0) / 2)
+    assert values(report)["wrong_edit"] >= 1 / 4
 
 
 def test_an_edit_of_the_same_prompt_again_is_measured_on_the_final_codebook(
     taught: LanguageModel, cases: tuple[Case, ...]
 ) -> None:
     report = evaluate(taught, CONFIG, "zsre", (cases[0], replace(cases[1], prompt=cases[0].prompt)))
-    assert (report.edits, report.keys, report.es_exact) == (2, 1, 0.5)
+    assert (report.edits, report.keys, report.shares["es_exact"]) == (2, 1, Share(1, 2))
 
 
 def test_a_broken_value_lowers_the_success(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
@@ -195,13 +218,13 @@ def test_many_prompts_are_asked_in_batches_and_keep_their_order(
 def test_prompts_that_are_deferred_count_as_unchanged(taught: LanguageModel, codebook: Codebook) -> None:
     deferring = [text for text in UNRELATED if generate(taught, codebook, text, max_new_tokens=1).edit_id is None]
     assert deferring
-    assert unchanged(taught, codebook, deferring) == 1.0
+    assert unchanged(taught, codebook, deferring) == [True] * len(deferring)
 
 
 def test_a_matched_prompt_whose_answer_changes_lowers_it(taught: LanguageModel, codebook: Codebook) -> None:
     deferring = [text for text in UNRELATED if generate(taught, codebook, text, max_new_tokens=1).edit_id is None][:3]
-    assert unchanged(taught, codebook, [*deferring, PROMPTS[0]]) == pytest.approx(3 / 4)
-    assert unchanged(taught, codebook, PROMPTS) == 0.0
+    assert unchanged(taught, codebook, [*deferring, PROMPTS[0]]) == [True, True, True, False]
+    assert unchanged(taught, codebook, PROMPTS) == [False] * 3
 
 
 def test_a_matched_prompt_whose_answer_stays_is_unchanged(taught: LanguageModel) -> None:
@@ -209,7 +232,7 @@ def test_a_matched_prompt_whose_answer_stays_is_unchanged(taught: LanguageModel)
     now = generate(taught, bare, PROMPTS[0], max_new_tokens=20).text
     result = Editor(taught).edit(bare, PROMPTS[0], now, text_before="something else")
     assert result.success, result.reason
-    assert unchanged(taught, result.codebook, [PROMPTS[0]]) == 1.0
+    assert unchanged(taught, result.codebook, [PROMPTS[0]]) == [True]
 
 
 def test_only_the_first_tokens_count(taught: LanguageModel, codebook: Codebook) -> None:
@@ -221,7 +244,7 @@ def test_only_the_first_tokens_count(taught: LanguageModel, codebook: Codebook) 
     assert same_start < 20
     for tokens in (1, same_start, same_start + 1):
         if tokens:
-            assert unchanged(taught, codebook, [first.prompt], tokens) == (1.0 if tokens <= same_start else 0.0)
+            assert unchanged(taught, codebook, [first.prompt], tokens) == [tokens <= same_start]
 
 
 # A codebook from elsewhere
@@ -230,30 +253,30 @@ def test_only_the_first_tokens_count(taught: LanguageModel, codebook: Codebook) 
 def test_a_codebook_is_measured_however_it_was_made(
     taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook, report: Report
 ) -> None:
-    seen = measure(taught, codebook, cases, unrelated=UNRELATED)
-    assert report.gen_exact == pytest.approx(np.mean(seen.exact))
-    assert report.answered == pytest.approx(np.mean(seen.right))
-    assert report.locality == seen.locality
-    assert seen.asked == (True, True, True)
-    assert seen.strangers_unchanged is None
+    seen = measure(taught, codebook, cases, elsewhere={"locality": UNRELATED})
+    assert seen.shares["gen_exact"] == report.shares["gen_exact"]
+    assert seen.shares["answered"] == report.shares["answered"]
+    assert seen.shares["locality"] == report.shares["locality"]
+    assert [answer.exact for answer in seen.answers["es_exact"]] == [True, True, True]
+    assert "strangers_unchanged" not in seen.shares
     left = measure(taught, codebook.without(codebook.edits[1].edit_id), cases)
-    assert left.asked == (True, False, True)
+    assert [answer.exact for answer in left.answers["es_exact"]] == [True, False, True]
 
 
 # What was not asked
 
 
 def test_what_has_no_prompts_has_no_number(taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook) -> None:
-    report = evaluate(taught, CONFIG, "bios", [Case(cases[0].prompt, cases[0].target, ())])
-    assert unchanged(taught, codebook, ()) is None
-    assert report.locality is report.neighbors_unchanged is report.strangers_unchanged is None
-    assert report.gen_exact is report.gen_token is report.answered is report.wrong_edit is None
+    report = evaluate(taught, CONFIG, "bios", [Case(cases[0].prompt, cases[0].target)])
+    assert unchanged(taught, codebook, ()) == []
+    assert set(report.shares) == {"es_exact", "err"}
+    assert report.figures["gen_token"] is None
     assert report.by_phrasing == {}
 
 
 def test_cases_with_different_numbers_of_phrasings_keep_their_slots(taught: LanguageModel, cases: tuple[Case, ...]) -> None:
     prompt, target = cases[0].prompt, cases[0].target
-    uneven = (Case(prompt, target, (prompt,)), Case(cases[1].prompt, cases[1].target, ("Hi", cases[1].prompt)))
+    uneven = (case(prompt, target, prompt), case(cases[1].prompt, cases[1].target, "Hi", cases[1].prompt))
     report = evaluate(taught, CONFIG, "zsre", uneven)
     assert report.by_phrasing == {"gen_exact[0]": 0.5, "gen_exact[1]": 1.0}
 
