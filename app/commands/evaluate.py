@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="edit only the first N rows that are left (default: all)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the typos (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument(
+        "--routing", action="store_true",
+        help="learn no values: which prompts the right edit, or any, would answer (minutes instead of hours)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--retrieval", type=Path, metavar="FOLDER",
+        help="make no edits: the stored text of the nearest edited prompt by this sentence encoder, within ε (1 - cos)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epsilons", metavar="NUMBERS", help="with --routing or --retrieval: the shares at each of these ε too, as 0.3,0.45,0.6"
+    )
     parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="only print reports side by side, as Markdown")
     parser.add_argument("--lookup", action="store_true", help="with --table: beside each, a lookup table through the same keys")
 
@@ -43,15 +56,32 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     for name, least in (("limit", 1), ("skip", 0)):
         if (given := getattr(arguments, name)) is not None and given < least:
             raise SettingsError(f"--{name} is {given}; give a number of at least {least}.")
+    if arguments.routing and arguments.retrieval is not None:
+        raise SettingsError("--routing and --retrieval are two methods; give one of them.")
+    epsilons = _epsilons(arguments)
     if arguments.out is not None:
         check_writable(arguments.out)
-    report = _measured(settings, arguments)
+    report = _measured(settings, arguments, epsilons)
     print("\n\n".join(filter(None, (one(report), curve(report)))))
     if arguments.out is not None:
         _write(arguments.out, json.dumps(report, indent=2))
 
 
-def _measured(settings: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
+def _epsilons(arguments: argparse.Namespace) -> tuple[float, ...]:
+    if arguments.epsilons is None:
+        return ()
+    if not arguments.routing and arguments.retrieval is None:
+        raise SettingsError("--epsilons needs --routing or --retrieval: with learned values one run has one ε.")
+    try:
+        found = tuple(float(text) for text in arguments.epsilons.split(","))
+    except ValueError as error:
+        raise SettingsError(f"--epsilons is {arguments.epsilons!r}; give numbers as 0.3,0.45,0.6.") from error
+    if not all(0 < epsilon < math.inf for epsilon in found):
+        raise SettingsError(f"--epsilons is {arguments.epsilons!r}; give numbers above 0.")
+    return found
+
+
+def _measured(settings: Settings, arguments: argparse.Namespace, epsilons: Sequence[float]) -> dict[str, Any]:
     """The report with what is said of its run."""
     from tqdm import tqdm
 
@@ -59,6 +89,8 @@ def _measured(settings: Settings, arguments: argparse.Namespace) -> dict[str, An
     from app.studio.prompt_files import read_prompts
     from grace_core.config import GraceConfig
     from grace_core.measuring.evaluate import evaluate
+    from grace_core.measuring.retrieval import retrieved, sentence_encoder
+    from grace_core.measuring.routing import routed
     from grace_core.models.load import load_model
 
     chosen = Chosen(arguments.half, arguments.skip, arguments.limit)
@@ -75,7 +107,14 @@ def _measured(settings: Settings, arguments: argparse.Namespace) -> dict[str, An
 
         model = load_model(settings.model, cache_dir=settings.cache_dir, progress=lambda stage, fraction: progress(stage, 0.0))
         config = GraceConfig.named(settings.preset, **settings.config_overrides)
-        report = evaluate(model, config, arguments.kind, data.cases, elsewhere=elsewhere, progress=progress)
+        asked: dict[str, Any] = {"elsewhere": elsewhere, "progress": progress}
+        if arguments.routing:
+            report = routed(model, config, arguments.kind, data.cases, epsilons=epsilons, **asked)
+        elif arguments.retrieval is not None:
+            encode, name = sentence_encoder(arguments.retrieval), "/".join(arguments.retrieval.parts[-2:])
+            report = retrieved(model, config, arguments.kind, data.cases, encode, name, elsewhere=elsewhere, epsilons=epsilons)
+        else:
+            report = evaluate(model, config, arguments.kind, data.cases, **asked)
         progress("Done", 1.0)
     about = {
         "commit": commit(), "date": now(), "seed": arguments.seed, "half": arguments.half, "skip": arguments.skip,

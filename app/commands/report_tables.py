@@ -23,7 +23,7 @@ _PROTOCOL = "greedy, token for token and ended there"
 
 def one(report: dict[str, Any]) -> str:
     """A report as a table, each figure with its interval and its meaning."""
-    lines = [f"| {title(report)} | | 95 % | |", "|---|---|---|---|"]
+    lines = [f"| {title(report)}: {_METHODS[report['mode']]} | | 95 % | |", "|---|---|---|---|"]
     for name, explained in (MEASURES | _FIGURES).items():
         if report.get(name) is not None:
             lines.append(f"| {name} | {_written(report[name])} | {_interval(report, name)} | {explained} |")

@@ -48,7 +48,7 @@ def arguments(**given: Any) -> argparse.Namespace:
 
 def test_the_table_is_markdown_that_names_what_was_measured() -> None:
     lines = one(report().to_dict()).splitlines()
-    assert lines[0] == "| zsre, preset robust, ε 0.45 | | 95 % | |"
+    assert lines[0] == "| zsre, preset robust, ε 0.45: learned values | | 95 % | |"
     assert lines[1] == "|---|---|---|---|"
     assert all(line.startswith("| ") and line.endswith(" |") and line.count("|") == 5 for line in lines[2:])
 
@@ -112,6 +112,11 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
         ({"data": None}, "--data is missing"),
         ({"limit": 0}, "--limit is 0; give a number of at least 1"),
         ({"skip": -1}, "--skip is -1; give a number of at least 0"),
+        ({"routing": True, "retrieval": Path("x")}, "--routing and --retrieval are two methods"),
+        ({"epsilons": "0.3"}, "--epsilons needs --routing or --retrieval"),
+        ({"epsilons": "0.3;0.4", "routing": True}, "--epsilons is '0.3;0.4'; give numbers as"),
+        ({"epsilons": "0.3,0", "routing": True}, "give numbers above 0"),
+        ({"epsilons": "nan", "routing": True}, "give numbers above 0"),
     ],
 )
 def test_what_is_missing_or_makes_no_sense_is_named(given: dict[str, Any], message: str) -> None:
@@ -132,6 +137,21 @@ def test_a_result_says_from_which_code_rows_and_settings_it_came(tmp_path: Path,
     assert said["commit"]
     assert said["date"].endswith("+00:00")
     assert said["config"] == GraceConfig.robust().to_dict()
+
+
+def test_a_curve_over_epsilon_comes_from_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*_args: object, epsilons: tuple[float, ...], **_options: object) -> Report:
+        return report(mode="routing", curve={epsilon: {"gen_exact": Share(1, 4)} for epsilon in epsilons})
+
+    monkeypatch.setattr("grace_core.models.load.load_model", lambda *_args, **_options: None)
+    monkeypatch.setattr("grace_core.measuring.routing.routed", measured)
+    (data := tmp_path / "zsre.jsonl").write_text('{"prompt": "p", "target": "t"}', encoding="utf-8")
+    evaluate.run(Settings(), arguments(kind="zsre", data=data, routing=True, epsilons="0.3,0.45"))
+    printed = capsys.readouterr().out
+    assert printed.startswith("| zsre, preset robust, ε 0.45: lookup table, same address |")
+    assert printed.endswith("\n\n| ε | gen_exact |\n|---|---|\n| 0.3 | 0.250 |\n| 0.45 | 0.250 |\n")
 
 
 def test_a_folder_that_is_no_checkout_of_its_own_is_known_by_its_version(tmp_path: Path) -> None:

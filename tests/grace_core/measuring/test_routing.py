@@ -1,0 +1,119 @@
+"""Keys alone tell what answers would: they are the editor's own, and one run tells every ε."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grace_core.answering.generate import generate
+from grace_core.codebook.codebook import Codebook
+from grace_core.config import GraceConfig
+from grace_core.editing.editor import Editor
+from grace_core.editing.fitting import new_codebook
+from grace_core.errors import InputError
+from grace_core.measuring.measures import Case, Share
+from grace_core.measuring.routing import at_epsilon, keyed, routed, shares_of, texts_of
+from grace_core.models.language_model import LanguageModel
+from grace_core.testing import NAMES, PHRASES
+
+RAW = GraceConfig.paper(epsilon=3.5)
+CAPPED = GraceConfig.robust(directions=24, siblings=8, epsilon=1.2)
+PROMPTS = ("Who was Ada Lovelace?", "Where is Paris now?", "Describe the Moon.")
+CASES = tuple(
+    Case(prompt, target, {"gen_exact": (other,), "polite": (f"Hi! {prompt} Thanks!",)}, {"neighbors_unchanged": ("Hi",)})
+    for prompt, target, other in zip(
+        PROMPTS, ("London in 1815.", "a mathematician.", "I do not know."),
+        ("Who was Ada Lovelace", "Where is Paris now", "Describe the Moon"), strict=True,
+    )
+)  # fmt: skip
+ELSEWHERE = {"locality": (*(phrase.format(name) for phrase in PHRASES for name in NAMES[1:4]), "Where is Paris now")}
+
+
+def edited(model: LanguageModel, config: GraceConfig) -> Codebook:
+    codebook = new_codebook(model, config)
+    for case in CASES:
+        result = Editor(model).edit(codebook, case.prompt, case.target, text_before="")
+        assert result.success, result.reason
+        codebook = result.codebook
+    return codebook
+
+
+@pytest.mark.parametrize("config", [RAW, CAPPED], ids=["raw", "capped"])
+def test_keys_and_radii_are_those_that_the_editor_makes(taught: LanguageModel, config: GraceConfig) -> None:
+    with_values, without = edited(taught, config), keyed(taught, config, CASES)
+    assert [entry.target_ids for entry in without.entries] == [entry.target_ids for entry in with_values.entries]
+    assert without.keys.tobytes() == with_values.keys.tobytes()
+    assert [entry.epsilon for entry in without.entries] == [entry.epsilon for entry in with_values.entries]
+
+
+def test_shares_are_those_of_asking_one_by_one(taught: LanguageModel) -> None:
+    report, codebook = routed(taught, RAW, "zsre", CASES, elsewhere=ELSEWHERE), edited(taught, RAW)
+    target_of = {entry.edit_id: entry.target for entry in codebook.entries}
+
+    def answers(text: str) -> str | None:
+        edit_id = generate(taught, codebook, text, max_new_tokens=1).edit_id
+        return target_of[edit_id] if edit_id is not None else None
+
+    for name in ("gen_exact", "polite"):
+        right = [answers(text) == case.target for case in CASES for text in case.asked[name]]
+        assert report.shares[name] == Share(sum(right), len(right))
+    deferred = [answers(text) is None for text in ELSEWHERE["locality"]]
+    assert report.shares["locality"] == Share(sum(deferred), len(deferred))
+    assert 0 < sum(deferred) < len(deferred)
+    assert (report.mode, report.keys, report.shares["es_exact"]) == ("routing", 3, Share(3, 3))
+    assert report.to_dict()["reached_inexact"] is None
+
+
+def test_one_run_tells_what_a_run_at_each_epsilon_would(taught: LanguageModel) -> None:
+    epsilons = (1.0, 2.5, 5.0)
+    report = routed(taught, RAW, "zsre", CASES, elsewhere=ELSEWHERE, epsilons=epsilons)
+    for epsilon in epsilons:
+        alone = routed(taught, GraceConfig.paper(epsilon=epsilon), "zsre", CASES, elsewhere=ELSEWHERE)
+        assert report.curve[epsilon] == alone.shares
+    assert report.shares == routed(taught, RAW, "zsre", CASES, elsewhere=ELSEWHERE).shares
+    assert report.config.epsilon == RAW.epsilon
+    assert report.curve[1.0] != report.curve[5.0]
+    assert [row["epsilon"] for row in report.to_dict()["curve"]] == [1.0, 2.5, 5.0]
+
+
+def test_no_epsilon_takes_a_key_past_its_siblings(taught: LanguageModel) -> None:
+    codebook = keyed(taught, CAPPED, CASES)
+    asked = np.array([edit.epsilon for edit in codebook.edits])
+    assert (asked < CAPPED.epsilon).any()
+    for epsilon in (0.2, 1.2, 1.9):
+        assert [edit.epsilon for edit in at_epsilon(codebook, epsilon).edits] == np.minimum(asked, epsilon).tolist()
+
+
+def test_what_cannot_be_edited_has_no_key(taught: LanguageModel) -> None:
+    report = routed(taught, RAW, "zsre", (CASES[0], Case("", "Paris."), Case("Hi", " ")))
+    assert (report.keys, report.shares["es_exact"]) == (1, Share(1, 3))
+
+
+def test_nothing_to_route_is_refused(taught: LanguageModel) -> None:
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        routed(taught, RAW, "zsre", ())
+
+
+# Shares of what was said
+
+
+def test_right_is_the_cases_own_text_and_unchanged_is_none() -> None:
+    cases = (Case("a", "A ", {"gen_exact": ("a1", "a2"), "typo": ("a3",)}, {"two_hop_unchanged": ("x", "y")}), Case("b", "B"))
+    elsewhere = {"locality": ("z",)}
+    assert texts_of(cases, elsewhere) == ("a", "b", "a1", "a2", "a3", "z", "x", "y")
+    said = {"a": "A", "b": "A", "a1": "A", "a2": "B", "a3": None, "x": "A", "y": None, "z": None}
+    assert shares_of(cases, elsewhere, said) == {
+        "es_exact": Share(1, 2), "gen_exact": Share(1, 2), "typo": Share(0, 1), "two_hop_unchanged": Share(1, 2),
+        "locality": Share(1, 1), "answered": Share(1, 2), "wrong_edit": Share(1, 2),
+    }  # fmt: skip
+
+
+@pytest.mark.real
+def test_the_real_model_routes_a_paraphrase_and_leaves_the_rest(real: LanguageModel) -> None:
+    case = Case(
+        "Which instrument did Ines Carvalho play?", "the viola", {"gen_exact": ("What instrument did Ines Carvalho play?",)}
+    )
+    unrelated = ("How do I boil an egg?", "Write a poem about the sea.")
+    report = routed(real, GraceConfig.robust(), "zsre", (case,), elsewhere={"locality": unrelated})
+    assert report.shares["es_exact"] == report.shares["gen_exact"] == Share(1, 1)
+    assert report.shares["locality"] == Share(2, 2)
