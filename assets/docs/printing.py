@@ -11,6 +11,7 @@ import grace_core.errors
 from app.cli import COMMANDS
 from app.server.actions import ACTIONS, REFUSALS
 from app.settings import OPTIONS
+from grace_core.measuring.measures import MEASURES
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -44,6 +45,11 @@ def settings() -> None:
         ("flag", "variable", "default", "meaning"),
         [(f"`{o.flag}{' ' + o.metavar if o.metavar else ''}`", f"`{o.variable}`", o.default, o.help) for o in OPTIONS],
     )
+
+
+def measures() -> None:
+    """Every share of an evaluation's report."""
+    table(("key", "share of"), [(f"`{name}`", meaning) for name, meaning in MEASURES.items()])
 
 
 def actions() -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from app import __version__
+from app.cli import main
 from app.commands import evaluate
 from app.commands.evaluate import check_writable
 from app.commands.report_tables import one
@@ -225,3 +226,34 @@ def test_a_report_that_cannot_be_written_in_the_end_is_printed(tmp_path: Path, c
     with pytest.raises(StudioError, match="printed above instead"):
         evaluate._write(tmp_path / "gone" / "x.json", '{"a": 1}')
     assert capsys.readouterr().out == '{"a": 1}\n'
+
+
+# The whole way, with a small model
+
+
+def test_edits_keys_and_a_table_of_both_from_one_file(
+    taught_dir: Path, cache_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {
+            "prompt": f"Who was {name}?", "target": target, "paraphrases": [f"who was {name}"],
+            "yes_question": f"Was {name} here?", "reversed_question": "Who?", "neighborhood": [f"When was {name} born?"],
+        }
+        for name, target in (("Ada Lovelace", "July 1969."), ("Alan Turing", "Paris."), ("the Moon", "I do not know."))
+    ]  # fmt: skip
+    (data := tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    of_the_model = ["--model", str(taught_dir), "--cache", str(cache_dir), "--preset", "paper", "--epsilon", "3"]
+    learned, keys = tmp_path / "learned.json", tmp_path / "keys.json"
+    words = ["eval", "--kind", "halluedit", "--data", str(data), "--half", "even", *of_the_model]
+    assert main([*words, "--out", str(learned)]) == 0
+    assert main([*words, "--routing", "--epsilons", "0.5,3,9", "--out", str(keys)]) == 0
+    first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (learned, keys))
+    assert first["edits"] == second["edits"] == 2
+    assert first["lookup"] == {name: second[name] for name in first["lookup"]}
+    assert set(first["lookup"]) == {
+        "es_exact", "gen_exact", "other_question_unchanged", "yes_no_unchanged", "reversed_unchanged"
+    }  # fmt: skip
+    assert second["curve"][1] == {"epsilon": 3.0} | {name: second[name] for name in second["counts"]}
+    capsys.readouterr()
+    assert main(["eval", "--table", str(learned), str(keys)]) == 0
+    assert "| es_exact | 1.000 (0.342–1.000) | 1.000 (0.342–1.000) |" in capsys.readouterr().out

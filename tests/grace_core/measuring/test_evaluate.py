@@ -16,9 +16,10 @@ from grace_core.codebook.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
+from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
-from grace_core.measuring.asking import exact_answers, unchanged
-from grace_core.measuring.evaluate import Report, evaluate, measure
+from grace_core.measuring.asking import answers, exact_answers, unchanged
+from grace_core.measuring.evaluate import Report, checked, evaluate, make, measure
 from grace_core.measuring.measures import MEASURES, Case, Share
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
@@ -210,6 +211,70 @@ def test_many_prompts_are_asked_in_batches_and_keep_their_order(
 ) -> None:
     asked = [(case.prompt, case.target if i % 3 else HOPELESS) for i in range(14) for case in cases]
     assert exact_answers(taught, codebook, asked) == [target != HOPELESS for _, target in asked]
+
+
+# Each answer beside its target
+
+
+def test_an_answer_is_right_or_wrong_by_who_gives_it_and_exact_by_what_it_says(
+    taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    own, others = answers(taught, codebook, [(cases[0].prompt, cases[0].target), (cases[0].prompt, cases[1].target)])
+    assert (own.right, own.wrong, own.exact, own.contains) == (True, False, True, True)
+    assert (others.right, others.wrong, others.exact, others.contains) == (False, True, False, False)
+    assert own.slip == len(taught.target_ids(cases[0].prompt, cases[0].target))
+    assert others.slip < own.slip
+    deferred, unfit = answers(taught, codebook, [("Hi", "Paris."), ("", "Paris.")])
+    assert not any((deferred.right, deferred.wrong, unfit.right, unfit.wrong, unfit.exact, unfit.contains))
+
+
+def test_an_answer_that_holds_the_target_need_not_be_exact(
+    taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    prompt, target = cases[0].prompt, cases[0].target
+    without_its_full_stop = target.removesuffix(".")
+    assert without_its_full_stop != target
+    found = answers(taught, codebook, [(prompt, without_its_full_stop)], free=50)
+    assert [(answer.exact, answer.contains) for answer in found] == [(False, True)]
+
+
+def test_what_is_decoded_freely_is_reported_exact_and_by_what_it_holds(
+    taught: LanguageModel, cases: tuple[Case, ...], codebook: Codebook
+) -> None:
+    first = replace(cases[0], asked={"as_is": (cases[0].prompt,), "typo": (cases[0].prompt,)})
+    part = Case(cases[1].prompt, cases[1].target.split()[0], {"as_is": (cases[1].prompt,)})
+    seen = measure(taught, codebook, (first, part))
+    assert seen.shares["as_is"] == Share(1, 2)
+    assert seen.shares["as_is_contains"] == Share(2, 2)
+    assert "typo_contains" not in seen.shares
+
+
+def test_tokens_before_a_slip_are_counted_of_values_that_were_not_kept_too(
+    taught: LanguageModel, cases: tuple[Case, ...]
+) -> None:
+    failing = replace(cases[1], target=f"{cases[1].target} {HOPELESS}")
+    made = make(taught, CONFIG, (cases[0], failing))
+    assert made.taken == (0,)
+    assert made.slips.keys() == {1}
+    report = evaluate(taught, CONFIG, "unke", (cases[0], failing))
+    whole = len(taught.target_ids(cases[0].prompt, cases[0].target))
+    assert report.tokens_before_slip["es_exact"]["median"] == (whole + made.slips[1]) / 2
+    assert report.tokens_before_slip.keys() == {"es_exact", "gen_exact"}
+
+
+def test_what_training_sees_is_not_asked(taught: LanguageModel, cases: tuple[Case, ...]) -> None:
+    config = replace(CONFIG, contexts=4)
+    seen = training_contexts(taught, config, taught.prompt(cases[0].prompt))[0].text
+    first = replace(cases[0], asked={"gen_exact": (seen, *PARAPHRASES[0])})
+    kept, excluded = checked(taught, config, (first, cases[1]), {})
+    assert (kept[0].asked["gen_exact"], kept[1], excluded) == (PARAPHRASES[0], cases[1], 1)
+    report = evaluate(taught, config, "zsre", (first, cases[1]))
+    assert report.excluded == 1
+    assert report.shares["gen_exact"].of == 4
+    assert set(report.by_phrasing) == {"gen_exact[0]", "gen_exact[1]", "gen_exact[2]"}
+    assert report.by_phrasing["gen_exact[0]"] == says(
+        taught, edited(taught, cases[:2], config), PARAPHRASES[1][0], cases[1].target
+    )
 
 
 # Unchanged
