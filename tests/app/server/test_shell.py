@@ -114,3 +114,9 @@ def test_a_browser_is_told_of_what_others_did_and_not_of_its_own(app: gr.Blocks,
     other.fire(timer(app), "tick")
     other.fire(timer(app), "tick")
     assert other.news[1:] == ["An edit was undone or restored in another window."]
+
+
+def test_what_was_sent_is_not_kept(app: gr.Blocks) -> None:
+    assert app.delete_cache is not None
+    every, older_than = app.delete_cache
+    assert every + older_than <= 300
