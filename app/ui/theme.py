@@ -21,6 +21,7 @@ STYLES = (
     "components/downloads.css",
     "map/picked.css",
     "edits/edit_table.css",
+    "lab/what_if.css",
 )
 
 # Runs before the first component is drawn, so a stored choice does not flash the other mode.

@@ -279,7 +279,7 @@ class Reviewer:
 
     def try_epsilon(self, epsilon: float) -> None:
         """Type an ε beside the slider and wait for what it would change."""
-        number = self.page.locator("#gs-whatif-slider input[type=number]")
+        number = self.page.locator("#gs-whatif-epsilon input")
         number.fill(str(epsilon))
         number.press("Tab")
         expect(self.page.locator(".gs-whatif-sentence")).to_contain_text(f"With ε {epsilon:g}", timeout=VIEW_MS)

@@ -80,7 +80,7 @@ class AnatomyPart:
         asking = [self.prompt, context.session]
         bind([self.go.click, self.prompt.submit], self.on_go, asking, outputs)
         bind(self.pick.input, lambda text: text or "", self.pick, self.prompt)
-        bind(self.prompt.input, lambda: None, None, self.pick)
+        bind(self.prompt.change, _other_prompt, [self.prompt, self.pick], self.pick)
         bind(self.stop.click, Session.cancel, context.session, queue=False)
         bind(context.redraw.change, self.offered, None, self.pick)
         bind_every(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
@@ -129,6 +129,11 @@ def tokens_note(anatomy: Anatomy) -> str:
         f"At the last prompt token, where the value was put in, the codebook moved the next token's distribution by "
         f"{anatomy.divergence:.2f} nats (KL divergence of “with” from “without”)."
     )
+
+
+def _other_prompt(prompt: str, picked: str | None) -> Any:
+    """What was picked is no longer what stands there. Not on `input`, which Gradio calls a key press only."""
+    return gr.skip() if prompt == picked else None
 
 
 def _opened(event: gr.EventData) -> tuple[str, Any]:

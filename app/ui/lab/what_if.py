@@ -72,9 +72,20 @@ class WhatIfPage:
                 label="Find a key", placeholder="Words of its prompt or target", max_lines=1, elem_id="gs-whatif-search", scale=1
             )
             self.choice = gr.Dropdown(
-                choices=key_choices(view, ALL), value=ALL, label="Whose ε", filterable=True, elem_id="gs-whatif-choice", scale=2
+                choices=key_choices(view, ALL),
+                value=ALL,
+                label="Whose ε",
+                filterable=True,
+                elem_id="gs-whatif-choice",
+                scale=2,
+                min_width=240,
             )
-        self.slider = gr.Slider(0.001, 1.0, value=0.5, step=0.001, label="ε to try", elem_id="gs-whatif-slider", buttons=[])
+        with gr.Row(elem_classes="gs-field-row"):
+            self.slider = gr.Slider(
+                0.001, 1.0, value=0.5, step=0.001, label="ε to try", elem_id="gs-whatif-slider", buttons=[], scale=4
+            )
+            # In place of the slider's own, which cuts what is typed to the slider's end (what_if.css hides it).
+            self.number = gr.Number(0.5, label="As a number", elem_id="gs-whatif-epsilon", min_width=110, scale=1)
         with gr.Row(elem_classes="gs-actions"):
             self.reset = gr.Button("Back to the present ε", elem_id="gs-whatif-reset", interactive=False)
             self.apply = gr.Button("Apply", variant="primary", elem_id="gs-whatif-apply", interactive=False)
@@ -113,20 +124,23 @@ class WhatIfPage:
 
     def _bind(self) -> None:
         context = self.context
-        controls = [self.choice, self.slider, self.reset, self.apply]
-        shown = [*controls, self.result, self.figure, self.history, self.tried, self.message, self.query]
+        controls = [self.choice, self.slider, self.number, self.reset, self.apply]
+        shown = [*controls, self.result, self.figure, self.history, self.tried, self.message]
         looking = [self.choice, self.tried, self.yardstick]
         acting, written = [*looking, context.author], [*shown, context.revision]
-        searches = [self.search, self.query, self.search_query]
-        bind(context.redraw.change, self.on_revision, [*looking, *searches], shown)
+        redrawn = bind(context.redraw.change, self.on_revision, looking, shown)
+        # Then, with what is searched by then: drawing takes a moment, in which a person goes on typing.
+        searches = [self.search, self.choice, self.search_query, self.query]
+        bind(redrawn.then, self.on_offer, searches, [self.choice, self.query])
         bind([self.choice.input, self.reset.click], self.on_choice, [self.choice, self.yardstick], shown)
-        # Not on release as well: it comes with the value from before the input, and the older one would win.
-        bind(self.slider.input, self.on_try, [self.choice, self.slider, self.yardstick], shown, trigger_mode="always_last")
+        for field, handler in ((self.slider, self.on_try), (self.number, self.on_type)):
+            bind(field.input, handler, [self.choice, field, self.yardstick], shown, trigger_mode="always_last")
         bind(self.apply.click, self.on_apply, acting, written)
         bind_every(self.history.undo, self.on_undo, acting, written)
         bind_every(self.history.redo, self.on_redo, acting, written)
-        bind(self.search.input, self.on_search, [self.search, self.choice], self.choice, trigger_mode="always_last")
-        bind(self.search_query.input, self.on_search_query, searches[1:], self.query, trigger_mode="always_last")
+        # A change: Gradio calls only a key press the input of a text box, not what is pasted, dictated or deleted.
+        bind(self.search.change, self.on_search, [self.search, self.choice], self.choice, trigger_mode="always_last")
+        bind(self.search_query.change, self.on_search_query, searches[2:], self.query, trigger_mode="always_last")
         bind(self.query.input, self.on_query, [self.query, self.yardstick], [*shown, self.turn])
         drawn = [self.yardstick, self.drawing, self.progress, self.draw_curves, self.stop]
         read = bind(self.draw_curves.click, self.on_draw, context.session, drawn)
@@ -138,22 +152,19 @@ class WhatIfPage:
         """Another key, or back to how it is: nothing is tried."""
         return self._drawn(choice, None, yardstick)
 
-    def on_revision(
-        self, choice: str, tried: Tried | None, yardstick: Yardstick | None, search: str, query_id: str | None, words: str
-    ) -> Updates:
-        """The journal has grown: keep what this browser is trying and searching, on the new state."""
-        view = self.studio.moment()
-        updates = self._drawn(choice, tried, yardstick, view)
-        updates[self.choice] |= {"choices": key_choices(view, updates[self.choice]["value"], search)}
-        updates[self.query] = gr.update(choices=query_choices(view, words, query_id))
-        # What the page said of its own last action stays.
-        return {**updates, self.message: gr.skip()}
+    def on_revision(self, choice: str, tried: Tried | None, yardstick: Yardstick | None) -> Updates:
+        """The journal has grown: keep what this browser is trying, on the new state, and what it said of its own last action."""
+        return {**self._drawn(choice, tried, yardstick), self.message: gr.skip()}
+
+    def on_offer(self, search: str, choice: str, words: str, query_id: str | None) -> tuple[Any, Any]:
+        """The keys and the logged queries of the new state, as far as they are searched for."""
+        return self.on_search(search, choice), self.on_search_query(words, query_id)
 
     def on_search(self, search: str, choice: str) -> Any:
         """What is typed narrows the keys that are offered: a codebook has thousands."""
         return gr.update(choices=key_choices(self.studio.moment(), choice, search))
 
-    def on_search_query(self, query_id: str | None, search: str) -> Any:
+    def on_search_query(self, search: str, query_id: str | None) -> Any:
         """The same for logged queries."""
         return gr.update(choices=query_choices(self.studio.moment(), search, query_id))
 
@@ -169,11 +180,21 @@ class WhatIfPage:
         updates = self._drawn(turn.edit_id, (turn.other, view.query_space_id), yardstick, view)
         # Its key is chosen, and the slider goes where the answer turns.
         updates[self.choice] |= {"choices": key_choices(view, turn.edit_id)}
-        updates[self.slider] = self._slider(view, turn.other)
+        updates |= self._epsilon(view, turn.other)
         return {**updates, self.turn: message_value(said, "plain")}
 
     def on_try(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:
-        """The slider moves: predict."""
+        """The slider moves: predict. The number follows."""
+        return {**self._tried(choice, epsilon, yardstick), self.number: epsilon}
+
+    def on_type(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:
+        """A number is typed: predict. The slider follows, and grows where it is too short."""
+        updates = self._tried(choice, epsilon, yardstick)
+        if epsilon is not None and updates.get(self.tried):
+            updates[self.slider] = self._epsilon(self.studio.moment(), epsilon)[self.slider]
+        return updates
+
+    def _tried(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:
         if epsilon is None:
             return {self.message: gr.skip()}
         try:
@@ -260,14 +281,13 @@ class WhatIfPage:
             choice, tried = ALL, None
         some = bool(view.codebook.entries)
         tried = tried if some else None
-        slider = gr.skip()
-        if tried is None:
-            slider = self._slider(view, asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon)
+        present = asked_epsilon(view.codebook, choice or None)[1] if some else view.codebook.config.epsilon
+        shown = {self.slider: gr.skip(), self.number: gr.skip()} if tried is not None else self._epsilon(view, present)
         able = gr.update(interactive=tried is not None)
         epsilon = None if tried is None else tried[0]
         return {
             self.choice: gr.update(value=choice, interactive=some),
-            self.slider: slider,
+            **shown,
             self.reset: able,
             self.apply: able,
             self.result: self._result(view, choice, epsilon),
@@ -277,10 +297,14 @@ class WhatIfPage:
             self.message: NONE,
         }
 
-    def _slider(self, view: Moment, value: float) -> Any:
+    def _epsilon(self, view: Moment, value: float) -> Updates:
+        """An ε in the slider, which grows where it is too short, and as a number."""
         end = slider_end(view.codebook)
-        step, some = slider_step(end), bool(view.codebook.entries)
-        return gr.update(minimum=step, maximum=max(end, value), step=step, value=round(value, 4), interactive=some)
+        step, some, shown = slider_step(end), bool(view.codebook.entries), round(value, 4)
+        return {
+            self.slider: gr.update(minimum=step, maximum=max(end, value), step=step, value=shown, interactive=some),
+            self.number: gr.update(value=shown, interactive=some),
+        }
 
     def _result(self, view: Moment, choice: str, tried: float | None) -> dict[str, Any]:
         if not view.codebook.entries:

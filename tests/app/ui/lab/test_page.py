@@ -271,7 +271,20 @@ def test_an_epsilon_that_was_tried_in_another_unit_is_dropped(own_context: PageC
     own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
     refused = page.on_apply("", tried, None, "Ada")
     assert "another unit" in refused[page.message]["text"]
-    assert page.on_revision("", tried, None, "", None, "")[page.tried] is None
+    assert page.on_revision("", tried, None)[page.tried] is None
+
+
+def test_an_epsilon_beyond_the_sliders_end_is_tried_and_an_impossible_one_refused(own_context: PageContext) -> None:
+    page = WhatIfPage(own_context)
+    end = page.on_choice("", None)[page.slider]["maximum"]
+    typed = page.on_type("", end + 0.5, None)
+    assert typed[page.tried] == (end + 0.5, "")
+    assert typed[page.slider]["maximum"] == typed[page.slider]["value"] == end + 0.5
+    assert page.number not in typed  # what is being typed is left alone
+    refused = page.on_type("", 1e9, None)
+    assert "never exceeds" in refused[page.message]["text"]
+    assert refused[page.tried] is None
+    assert page.slider not in refused
 
 
 def test_curves_drawn_after_another_changed_the_unit_show_no_epsilon_of_the_old_one(
@@ -388,9 +401,12 @@ def test_keys_are_searched_not_listed(own_studio: OpenStudio) -> None:
 
 def test_a_search_outlasts_what_others_write(own_context: PageContext, own_studio: OpenStudio) -> None:
     page, ((_, query_id), *_) = WhatIfPage(own_context), query_choices(own_studio.moment(), "Ada")
-    shown = page.on_revision("", None, None, "no such key", query_id, "paris")
-    assert [edit_id for _, edit_id in shown[page.choice]["choices"]] == [""]
-    assert [name for name, _ in shown[page.query]["choices"]] == [PROMPT, OTHER]  # the chosen one, and what is found
+    redrawn = page.on_revision("", None, None)  # it was asked for before something was typed
+    assert "choices" not in redrawn[page.choice]
+    assert page.query not in redrawn
+    keys, queries = page.on_offer("no such key", "", "paris", query_id)
+    assert [edit_id for _, edit_id in keys["choices"]] == [""]
+    assert [name for name, _ in queries["choices"]] == [PROMPT, OTHER]  # the chosen one, and what is found
 
 
 def test_which_epsilon_would_have_answered_otherwise_is_tried_at_once(own_context: PageContext, own_studio: OpenStudio) -> None:
