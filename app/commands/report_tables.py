@@ -11,7 +11,7 @@ _FIGURES = {
     "gen_token": "target tokens right on paraphrases, teacher-forced",
     "edits": "edits requested",
     "keys": "keys in the codebook",
-    "excluded": "prompts not asked, since training sees them",
+    "excluded": "prompts not asked: training sees them, or another row edits what must not change",
     "calibrations": "times the encoder was calibrated",
     "steps_per_edit": "steps per edit",
     "seconds_per_edit": "seconds per edit",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -37,6 +37,18 @@ Elsewhere = Mapping[str, Sequence[str]]
 """By measure, prompts that belong to no case and that no edit may change."""
 Mode = Literal["edits", "routing", "retrieval"]
 """Whether values were learned and answers decoded, or stored texts returned: by the same keys, or by a sentence encoder's."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Cases and prompts of no case, less what says nothing; `excluded` is how many prompts that is.
+
+    An answer to a prompt that training sees says nothing of others, and one that is edited itself cannot stay as it is.
+    """
+
+    cases: tuple[Case, ...]
+    elsewhere: Elsewhere
+    excluded: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,7 @@ class Report:
 
     shares, lookup: by measure; what has no prompts is not there. figures: what is no share of prompts.
     tokens_before_slip: by measure, quartiles over answers. curve: shares at other ε, where keys alone were made.
-    excluded: prompts that were not asked, since training sees them.
+    excluded: how many prompts were not asked, see `Checked`.
     """
 
     kind: str
@@ -128,11 +140,12 @@ def evaluate(
     Raises:
         InputError: no cases, or something to ask that does not fit the model.
     """
-    given, (cases, excluded) = cases, checked(model, config, cases, elsewhere or {})
+    run, given = checked(model, config, cases, elsewhere or {}), cases
+    cases = run.cases
     made = make(model, config, cases, progress=lambda stage, done: progress(stage, 0.7 * done))
     codebook = made.codebook
     seen = measure(
-        model, codebook, cases, elsewhere=elsewhere, progress=lambda stage, done: progress(stage, 0.7 + 0.3 * done)
+        model, codebook, cases, elsewhere=run.elsewhere, progress=lambda stage, done: progress(stage, 0.7 + 0.3 * done)
     )  # fmt: skip
     own = seen.answers["es_exact"]
     shares = dict(seen.shares)
@@ -148,14 +161,12 @@ def evaluate(
     return Report(
         kind, "edits", model.name, codebook.config, len(cases), len(codebook), shares, seen.lookup, figures,
         _by_phrasing(seen.answers.get("gen_exact", ()), given, cases), {name: _quartiles(found) for name, found in slips.items()},
-        excluded=excluded,
+        excluded=run.excluded,
     )  # fmt: skip
 
 
-def checked(
-    model: LanguageModel, config: GraceConfig, cases: Sequence[Case], elsewhere: Elsewhere
-) -> tuple[tuple[Case, ...], int]:
-    """The cases less those prompts that training sees, and how many these are.
+def checked(model: LanguageModel, config: GraceConfig, cases: Sequence[Case], elsewhere: Elsewhere) -> Checked:
+    """What can be asked of these cases.
 
     Raises:
         InputError: no cases, or something to ask that does not fit the model: now, not after hours of edits.
@@ -166,14 +177,19 @@ def checked(
     found += [text for case in cases for group in (case.asked, case.unchanged) for texts in group.values() for text in texts]
     for text in found:
         model.prompt(text)
-    kept, excluded = list[Case](), 0
+    edited = {case.prompt.strip() for case in cases}
+    kept = list[Case]()
     for case in cases:
         own = fitting_prompt(model, case.prompt)
         seen = {row.text for row in training_contexts(model, config, own)} if own is not None else set()
-        asked = {name: tuple(text for text in texts if text not in seen) for name, texts in case.asked.items()}
-        excluded += sum(len(texts) - len(asked[name]) for name, texts in case.asked.items())
-        kept.append(replace(case, asked=asked))
-    return tuple(kept), excluded
+        kept.append(replace(case, asked=_without(case.asked, seen), unchanged=_without(case.unchanged, edited)))
+    rest = _without(elsewhere, edited)
+    left = sum(len(texts) for case in kept for group in (case.asked, case.unchanged) for texts in group.values())
+    return Checked(tuple(kept), rest, len(found) - left - sum(len(texts) for texts in rest.values()))
+
+
+def _without(group: Mapping[str, Sequence[str]], unfit: Collection[str]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(text for text in texts if text.strip() not in unfit) for name, texts in group.items()}
 
 
 def make(

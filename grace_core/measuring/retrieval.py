@@ -74,18 +74,18 @@ def retrieved(
     Raises:
         InputError: no cases, only empty ones, or something to ask that does not fit the model.
     """
-    cases, excluded = checked(model, config, cases, elsewhere or {})
-    kept = {case.prompt.strip(): case.target.strip() for case in cases if case.prompt.strip() and case.target.strip()}
+    run = checked(model, config, cases, elsewhere or {})
+    kept = {case.prompt.strip(): case.target.strip() for case in run.cases if case.prompt.strip() and case.target.strip()}
     if not kept:
         raise InputError("There is nothing to retrieve; every prompt or target is empty.")
-    targets, texts = list(kept.values()), texts_of(cases, elsewhere or {})
+    targets, texts = list(kept.values()), texts_of(run.cases, run.elsewhere)
     found = list(nearest_of_each(encode(texts), encode(list(kept)), "cosine"))
 
     def said_at(epsilon: float) -> Said:
         return {text: targets[at] if far <= epsilon else None for text, (at, far) in zip(texts, found, strict=True)}
 
     return Report(
-        kind, "retrieval", name, config.resolved(len(model.blocks)), len(cases), len(kept),
-        shares_of(cases, elsewhere or {}, said_at(config.epsilon)),
-        curve=curve_of(cases, elsewhere or {}, said_at, epsilons), excluded=excluded,
+        kind, "retrieval", name, config.resolved(len(model.blocks)), len(run.cases), len(kept),
+        shares_of(run.cases, run.elsewhere, said_at(config.epsilon)),
+        curve=curve_of(run.cases, run.elsewhere, said_at, epsilons), excluded=run.excluded,
     )  # fmt: skip

@@ -51,13 +51,13 @@ def routed(
     Raises:
         InputError: no cases, or something to ask that does not fit the model.
     """
-    cases, excluded = checked(model, config, cases, elsewhere or {})
+    run = checked(model, config, cases, elsewhere or {})
     widest = replace(config, epsilon=max(config.epsilon, *epsilons, 0.0))
     began = time.perf_counter()
-    codebook = keyed(model, widest, cases, progress=lambda stage, done: progress(stage, 0.6 * done))
-    seconds = (time.perf_counter() - began) / len(cases)
+    codebook = keyed(model, widest, run.cases, progress=lambda stage, done: progress(stage, 0.6 * done))
+    seconds = (time.perf_counter() - began) / len(run.cases)
     progress("Reading what is asked", 0.6)
-    texts = [text for text in texts_of(cases, elsewhere or {}) if fitting_prompt(model, text) is not None]
+    texts = [text for text in texts_of(run.cases, run.elsewhere) if fitting_prompt(model, text) is not None]
     queries = queries_of(model, codebook, texts)
 
     def said_at(epsilon: float) -> Said:
@@ -69,9 +69,9 @@ def routed(
 
     progress("Matching", 0.9)
     return Report(
-        kind, "routing", model.name, replace(codebook.config, epsilon=config.epsilon), len(cases),
-        len(at_epsilon(codebook, config.epsilon)), shares_of(cases, elsewhere or {}, said_at(config.epsilon)),
-        figures={"seconds_per_edit": seconds}, curve=curve_of(cases, elsewhere or {}, said_at, epsilons), excluded=excluded,
+        kind, "routing", model.name, replace(codebook.config, epsilon=config.epsilon), len(run.cases),
+        len(at_epsilon(codebook, config.epsilon)), shares_of(run.cases, run.elsewhere, said_at(config.epsilon)),
+        figures={"seconds_per_edit": seconds}, curve=curve_of(run.cases, run.elsewhere, said_at, epsilons), excluded=run.excluded,
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _with_key(model: LanguageModel, radii: Radii, codebook: Codebook, case: Case
     own, target = model.prompt(case.prompt), case.target.strip()
     ids = model.target_ids(own.text, target)
     activation = read(model, codebook, [own], rows_at_once=1)[0]
-    reach = radii.reach(codebook, own, Readings(activation, np.empty((0, model.width), np.float32)), lambda: False)
+    reach = radii.reach(codebook, own, Readings(activation, np.empty((0, len(activation)), np.float32)), lambda: False)
     # Each its own, or edits with one target would share a key as if one value served them.
     value = np.full((1, model.width), number, dtype=np.float32)
     return reach.codebook.with_edit(Edit(f"key-{number}", own.text, target, ids, activation, value, reach.epsilon))

@@ -266,8 +266,8 @@ def test_what_training_sees_is_not_asked(taught: LanguageModel, cases: tuple[Cas
     config = replace(CONFIG, contexts=4)
     seen = training_contexts(taught, config, taught.prompt(cases[0].prompt))[0].text
     first = replace(cases[0], asked={"gen_exact": (seen, *PARAPHRASES[0])})
-    kept, excluded = checked(taught, config, (first, cases[1]), {})
-    assert (kept[0].asked["gen_exact"], kept[1], excluded) == (PARAPHRASES[0], cases[1], 1)
+    run = checked(taught, config, (first, cases[1]), {})
+    assert (run.cases[0].asked["gen_exact"], run.cases[1], run.excluded) == (PARAPHRASES[0], cases[1], 1)
     report = evaluate(taught, config, "zsre", (first, cases[1]))
     assert report.excluded == 1
     assert report.shares["gen_exact"].of == 4
@@ -275,6 +275,15 @@ def test_what_training_sees_is_not_asked(taught: LanguageModel, cases: tuple[Cas
     assert report.by_phrasing["gen_exact[0]"] == says(
         taught, edited(taught, cases[:2], config), PARAPHRASES[1][0], cases[1].target
     )
+
+
+def test_what_another_row_edits_need_not_stay_as_it_is(taught: LanguageModel, cases: tuple[Case, ...]) -> None:
+    first = replace(cases[0], unchanged={"neighbors_unchanged": (f" {PROMPTS[1]}", "Hi")})
+    run = checked(taught, CONFIG, (first, cases[1]), {"locality": (PROMPTS[0], "Sing.")})
+    assert run.cases[0].unchanged == {"neighbors_unchanged": ("Hi",)}
+    assert run.elsewhere == {"locality": ("Sing.",)}
+    assert run.excluded == 2
+    assert evaluate(taught, CONFIG, "zsre", (first, cases[1])).shares["neighbors_unchanged"] == Share(2, 2)
 
 
 # Unchanged

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from grace_core.codebook.geometry import Matrix
 from grace_core.config import GraceConfig
@@ -52,14 +53,16 @@ def test_of_equal_prompts_the_last_counts_and_empty_ones_are_left_out(taught: La
 
 
 def test_an_encoder_pools_its_last_states_without_padding(tmp_path: Path) -> None:
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "was", "ada"]))
     config = BertConfig(
         vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, max_position_embeddings=32
     )
-    BertModel(config).save_pretrained(tmp_path)
-    BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(tmp_path)
+    BertTokenizer(vocab_file=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
     encode = sentence_encoder(tmp_path)
     together = encode(["who", "who was ada", "ada was"])
     assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
