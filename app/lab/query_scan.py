@@ -103,11 +103,16 @@ def summary(result: Scan, measure: Measure, kinds: Sequence[Kind], present: Choi
     if best is not None and own is not None and present not in best.tied:
         parts.append(f"In use now: {choice_words(present)} ({measured(own, measure, kinds):.2f}), which does less well.")
     against = ", ".join(f"{result.counts.get(kind, 0)} {_COUNTED[kind]}" for kind in kinds)
+    if result.asked:
+        parts.append(_FAVOURED)
     parts += [
         f"{counted(result.keys, 'key')}, {_paraphrases_words(result)}, against {against or 'nothing: tick what must not match'}.",
         f"Whitening was fitted on {result.fit} other prompts and the keys. It took {result.seconds:.0f} s.",
     ]
     return " ".join(parts)
+
+
+_FAVOURED = "What people asked is taken only where the way in use then answered it, which favours that way."
 
 
 def _best_words(best: Best, cells: int, present: Choice) -> str:

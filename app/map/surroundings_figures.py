@@ -136,8 +136,9 @@ def strip_figure(view: Radial) -> Figure:
         },
         "yaxis": {
             "range": [lane * 1.8, top * 1.05], "zeroline": True, "zerolinecolor": "@line", "gridcolor": "@line", "gridwidth": 0.5,
-            "title": {"text": "queries within this distance", "font": {"size": 12}}, "tickformat": "d", "nticks": 5,
-            **({} if queries else {"showticklabels": False}),
+            "title": {"text": "queries within this distance", "font": {"size": 12}}, "tickformat": "d",
+            # The lane of the keys lies below 0, where there is nothing to count.
+            "tickvals": list(range(0, top + 1, -(-top // 4))) if queries else [],
         },
         "shapes": [
             {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,

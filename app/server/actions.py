@@ -52,7 +52,7 @@ class Correction(Arguments):
     prompt: str
     target: str
     paraphrases: list[str] | None = None
-    source_url: str = ""
+    source_url: str | None = None
 
 
 class Filter(Arguments):
@@ -190,7 +190,7 @@ async def _edit(caller: Caller, given: Correction) -> Any:
             given.prompt,
             given.target,
             paraphrases=tuple(given.paraphrases or ()),
-            source_url=given.source_url,
+            source_url=given.source_url or "",
             author=caller.author,
             asker=caller.asker,
         )

@@ -6,6 +6,7 @@ It comes before anything is tokenized, so that what is far too long is refused a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ MOST_SEARCH = 500
 _SHOWN = 60
 # What no database column and no JSON holds: NUL, and half of a character that takes two places in UTF-16.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# What an address shows as another one: control characters, and those that have no shape but turn the order of what follows.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 
 
 def checked_text(text: object, what: str, most: int = MOST_TEXT) -> str:
@@ -76,7 +79,8 @@ def checked_source(source: object) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text) and parts.port != -1
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != -1
+        sound = sound and not any(one.isspace() or unicodedata.category(one) in _UNSEEN for one in text)
     except ValueError:
         sound = False
     if not sound:
@@ -98,4 +102,4 @@ def checked_search(search: object) -> str:
 def shown(text: str) -> str:
     """The beginning of any text, fit to stand in a message."""
     short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return _UNSTORABLE.sub("\ufffd", short)
+    return "".join("\ufffd" if unicodedata.category(one) in ("Cs", *_UNSEEN) and one not in "\t\n" else one for one in short)

@@ -24,7 +24,8 @@ STYLES = (
     "lab/what_if.css",
 )
 
-# Runs before the first component is drawn, so a stored choice does not flash the other mode.
+# Runs before the first component is drawn, so a stored choice does not flash the other mode. Gradio measures a text when it is
+# typed; where the window is made narrower, its last lines would be cut.
 HEAD = """
 <meta name="description" content="Review, mark and correct what a language model says.">
 <script>
@@ -33,6 +34,11 @@ HEAD = """
     const mode = localStorage.getItem("grace-studio.mode");
     if (mode) document.body.classList.toggle("dark", mode === "dark");
   } catch (error) { console.warn("The browser keeps no settings for this page:", error.message); }
+  addEventListener("resize", () => {
+    for (const text of document.querySelectorAll("textarea")) {
+      if (text.offsetParent) text.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
 })();
 </script>
 """

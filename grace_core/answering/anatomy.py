@@ -56,7 +56,7 @@ class Anatomy:
     keys: nearest first. edit_id: of the edit that answers; None where the query is deferred to the model.
     tokens: the likeliest next tokens of either distribution, likeliest with the codebook first.
     divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
-    distance: what the codebook measures its keys' distances in. cut: the answer with the codebook was cut off for its length.
+    distance: what the codebook measures its keys' distances in. cut: the answer with the codebook was cut off for its length; cut_without: the one without.
     """
 
     prompt: str
@@ -68,6 +68,7 @@ class Anatomy:
     divergence: float
     distance: Distance
     cut: bool = False
+    cut_without: bool = False
 
     @property
     def exact(self) -> bool:
@@ -136,22 +137,23 @@ def dissect(
         model, codebook, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
         on_text=told("Answering with the codebook", 0.1, 0.4),
     )  # fmt: skip
-    without = answered.text
+    without = answered
     if match.matched:
         without = generate(
             model, bare, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
             on_text=told("Answering without the codebook", 0.5, 0.5),
-        ).text  # fmt: skip
+        )  # fmt: skip
     return Anatomy(
         prompt=own,
         keys=nearest_keys(codebook, codebook.encoder(answered.activation[None])[0]),
         edit_id=match.edit_id,
         with_codebook=answered.text,
-        without_codebook=without,
+        without_codebook=without.text,
         tokens=token_shifts(before, after, lambda token: _token_text(model, token)),
         divergence=divergence(before, after),
         distance=codebook.config.distance,
         cut=answered.truncated,
+        cut_without=without.truncated,
     )
 
 

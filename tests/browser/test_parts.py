@@ -30,6 +30,7 @@ from tests.browser.pages import SPAN_ON_SCREEN
 
 pytestmark = pytest.mark.browser
 
+PROMPT = "Write a long story about a fox and a hen, and tell me at its end which of them was right."
 TEXT = "Ada was an individual who defied convention, a mathematician."
 
 
@@ -57,6 +58,7 @@ def parts() -> Iterator[Parts]:
 
     with gr.Blocks(analytics_enabled=False) as blocks:
         review, page = ReviewParts(), MapParts()
+        review.prompt.value = PROMPT
         review.marker.value = marker_value("done", answer=answer(TEXT))
         page.key_map.value = key_map_value(MapScene(two_keys(), Projection().layout(two_keys()), "euclidean"), "a")
         review.progress.value = progress_value(EditProgress("learned", 4, 4, (4.0, 1.5, 0.2, 0.03)), running=False)
@@ -116,6 +118,24 @@ def test_a_verdict_key_marks_while_shift_is_still_held(wide: Page, parts: Parts)
     press(wide, *["ArrowRight"] * 3, "Digit2")
     wide.keyboard.up("Shift")
     heard(wide, parts, "wrong: Ada")
+
+
+def test_the_verdicts_cover_no_line_of_the_answer(wide: Page) -> None:
+    wide.locator(".gs-text").evaluate("(box) => { box.style.width = '200px'; }")  # several lines
+    wide.locator(".gs-text").evaluate(SELECT, [0, 3])
+    wide.locator(".gs-verdicts:not([hidden])").wait_for()
+    text, bar = (wide.locator(name).bounding_box() for name in (".gs-text", ".gs-verdicts"))
+    assert text is not None
+    assert bar is not None
+    assert text["height"] > 60
+    assert bar["y"] >= text["y"] + text["height"]
+
+
+def test_no_line_of_a_prompt_is_cut_where_the_window_is_made_narrower(wide: Page) -> None:
+    prompt = wide.locator("#gs-prompt textarea")
+    expect(prompt).to_have_value(PROMPT)
+    wide.set_viewport_size({"width": 390, "height": 844})
+    wide.wait_for_function("(field) => field.scrollHeight - field.clientHeight < 10", arg=prompt.element_handle())
 
 
 SELECT = """(box, [start, end]) => window.getSelection().setBaseAndExtent(box.firstChild, start, box.firstChild, end)"""

@@ -30,6 +30,9 @@ export function start({ element, props, trigger, watch }) {
     say(find(root, ".with p"), value.with || "(an empty answer)");
     say(without, value.same ? "The same answer, token by token." : value.without || "(an empty answer)");
     without.classList.toggle("gs-note", value.same);
+    for (const side of ["with", "without"]) {
+      say(find(root, `.${side} .gs-cut-note`), value[`${side}_cut`] ? " · cut off at the longest answer allowed" : "");
+    }
   }
 
   draw();

@@ -16,8 +16,8 @@ TEMPLATE = """
   <p class="gs-anatomy-edit"></p>
   <p class="gs-anatomy-target" hidden></p>
   <div class="gs-pair">
-    <div class="gs-side with"><h3>With the codebook</h3><p></p></div>
-    <div class="gs-side without"><h3>Without it, the model alone</h3><p></p></div>
+    <div class="gs-side with"><h3>With the codebook<span class="gs-cut-note"></span></h3><p></p></div>
+    <div class="gs-side without"><h3>Without it, the model alone<span class="gs-cut-note"></span></h3><p></p></div>
   </div>
 </section>
 """
@@ -35,6 +35,8 @@ def anatomy_value(anatomy: Anatomy) -> dict[str, Any]:
         "target": answering.target if answering is not None and not anatomy.exact else "",
         "with": anatomy.with_codebook,
         "without": anatomy.without_codebook,
+        "with_cut": anatomy.cut,
+        "without_cut": anatomy.cut_without,
         "same": anatomy.with_codebook == anatomy.without_codebook,
     }
 

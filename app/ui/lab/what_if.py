@@ -156,17 +156,17 @@ class WhatIfPage:
         """The journal has grown: keep what this browser is trying, on the new state, and what it said of its own last action."""
         return {**self._drawn(choice, tried, yardstick), self.message: gr.skip()}
 
-    def on_offer(self, search: str, choice: str, words: str, query_id: str | None) -> tuple[Any, Any]:
+    def on_offer(self, search: str | None, choice: str, words: str | None, query_id: str | None) -> tuple[Any, Any]:
         """The keys and the logged queries of the new state, as far as they are searched for."""
         return self.on_search(search, choice), self.on_search_query(words, query_id)
 
-    def on_search(self, search: str, choice: str) -> Any:
-        """What is typed narrows the keys that are offered: a codebook has thousands."""
-        return gr.update(choices=key_choices(self.studio.moment(), choice, search))
+    def on_search(self, search: str | None, choice: str) -> Any:
+        """What is typed narrows the keys that are offered: a codebook has thousands. None: its tab was never opened."""
+        return gr.update(choices=key_choices(self.studio.moment(), choice, search or ""))
 
-    def on_search_query(self, search: str, query_id: str | None) -> Any:
+    def on_search_query(self, search: str | None, query_id: str | None) -> Any:
         """The same for logged queries."""
-        return gr.update(choices=query_choices(self.studio.moment(), search, query_id))
+        return gr.update(choices=query_choices(self.studio.moment(), search or "", query_id))
 
     def on_query(self, query_id: str | None, yardstick: Yardstick | None) -> Updates:
         """Try the ε that would have made another answer of this query."""

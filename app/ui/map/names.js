@@ -44,8 +44,12 @@ function placeNames(wanted, { obstacles, avoid, width, height }) {
     /** @type {any} */
     let best = null;
     PLACES.forEach(([xanchor, yanchor, plainX, plainY], preference) => {
-      const [dx, dy] = [plainX, plainY].map((step) => step + aside * Math.sign(step));
-      const box = nameBox(x + dx, y + dy, length, xanchor, yanchor);
+      const [asideX, dy] = [plainX, plainY].map((step) => step + aside * Math.sign(step));
+      const plain = nameBox(x + asideX, y + dy, length, xanchor, yanchor);
+      // Above or below its key, a name may be pushed aside where the plot ends: it does not come to lie over its key.
+      const pushed = xanchor === "center" ? Math.max(0, -plain.left) - Math.max(0, plain.right - width) : 0;
+      const box = { ...plain, left: plain.left + pushed, right: plain.right + pushed };
+      const dx = asideX + pushed;
       const clashes = [...taken, ...boxes].filter((other) => overlap(box, other)).length;
       const outside = box.left < 0 || box.top < 0 || box.right > width || box.bottom > height;
       if ((clashes || outside) && !needed) return;

@@ -80,12 +80,6 @@ class Marker {
     }
     this.span = span;
     this.bar.hidden = false;
-    const rects = window.getSelection()?.getRangeAt(0).getClientRects() ?? [];
-    const last = rects[rects.length - 1] ?? this.box.getBoundingClientRect();
-    const frame = this.wrap.getBoundingClientRect();
-    const left = Math.min(Math.max(0, last.left - frame.left), Math.max(0, frame.width - this.bar.offsetWidth));
-    this.bar.style.left = `${left}px`;
-    this.bar.style.top = `${last.bottom - frame.top + 8}px`;
   }
 
   /** @param {KeyboardEvent} event */

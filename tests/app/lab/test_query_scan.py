@@ -54,6 +54,8 @@ def test_the_summary_names_ties_and_says_where_paraphrases_come_from() -> None:
     assert said.startswith("Best: 3 of 4 choices (1.00), which these prompts do not tell apart")
     assert "The one in use is among them: layer 2, mean, raw hidden states; layer 1, " in said
     assert "8 keys, 8 paraphrases (5 given with their edits; 2 asked by people and answered by the edit; 1 made here" in said
+    assert "which favours that way" in said
+    assert "favours" not in summary(replace(scan, asked=0), "recall0", KINDS, Choice(2, "mean", "raw"))
     alone = summary(scan_of(8, 0), "recall0", KINDS, Choice(2, "mean", "raw"))
     assert alone.startswith("Best: layer 1, mean, raw hidden states (1.00).")
     assert "In use now: layer 2, mean, raw hidden states (0.00), which does less well." in alone

@@ -196,6 +196,7 @@ def test_the_epsilon_circle_is_a_true_circle(seen: Radial) -> None:
 
 def test_the_strip_ranks_queries_and_marks_epsilon(seen: Radial) -> None:
     figure = strip_figure(seen)
+    assert figure["layout"]["yaxis"]["tickvals"][0] == 0  # none below, where only the lane of the keys is
     assert named(figure, "answered by this edit")["y"] == [1]
     assert named(figure, "inside, nearer to another key")["y"] == [2, 3]
     assert sorted(line["x0"] for line in figure["layout"]["shapes"]) == pytest.approx([0.5, 0.9, 1.8])

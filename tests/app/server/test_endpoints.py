@@ -157,3 +157,9 @@ def test_an_unknown_action_names_those_that_there_are(site: Site) -> None:
     answered = site.http.post("/api/delete_everything", json={})
     assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
     assert all(action.name in json.dumps(answered.json()) for action in ACTIONS)
+
+
+def test_what_may_be_left_out_may_be_null(call: Door) -> None:
+    with pytest.raises(Refused) as refused:
+        call("edit", prompt=" ", target="Paris.", paraphrases=None, source_url=None)
+    assert refused.value.code == "invalid_input"  # for the empty prompt

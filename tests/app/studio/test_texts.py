@@ -70,7 +70,19 @@ def test_a_source_is_a_web_address_or_nothing(text: str) -> None:
     assert not source or (urlsplit(source).scheme in ("http", "https") and urlsplit(source).hostname)
 
 
-@pytest.mark.parametrize("source", ["http://[half", "http://", "https://a b.example", "http://a:99999", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://[half",
+        "http://",
+        "https://a b.example",
+        "http://a:99999",
+        "javascript:alert(1)",
+        "https://example.org/\u202egpj.exe",
+        "https://example.org/\x07",
+        "https://exa\u200bmple.org",
+    ],
+)
 def test_what_no_page_can_link_is_no_source(source: str) -> None:
     with pytest.raises(InputError, match="no web address"):
         checked_source(source)

@@ -27,8 +27,10 @@ def test_a_matched_prompt(tiny: LanguageModel, book: Codebook) -> None:
     seen = dissect(tiny, book, PROMPT, max_new_tokens=8, progress=lambda _, done: told.append(done))
     assert seen.edit_id == "ada"
     assert seen.keys[0].inside
-    assert seen.with_codebook == generate(tiny, book, PROMPT, max_new_tokens=8).text
-    assert seen.without_codebook == generate(tiny, book.with_edits(()), PROMPT, max_new_tokens=8).text
+    ours, bare = (generate(tiny, one, PROMPT, max_new_tokens=8) for one in (book, book.with_edits(())))
+    assert (seen.with_codebook, seen.cut) == (ours.text, ours.truncated)
+    assert (seen.without_codebook, seen.cut_without) == (bare.text, bare.truncated)
+    assert bare.truncated
     assert seen.divergence > 0
     assert seen.verdict().startswith("Matched")
     assert told == sorted(told)

@@ -73,6 +73,7 @@ def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, studio: O
     part, session, before = AnatomyPart(context), Session(), studio.revision()
     end = last(part.on_go(PROMPT, session))
     assert end[part.view]["matched"]
+    assert (end[part.view]["with_cut"], end[part.view]["without_cut"]) == (False, False)
     assert json.loads(end[part.keys])["figure"]["data"]
     assert end[part.go]["interactive"]
     assert (studio.revision(), session.job) == (before, None)

@@ -73,3 +73,13 @@ test("no name lies over the star of a prompt tried", () => {
 test("a key out of view has no name", () => {
   assert.deepEqual([...names([[200, 200], [700, 200]]).keys()], [0]);
 });
+
+test("the selected key's name is whole in a narrow plot, and beside its key, wherever that stands", () => {
+  const width = 7.2 * LENGTH + 8;
+  for (const x of [8, width / 2, width - 8]) {
+    const key = [x, 250];
+    const name = box(names([key], { chosen: 0, width }).get(0));
+    assert.ok(name.left >= 0 && name.right <= width, `${x}: ${name.left} to ${name.right} of ${width}`);
+    assert.ok(!overlap(name, around(key, 10)));
+  }
+});
