@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +20,7 @@ from grace_core.models.language_model import LanguageModel
 from grace_core.testing import NAMES, PHRASES
 
 RAW = GraceConfig.paper(epsilon=3.5)
-CAPPED = GraceConfig.robust(directions=24, siblings=8, epsilon=1.2)
+CAPPED = GraceConfig.robust(encoding="whiten", distance="cosine", directions=24, siblings=8, epsilon=1.2)
 PROMPTS = ("Who was Ada Lovelace?", "Where is Paris now?", "Describe the Moon.")
 CASES = tuple(
     Case(prompt, target, {"gen_exact": (other,), "polite": (f"Hi! {prompt} Thanks!",)}, {"neighbors_unchanged": ("Hi",)})
@@ -38,12 +41,16 @@ def edited(model: LanguageModel, config: GraceConfig) -> Codebook:
     return codebook
 
 
-@pytest.mark.parametrize("config", [RAW, CAPPED], ids=["raw", "capped"])
+@pytest.mark.parametrize("config", [RAW, CAPPED, GraceConfig.robust()], ids=["raw", "capped", "default"])
 def test_keys_and_radii_are_those_that_the_editor_makes(taught: LanguageModel, config: GraceConfig) -> None:
     with_values, without = edited(taught, config), keyed(taught, config, CASES)
     assert [entry.target_ids for entry in without.entries] == [entry.target_ids for entry in with_values.entries]
     assert without.keys.tobytes() == with_values.keys.tobytes()
-    assert [entry.epsilon for entry in without.entries] == [entry.epsilon for entry in with_values.entries]
+    # The ids and the values differ, all that decides what matches does not.
+    aside: dict[str, Any] = {"edit_ids": (), "value": without.entries[0].value, "key": without.entries[0].key}
+    assert [replace(entry, **aside).__dict__ for entry in without.entries] == [
+        replace(entry, **aside).__dict__ for entry in with_values.entries
+    ]
 
 
 def test_shares_are_those_of_asking_one_by_one(taught: LanguageModel) -> None:
