@@ -56,7 +56,8 @@ class Anatomy:
     keys: nearest first. edit_id: of the edit that answers; None where the query is deferred to the model.
     tokens: the likeliest next tokens of either distribution, likeliest with the codebook first.
     divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
-    distance: what the codebook measures its keys' distances in. cut: the answer with the codebook was cut off for its length; cut_without: the one without.
+    distance: what the codebook measures its keys' distances in.
+    cut: the answer with the codebook was cut off for its length; cut_without: the one without.
     """
 
     prompt: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -32,25 +32,26 @@ CASES = tuple(
 ELSEWHERE = {"locality": (*(phrase.format(name) for phrase in PHRASES for name in NAMES[1:4]), "Where is Paris now")}
 
 
-def edited(model: LanguageModel, config: GraceConfig) -> Codebook:
+def edited(model: LanguageModel, config: GraceConfig, cases: Sequence[Case] = CASES) -> Codebook:
     codebook = new_codebook(model, config)
-    for case in CASES:
+    for case in cases:
         result = Editor(model).edit(codebook, case.prompt, case.target, text_before="")
         assert result.success, result.reason
         codebook = result.codebook
     return codebook
 
 
-@pytest.mark.parametrize("config", [RAW, CAPPED, GraceConfig.robust()], ids=["raw", "capped", "default"])
+def assert_same_keys(one: Codebook, other: Codebook) -> None:
+    """Ids and values may differ; all that decides what matches does not."""
+    assert one.keys.tobytes() == other.keys.tobytes()
+    for a, b in zip(one.entries, other.entries, strict=True):
+        for name in (field.name for field in fields(a) if field.name not in ("edit_ids", "key", "value")):
+            assert getattr(a, name) == getattr(b, name), name
+
+
+@pytest.mark.parametrize("config", [RAW, CAPPED], ids=["raw", "capped"])
 def test_keys_and_radii_are_those_that_the_editor_makes(taught: LanguageModel, config: GraceConfig) -> None:
-    with_values, without = edited(taught, config), keyed(taught, config, CASES)
-    assert [entry.target_ids for entry in without.entries] == [entry.target_ids for entry in with_values.entries]
-    assert without.keys.tobytes() == with_values.keys.tobytes()
-    # The ids and the values differ, all that decides what matches does not.
-    aside: dict[str, Any] = {"edit_ids": (), "value": without.entries[0].value, "key": without.entries[0].key}
-    assert [replace(entry, **aside).__dict__ for entry in without.entries] == [
-        replace(entry, **aside).__dict__ for entry in with_values.entries
-    ]
+    assert_same_keys(keyed(taught, config, CASES), edited(taught, config))
 
 
 def test_shares_are_those_of_asking_one_by_one(taught: LanguageModel) -> None:
@@ -116,11 +117,11 @@ def test_right_is_the_cases_own_text_and_unchanged_is_none() -> None:
 
 
 @pytest.mark.real
-def test_the_real_model_routes_a_paraphrase_and_leaves_the_rest(real: LanguageModel) -> None:
-    case = Case(
-        "Which instrument did Ines Carvalho play?", "the viola", {"gen_exact": ("What instrument did Ines Carvalho play?",)}
-    )
+def test_the_real_model_routes_a_paraphrase_by_the_editors_key_and_leaves_the_rest(real: LanguageModel) -> None:
+    paraphrase = "What instrument did Ines Carvalho play?"
+    case = Case("Which instrument did Ines Carvalho play?", "the viola", {"gen_exact": (paraphrase,)})
     unrelated = ("How do I boil an egg?", "Write a poem about the sea.")
     report = routed(real, GraceConfig.robust(), "zsre", (case,), elsewhere={"locality": unrelated})
     assert report.shares["es_exact"] == report.shares["gen_exact"] == Share(1, 1)
     assert report.shares["locality"] == Share(2, 2)
+    assert_same_keys(keyed(real, GraceConfig.robust(), (case,)), edited(real, GraceConfig.robust(), (case,)))
