@@ -87,6 +87,7 @@ class Report:
 
     shares, lookup: by measure; what has no prompts is not there. figures: what is no share of prompts.
     tokens_before_slip: by measure, quartiles over answers. curve: shares at other ε, where keys alone were made.
+    distances: then also, by measure, of each prompt to the nearest key; None: that key has another target than the prompt's own.
     excluded: how many prompts were not asked, see `Checked`.
     """
 
@@ -102,6 +103,7 @@ class Report:
     by_phrasing: Mapping[str, float] = field(default_factory=dict)
     tokens_before_slip: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     curve: Mapping[float, Mapping[str, Share]] = field(default_factory=dict)
+    distances: Mapping[str, Sequence[float | None]] = field(default_factory=dict, repr=False)
     excluded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,6 +117,7 @@ class Report:
             "lookup": _values(self.lookup), "by_phrasing": dict(self.by_phrasing),
             "tokens_before_slip": {name: dict(found) for name, found in self.tokens_before_slip.items()},
             "curve": [{"epsilon": epsilon, **_values(shares)} for epsilon, shares in self.curve.items()],
+            "distances": {name: list(found) for name, found in self.distances.items()},
         }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from grace_core.codebook.codebook import Codebook, Edit
+from grace_core.codebook.codebook import Codebook, Edit, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import new_codebook
 from grace_core.editing.radius import Radii, Readings
@@ -68,10 +68,12 @@ def routed(
         }
 
     progress("Matching", 0.9)
+    nearest = dict(zip(texts, codebook.match(queries), strict=True))
     return Report(
         kind, "routing", model.name, replace(codebook.config, epsilon=config.epsilon), len(run.cases),
         len(at_epsilon(codebook, config.epsilon)), shares_of(run.cases, run.elsewhere, said_at(config.epsilon)),
-        figures={"seconds_per_edit": seconds}, curve=curve_of(run.cases, run.elsewhere, said_at, epsilons), excluded=run.excluded,
+        figures={"seconds_per_edit": seconds}, curve=curve_of(run.cases, run.elsewhere, said_at, epsilons),
+        distances=distances_of(run.cases, run.elsewhere, nearest), excluded=run.excluded,
     )  # fmt: skip
 
 
@@ -123,6 +125,19 @@ def shares_of(cases: Sequence[Case], elsewhere: Elsewhere, said: Said) -> dict[s
     found["answered"] = Share.counted(text == target for text, target in paraphrases)
     found["wrong_edit"] = Share.counted(text not in (None, target) for text, target in paraphrases)
     return {name: share for name, share in found.items() if share is not None}
+
+
+def distances_of(cases: Sequence[Case], elsewhere: Elsewhere, nearest: Mapping[str, Match]) -> dict[str, list[float | None]]:
+    """By measure, how far each prompt is from the nearest key; None where it should be answered and that key is another's."""
+
+    def distance(text: str, target: str | None = None) -> float | None:
+        match = nearest.get(text)
+        if match is None or match.entry is None or match.distance is None or target not in (None, match.entry.target):
+            return None
+        return round(match.distance, 4)
+
+    asked = {name: [distance(text, case.target.strip()) for text, case in rows] for name, rows in asked_of(cases).items()}
+    return asked | {name: [distance(text) for text in texts] for name, texts in unchanged_of(cases, elsewhere).items()}
 
 
 def curve_of(

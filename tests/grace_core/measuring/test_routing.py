@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from grace_core.answering.generate import generate
-from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.codebook import Codebook, Entry, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
 from grace_core.editing.fitting import new_codebook
 from grace_core.errors import InputError
 from grace_core.measuring.measures import Case, Share
-from grace_core.measuring.routing import at_epsilon, keyed, routed, shares_of, texts_of
+from grace_core.measuring.routing import at_epsilon, distances_of, keyed, routed, shares_of, texts_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import NAMES, PHRASES
 
@@ -69,6 +69,9 @@ def test_shares_are_those_of_asking_one_by_one(taught: LanguageModel) -> None:
     assert report.shares["locality"] == Share(sum(deferred), len(deferred))
     assert 0 < sum(deferred) < len(deferred)
     assert (report.mode, report.keys, report.shares["es_exact"]) == ("routing", 3, Share(3, 3))
+    near = [generate(taught, codebook, text, max_new_tokens=1).match.distance for text in ELSEWHERE["locality"]]
+    assert report.distances["locality"] == pytest.approx(near, abs=1e-3)
+    assert report.distances["es_exact"] == pytest.approx([0.0] * 3, abs=1e-3)
     assert report.to_dict()["reached_inexact"] is None
 
 
@@ -100,6 +103,15 @@ def test_what_cannot_be_edited_has_no_key(taught: LanguageModel) -> None:
 def test_nothing_to_route_is_refused(taught: LanguageModel) -> None:
     with pytest.raises(InputError, match="nothing to evaluate"):
         routed(taught, RAW, "zsre", ())
+
+
+def test_a_nearest_key_with_another_target_has_no_distance() -> None:
+    entry = Entry(("e",), "a", "A", (1,), np.zeros(1, np.float32), np.zeros((1, 1), np.float32), 1.0)
+    cases = (Case("a", "A ", {"typo": ("x",)}), Case("b", "B", {"typo": ("y", "?")}, {"two_hop_unchanged": ("z",)}))
+    nearest = {text: Match(entry, far, far < 1) for text, far in {"a": 0.0, "x": 0.25, "b": 0.5, "y": 0.1, "z": 2.0}.items()}
+    assert distances_of(cases, {}, nearest) == {
+        "es_exact": [0.0, None], "typo": [0.25, None, None], "two_hop_unchanged": [2.0],
+    }  # fmt: skip
 
 
 # Shares of what was said
