@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from app.journal.events.base import Event, Matrix, StoredEvent, Vector, kind
 from app.journal.state.broken import BrokenRecords
@@ -17,21 +16,13 @@ if TYPE_CHECKING:
     from app.journal.state.journal_state import JournalState
 
 
-def _parsed(address: str) -> str:
-    """The text itself; ValueError for one that no page can show, such as `http://[half`."""
-    try:
-        urlsplit(address)
-    except ValueError as error:
-        raise ValueError(f"{address!r:.80} is no address that can be read ({error})") from None
-    return address
-
-
 @kind("edited", stands_alone=True)
 class Edited(Event):
     """An edit took. It holds all that a fold needs, so that no fold ever has to train.
 
     change: what the edit did to the codebook then, as JSON (tuples come back as lists).
     requested_epsilon: the radius asked for; the one in force is the fold's to say.
+    source_url: as it was typed; a journal from before it was checked may hold one that cannot be read.
     activation: (width,), read in the query space `reading`; the radius is in its unit. value: (positions, width).
     """
 
@@ -41,7 +32,7 @@ class Edited(Event):
     target: str
     target_ids: tuple[int, ...]
     paraphrases: tuple[str, ...]
-    source_url: Annotated[str, AfterValidator(_parsed)]
+    source_url: str
     text_before: str
     text_after: str
     change: dict[str, Any]

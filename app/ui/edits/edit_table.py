@@ -71,7 +71,8 @@ def row_value(row: EditRow) -> dict[str, Any]:
         "state_label": STATE_LABELS[row.state],
         "action": "redo" if row.state == "undone" else "undo",
         "phrasings": len(row.paraphrases),
-        "source": row.source_url if is_web_address(row.source_url) else "",
+        "source": row.source_url,
+        "source_is_link": is_web_address(row.source_url),
     }
 
 

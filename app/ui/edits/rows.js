@@ -18,7 +18,11 @@ function promptCell(row) {
   if (row.phrasings || row.source) {
     const more = el("div", "gs-more");
     if (row.phrasings) more.append(el("span", "", row.phrasings === 1 ? "1 other phrasing" : `${row.phrasings} other phrasings`));
-    if (row.source) more.append(el("a", "", "Source", { href: row.source, target: "_blank", rel: "noopener noreferrer", title: row.source }));
+    if (row.source) {
+      more.append(row.source_is_link
+        ? el("a", "", "Source", { href: row.source, target: "_blank", rel: "noopener noreferrer", title: row.source })
+        : el("span", "", "Source: no web address", { title: row.source }));
+    }
     prompt.append(more);
   }
   return prompt;

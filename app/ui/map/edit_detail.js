@@ -77,7 +77,7 @@ function facts(edit) {
   if (edit.source_url) {
     row(list, "Source", edit.source_is_link
       ? el("a", "gs-link", edit.source_url, { href: edit.source_url, target: "_blank", rel: "noopener noreferrer nofollow" })
-      : edit.source_url);
+      : `${edit.source_url} (no web address)`);
   }
   if (edit.text_before) longRow(list, "Said before", edit.text_before);
   return list;

@@ -74,7 +74,7 @@ def test_a_damaged_row_is_shown_as_broken_and_can_be_undone(journal: Journal) ->
     before = studio.edits()
     journal.close()
     with sqlite3.connect(journal.url.removeprefix("sqlite:///")) as database:
-        database.execute("UPDATE events SET payload = replace(payload, 'https://e.example/half', 'http://[half')")
+        database.execute("UPDATE events SET payload = replace(payload, 'e.example/half', 'e.example/half\\ud83d')")
 
     again = journal.open()
     page = again.edits()

@@ -31,10 +31,10 @@ JSON = st.recursive(
 )
 NAMES = (
     "edit_id", "edit_ids", "mark_id", "query_id", "start", "end", "verdict", "id", "selected", "shown", "number", "asked",
-    "search", "state", "offset",
+    "search", "state", "offset", "change_id", "reading_id",
 )  # fmt: skip
 SENT = JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON))
-PAGES = ("app.ui.review", "app.ui.map", "app.ui.edits", "app.server.shell")
+PAGES = ("app.ui.review", "app.ui.map", "app.ui.edits", "app.ui.lab", "app.server.shell")
 
 
 class Site:
@@ -75,7 +75,7 @@ def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Any:
 @given(data=st.data())
 def test_whatever_is_sent_with_an_event_is_answered(site: Site, data: st.DataObject) -> None:
     handlers = site.handlers()
-    assert len(handlers) > 30
+    assert len(handlers) > 50
     fn = handlers[data.draw(st.integers(0, len(handlers) - 1), label="handler")]
     browser = Browser(site.app)
     for component in fn.inputs:

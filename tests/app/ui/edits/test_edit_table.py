@@ -46,11 +46,13 @@ def test_each_drawing_differs_so_that_a_refused_action_frees_its_button() -> Non
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "ada", "", "http://[half"])
 def test_only_web_addresses_become_links(url: str) -> None:
-    assert row_value(row(source_url=url))["source"] == ""
+    value = row_value(row(source_url=url))
+    assert (value["source"], value["source_is_link"]) == (url, False)
 
 
-def test_a_web_address_is_kept() -> None:
-    assert row_value(row(source_url="https://example.org/a?b=c"))["source"] == "https://example.org/a?b=c"
+def test_a_web_address_becomes_a_link() -> None:
+    value = row_value(row(source_url="https://example.org/a?b=c"))
+    assert (value["source"], value["source_is_link"]) == ("https://example.org/a?b=c", True)
 
 
 def test_a_view_from_a_browser_takes_nothing_unknown() -> None:
