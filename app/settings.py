@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.errors import SettingsError
 from grace_core.config import PRESETS, Preset
@@ -108,25 +108,23 @@ class Option:
         return ENV_PREFIX + self.name.upper()
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("give a whole number") from None
+N = TypeVar("N", int, float)
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("give a number") from None
+def _as(kind: Callable[[str], N], expected: str) -> Callable[[str], N]:
+    """Reads a number. expected: what to give, for messages."""
+
+    def read(text: str) -> N:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(expected) from None
+
+    return read
 
 
-def _layer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("give the number of a block; 1 is the first") from None
+_WHOLE, _NUMBER = _as(int, "give a whole number"), _as(float, "give a number")
+_LAYER = _as(int, "give the number of a block; 1 is the first")
 
 
 def _path(text: str) -> Path:
@@ -156,9 +154,9 @@ def _own_words(text: str) -> str:
 OPTIONS: tuple[Option, ...] = (
     Option("model", "model", _own_words, "ID_OR_FOLDER", DEFAULT_MODEL, "model on the Hugging Face hub, or a folder"),
     Option("preset", "preset", _own_words, "NAME", "robust", "robust (as this project recommends) or paper (as published)"),
-    Option("layer", "layer", _layer, "LAYER", "by preset", "block whose output a value replaces; 1 is the first"),
-    Option("key_layer", "key_layer", _layer, "LAYER", "by preset", "block after which the query is read; 1 is the first"),
-    Option("epsilon", "epsilon", _number, "NUMBER", "by preset", "radius that a new key asks for"),
+    Option("layer", "layer", _LAYER, "LAYER", "by preset", "block whose output a value replaces; 1 is the first"),
+    Option("key_layer", "key_layer", _LAYER, "LAYER", "by preset", "block after which the query is read; 1 is the first"),
+    Option("epsilon", "epsilon", _NUMBER, "NUMBER", "by preset", "radius that a new key asks for"),
     Option("data_dir", "data_dir", _path, "FOLDER", "~/.local/share/grace-studio", "where the journal of all work is kept"),
     Option("database_url", "database_url", _own_words, "URL", "SQLite in the data folder", "SQLAlchemy URL of the journal"),
     Option(
@@ -170,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
         "the packaged model, which commit of another is used, prompts sampled; downloads: HF_HOME",
     ),
     Option("host", "host", _own_words, "ADDRESS", "127.0.0.1", "address to listen on; 0.0.0.0 for every network"),
-    Option("port", "port", _whole, "PORT", "7860", "port to listen on"),
+    Option("port", "port", _WHOLE, "PORT", "7860", "port to listen on"),
     Option(
         "allowed_host",
         "allowed_hosts",
@@ -180,7 +178,7 @@ OPTIONS: tuple[Option, ...] = (
         "more names that the studio goes by, such as that of a proxy; *.example.org for all below one",
     ),
     Option("share", "share", _switch, "", "off", "also open a public gradio.live link", is_switch=True),
-    Option("max_new_tokens", "max_new_tokens", _whole, "COUNT", "128", "longest answer, in tokens"),
+    Option("max_new_tokens", "max_new_tokens", _WHOLE, "COUNT", "128", "longest answer, in tokens"),
 )
 
 

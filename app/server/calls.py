@@ -5,6 +5,7 @@ refused here, before Gradio sees it; where there is no such event, Gradio's own 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +23,8 @@ from app.server.guards import refused
 from app.studio.prompt_files import MOST_BYTES
 
 _CALL = re.compile(r"/gradio_api/(?:queue/join|(?P<door>call|run|api)/(?P<name>[^/]+))/?$")
+# Fields whose reading of a value changes nothing.
+_FIELDS = (gr.Textbox, gr.Number, gr.Slider, gr.Radio, gr.Dropdown, gr.CheckboxGroup)
 _NAMED = "/call/v2/"
 _ASKING = (*("/queue/join", "/component_server"), *("/call/", "/run/", "/gradio_api/api/"))
 
@@ -58,12 +61,29 @@ class Calls:
         if len(asked.data) not in takes:
             wanted = " or ".join(map(str, sorted(takes)))
             return refused(422, "invalid_arguments", f"“data” holds {len(asked.data)} values; give {wanted}.")
-        return None
+        return _unfit(fn, asked.data)
 
     def _event(self, name: str | None, index: int | None) -> BlockFunction | None:
         if index is not None:
             return self._blocks.fns.get(index)
         return next((fn for fn in self._blocks.fns.values() if name is not None and fn.api_name == name), None)
+
+
+def _unfit(fn: BlockFunction, data: list[Any]) -> Response | None:
+    """A refusal where a field cannot make sense of its value. What is merely not among its choices Gradio refuses in words."""
+    whole = len(data) == len(fn.inputs)
+    for field, value in zip((one for one in fn.inputs if whole or not one.skip_api), data, strict=True):
+        try:
+            if isinstance(field, _FIELDS):
+                field.preprocess(value)
+            elif isinstance(field, gr.UploadButton) and field.data_model is not None and value is not None:
+                field.data_model.model_validate(value, context={"validate_meta": True})
+        except gr.Error:
+            continue
+        except Exception:  # noqa: BLE001 - of whatever kind
+            said = f"“data” holds {value!a:.60} for a {field.get_block_name()}; give a value that it can have."
+            return refused(422, "invalid_arguments", said)
+    return None
 
 
 def _no_such_endpoint() -> Response:

@@ -1,4 +1,4 @@
-"""A journal in use: its state and the codebook that follows from it, as one snapshot after another.
+"""What commits: a journal in use, with its state and the codebook that follows from it, one snapshot after another.
 
 Append first, then swap: what the journal did not take did not happen. A snapshot is never changed, so readers need no
 lock. The next one is prepared beside it, by whoever writes or sees first that another process wrote, and swapped in.

@@ -26,6 +26,14 @@ class OfEdit(Sent):
     edit_id: str
 
 
+class OfChange(Sent):
+    change_id: str
+
+
+class OfReading(Sent):
+    reading_id: str
+
+
 class OfMark(Sent):
     mark_id: str
 

@@ -13,6 +13,7 @@ STYLES = (
     "components/base.css",
     "components/header.css",
     "components/pair.css",
+    "components/state_chip.css",
     "components/progress.css",
     "review/marker.css",
     "review/loss_curve.css",

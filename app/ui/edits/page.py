@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.studio.views import EditPage
 from app.ui.edits.edit_table import PAGE_SIZE, Picked, View, build_table, table_value
+from app.ui.open_map import bind_open_map
 from app.ui.sent import Looking, OfEdit, read
 from app.ui.session import PageContext, Session, bind, bind_every, warn
 
@@ -32,7 +33,7 @@ class EditsPage:
         bind_every(self.table.view, self.on_view, looking, [self.table, self.view])
         bind_every(self.table.undo, self.on_undo, acting, acted, failed=self.on_refused)
         bind_every(self.table.redo, self.on_redo, acting, acted, failed=self.on_refused)
-        bind_every(self.table.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        bind_open_map(context, self.table)
         bind(self.table.review, self.on_review, None, context.tabs)
         bind(context.redraw.change, self.draw, looking, self.table)
         # One handler for both, which change together: of two, the slower would put the view of before back.
@@ -96,9 +97,6 @@ class EditsPage:
     def _acted(self, view: View, selected: str | None, picked: Picked, session: Session) -> tuple[Any, Any]:
         session.known = self.studio.edits_mark()
         return self.draw(view, selected, picked), self.studio.revision()
-
-    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
-        return read(event, OfEdit).edit_id, gr.update(selected="map")
 
     def on_review(self) -> Any:
         return gr.update(selected="review")

@@ -14,7 +14,8 @@ from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.anatomy_view import anatomy_value, build_anatomy_view
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job, streams
-from app.ui.session import PageContext, Session, bind, bind_every
+from app.ui.open_map import bind_open_map
+from app.ui.session import PageContext, Session, bind
 from grace_core.answering.anatomy import Anatomy
 
 OFFERED_EDITS, OFFERED_QUERIES = 200, 50
@@ -83,7 +84,7 @@ class AnatomyPart:
         bind(self.prompt.change, _other_prompt, [self.prompt, self.pick], self.pick)
         bind(self.stop.click, Session.cancel, context.session, queue=False)
         bind(context.redraw.change, self.offered, None, self.pick)
-        bind_every(self.view.open_map, _opened, None, [context.selected_edit, context.tabs])
+        bind_open_map(context, self.view)
 
     def offered(self) -> Any:
         """Prompts worth taking apart: edited ones, their phrasings, and the latest queries."""
@@ -134,10 +135,6 @@ def tokens_note(anatomy: Anatomy) -> str:
 def _other_prompt(prompt: str, picked: str | None) -> Any:
     """What was picked is no longer what stands there. Not on `input`, which Gradio calls a key press only."""
     return gr.skip() if prompt == picked else None
-
-
-def _opened(event: gr.EventData) -> tuple[str, Any]:
-    return str(event.edit_id), gr.update(selected="map")
 
 
 def build_anatomy(context: PageContext) -> None:

@@ -30,9 +30,10 @@ from app.studio.prompt_files import SUFFIXES, read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
 from app.ui.lab.progress import build_lab_progress
+from app.ui.lab.put_in_force import UsePart
 from app.ui.lab.recalibrate import RecalibratePart
 from app.ui.lab.run import Updates, run_job, stopped_words, streams
-from app.ui.lab.use import UsePart
+from app.ui.sent import Point, read
 from app.ui.session import PageContext, Session, bind, bind_every, failure_text
 from grace_core.config import Encoding, Pool
 from grace_core.errors import InputError
@@ -179,8 +180,10 @@ class CalibratePart:
         bind(self.choice.input, self.on_view, views, [*drawn, *fresh])
         bind_every(self.heat.point_click, self.on_cell, views[:2], [*drawn, *fresh])
 
-    def on_file(self, file: str) -> Updates:
+    def on_file(self, file: str | None) -> Updates:
         """A person's own unrelated prompts; a file that cannot be used is refused at once, and what was chosen stays."""
+        if file is None:
+            return {self.file_note: message_value("No file came; choose one.")}
         path = Path(file)
         try:
             prompts = read_prompts(path)
@@ -195,7 +198,7 @@ class CalibratePart:
     @streams
     def on_measure(
         self, layers: list[int], pools: list[Pool], encodings: list[Encoding], edits: float, unrelated: float,
-        own: tuple[str, ...], measure: Measure, kinds: list[Kind], chosen: str | None, session: Session,
+        own: tuple[str, ...], measure: Measure, kinds: list[Kind] | None, chosen: str | None, session: Session,
     ) -> AsyncIterator[Updates]:  # fmt: skip
         """Run the scan on the model's thread; the last result stays until this one is finished."""
         ask = partial(
@@ -215,29 +218,29 @@ class CalibratePart:
             ended=lambda: {self.go: on, self.use.preview: self.use.offered_for(chosen), self.stop: gr.update(visible=False)},
         )  # fmt: skip
 
-    def on_revision(self, shown: int, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:
+    def on_revision(self, shown: int, measure: Measure, kinds: list[Kind] | None, chosen: str | None) -> Updates:
         """A fresh page, or another browser's new result: show the last one."""
         if shown != self.kept.number:
             return {self.shown: self.kept.number, **self._drawn(measure, kinds, chosen)}
         # It is drawn already; but what is in use may be another choice now.
         return {self.shown: shown} | ({} if self.kept.value is None else {self.summary: self._summary(measure, kinds)})
 
-    def on_view(self, measure: Measure, kinds: list[Kind], chosen: str | None) -> Updates:
+    def on_view(self, measure: Measure, kinds: list[Kind] | None, chosen: str | None) -> Updates:
         return self._drawn(measure, kinds, chosen)
 
-    def on_cell(self, measure: Measure, kinds: list[Kind], event: gr.EventData) -> Updates:
-        return {**self._drawn(measure, kinds, str(event.id)), **self.use.fresh()}
+    def on_cell(self, measure: Measure, kinds: list[Kind] | None, event: gr.EventData) -> Updates:
+        return {**self._drawn(measure, kinds, read(event, Point).id), **self.use.fresh()}
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
-    def _drawn(self, measure: Measure, kinds: Sequence[Kind], wanted: str | None) -> Updates:
+    def _drawn(self, measure: Measure, kinds: Sequence[Kind] | None, wanted: str | None) -> Updates:
         """The last result as these settings show it; a choice that it does not hold gives way to its best one."""
         result = self.kept.value
         if result is None:
             return {self.result: gr.update(visible=False)}
         if measure not in get_args(Measure):
             raise InputError(f"The measure is {measure!r}; use one of {', '.join(MEASURES)}.")
-        counted = tuple(kind for kind in KINDS if kind in kinds)
+        counted = tuple(kind for kind in KINDS if kind in (kinds or ()))
         best = best_of(result, measure, counted, self.use.present())
         tied = best.tied if best is not None else ()
         choice = choice_of(result, wanted) or next(iter(tied), result.cells[0].choice)
@@ -262,10 +265,10 @@ class CalibratePart:
             **self.use.drawn(choice, epsilon),
         }
 
-    def _summary(self, measure: Measure, kinds: Sequence[Kind]) -> Any:
+    def _summary(self, measure: Measure, kinds: Sequence[Kind] | None) -> Any:
         result = self.kept.value
         assert result is not None
-        counted = tuple(kind for kind in KINDS if kind in kinds)
+        counted = tuple(kind for kind in KINDS if kind in (kinds or ()))
         return message_value(summary(result, measure, counted, self.use.present()), "plain")
 
 

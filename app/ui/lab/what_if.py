@@ -19,6 +19,8 @@ from app.ui.lab.epsilon_history import build_history, history_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job, streams
 from app.ui.lab.what_if_result import NO_EDITS, NO_QUERIES, build_whatif_result, whatif_value
+from app.ui.open_map import bind_open_map
+from app.ui.sent import OfChange, read
 from app.ui.session import PageContext, Session, bind, bind_every, failure_text, warn
 from grace_core.codebook.codebook import Codebook
 from grace_core.errors import GraceError
@@ -146,7 +148,7 @@ class WhatIfPage:
         read = bind(self.draw_curves.click, self.on_draw, context.session, drawn)
         bind(read.then, self.on_read, looking, self.figure)
         bind(self.stop.click, Session.cancel, context.session, queue=False)
-        bind_every(self.result.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        bind_open_map(context, self.result)
 
     def on_choice(self, choice: str, yardstick: Yardstick | None) -> Updates:
         """Another key, or back to how it is: nothing is tried."""
@@ -234,10 +236,10 @@ class WhatIfPage:
         }
 
     def on_undo(self, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str, event: gr.EventData) -> Updates:
-        return self._acted(self.studio.undo_epsilon, str(event.change_id), choice, tried, yardstick, author)
+        return self._acted(self.studio.undo_epsilon, read(event, OfChange).change_id, choice, tried, yardstick, author)
 
     def on_redo(self, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str, event: gr.EventData) -> Updates:
-        return self._acted(self.studio.redo_epsilon, str(event.change_id), choice, tried, yardstick, author)
+        return self._acted(self.studio.redo_epsilon, read(event, OfChange).change_id, choice, tried, yardstick, author)
 
     def _acted(
         self, act: Any, change_id: str, choice: str, tried: Tried | None, yardstick: Yardstick | None, author: str
@@ -264,9 +266,6 @@ class WhatIfPage:
         # Another browser may have changed how prompts are read meanwhile.
         epsilon = tried[0] if tried is not None and tried[1] == view.query_space_id else None
         return self._figure(view, choice, epsilon, yardstick)
-
-    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
-        return str(event.edit_id), gr.update(selected="map")
 
     # --- drawing --------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ export function start({ element, props, trigger, watch }) {
     }
     const { edit } = value;
     const head = el("header");
-    head.append(el("span", `gs-state gs-state-${edit.state}`, edit.state_label), permalink(edit.id));
+    head.append(el("span", `gs-state ${edit.state}`, edit.state_label), permalink(edit.id));
     root.replaceChildren(head, el("h3", "gs-detail-prompt", edit.prompt), facts(edit), matched(value),
       nearest(value.neighbors, (edit_id) => trigger("open_edit", { edit_id })));
   }

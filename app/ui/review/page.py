@@ -13,6 +13,7 @@ import gradio as gr
 
 from app.studio.views import Answer, EditOutcome, EditProgress, PartialAnswer
 from app.ui.components.message import NONE, message_value
+from app.ui.open_map import bind_open_map
 from app.ui.review.diff import HIDDEN as NO_OUTCOME
 from app.ui.review.diff import outcome_value
 from app.ui.review.loss_curve import HIDDEN as NO_PROGRESS
@@ -134,8 +135,7 @@ class ReviewPage:
             [parts.outcome, parts.try_panel, context.revision],
         )
         bind(context.redraw.change, self.on_redraw, self.current, parts.marker)
-        for part in (parts.marker, parts.outcome):
-            bind_every(part.open_map, self.on_open_map, None, [context.selected_edit, context.tabs])
+        bind_open_map(context, parts.marker, parts.outcome)
 
     async def on_send(
         self, prompt: str, target: str, author: str, current: Current, session: Session
@@ -319,9 +319,6 @@ class ReviewPage:
         note = f"The edit of “{row.prompt}” is undone; the model answers as before it. The Edits page can redo it."
         hidden = {**NO_OUTCOME, "visible": True, "undone": note}
         return hidden, gr.update(visible=False), self.studio.revision()
-
-    def on_open_map(self, event: gr.EventData) -> tuple[str, Any]:
-        return read(event, OfEdit).edit_id, gr.update(selected="map")
 
     def on_redraw(self, current: Current) -> Any:
         """The journal has gone on: what answered may not be what answers now."""

@@ -156,6 +156,21 @@ def test_no_event_is_run_with_too_few_or_too_many_values(site: Site) -> None:
             assert answered.status_code == 422 or not event["backend_fn"]
 
 
+def test_a_field_is_given_no_value_of_another_type(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    config = site.http.get("/config").json()
+    ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+    for name, event, data, kind in (
+        ("gs-whatif-slider", "input", ["", {"a": 1}, None], "slider"),
+        ("gs-calibrate-file", "upload", [[]], "uploadbutton"),
+    ):
+        bound = next(one for one in config["dependencies"] if [ids[name], event] in [list(target) for target in one["targets"]])
+        body = {"data": data, "fn_index": bound["id"], "session_hash": "s"}
+        answered = site.http.post("/gradio_api/queue/join", json=body)
+        assert (answered.status_code, answered.json()["code"]) == (422, "invalid_arguments")
+        assert f"for a {kind}" in answered.json()["message"]
+    assert caplog.records == []
+
+
 def test_gradio_keeps_no_history_and_shows_nobody_who_is_here(site: Site) -> None:
     config = site.http.get("/config").json()
     assert config["run_history"] is False

@@ -126,13 +126,6 @@ def test_a_file_that_two_browsers_sent_is_read_for_both(context: PageContext, tm
     assert one.on_file(str(sent))[one.own] == two.on_file(str(sent))[two.own] == ("Who?",)
 
 
-class Pressed:
-    """What a component's event carries."""
-
-    def __init__(self, **data: Any) -> None:
-        self.__dict__.update(data)
-
-
 @pytest.fixture
 def own_studio(taught: LanguageModel, tmp_path: Path) -> Iterator[OpenStudio]:
     """A journal that a test may change: one edit, its own question and another one."""
@@ -181,11 +174,11 @@ def test_a_choice_is_put_in_force_only_as_it_was_previewed_and_is_taken_back(
     assert [(row["in_force"], row["author"]) for row in rows] == [(True, "Ada"), (False, "")]
     assert last(use.on_preview(wanted, 0.3, session))[use.message]["tone"] == "error"
 
-    back = last(use.on_back(wanted, "Bo", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    back = last(use.on_back(wanted, "Bo", session, gr.EventData(None, {"reading_id": rows[1]["id"]})))
     assert "again, with the keys and radii of then" in back[use.back_message]["text"]
     assert [row["in_force"] for row in back[use.readings]["rows"]] == [False, True]
     assert_same(own_studio.codebook, before)
-    again = last(use.on_back(wanted, "Bo", session, Pressed(reading_id="")))  # type: ignore[arg-type]
+    again = last(use.on_back(wanted, "Bo", session, gr.EventData(None, {"reading_id": ""})))
     assert "nothing to go back to" in again[use.back_message]["text"]
     assert again[use.readings]["drawing"] > back[use.readings]["drawing"]
 
@@ -203,7 +196,7 @@ def test_a_choice_that_is_in_use_has_nothing_to_show(own_context: PageContext, o
     assert not use.on_revision(other, session)[use.preview]["interactive"]
     assert use.on_revision(present, session)[use.preview]["interactive"]
     rows = done[use.readings]["rows"]
-    back = last(use.on_back(other, "Ada", session, Pressed(reading_id=rows[1]["id"])))  # type: ignore[arg-type]
+    back = last(use.on_back(other, "Ada", session, gr.EventData(None, {"reading_id": rows[1]["id"]})))
     assert back[use.preview]["interactive"]
     stopped = part.on_measure(**(MEASURED | {"chosen": present}), session=session)
     assert not last(stopped, stop=session)[use.preview]["interactive"]

@@ -18,6 +18,7 @@ from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.query_spaces import build_query_spaces, query_space_words, query_spaces_value
 from app.ui.lab.run import Updates, only, run_job, streams
 from app.ui.lab.table import build_lab_table
+from app.ui.sent import OfReading, read
 from app.ui.session import PageContext, Session, bind
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan
@@ -145,7 +146,7 @@ class UsePart:
     @streams
     def on_back(self, chosen: str | None, author: str, session: Session, event: gr.EventData) -> AsyncIterator[Updates]:
         """Return to a former reading."""
-        reading_id = str(event.reading_id)
+        reading_id = read(event, OfReading).reading_id
 
         def finish(found: Foreseen) -> Updates:
             now = next(row for row in self.studio.query_spaces() if row.in_force)
