@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from app.charts.labels import distinctive
 from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, shorten, words
-from grace_core.answering.anatomy import Anatomy
+from grace_core.answering.anatomy import Anatomy, NearKey
 
 
 def keys_figure(anatomy: Anatomy) -> Figure:
@@ -14,6 +17,37 @@ def keys_figure(anatomy: Anatomy) -> Figure:
     answering = [index == 0 and anatomy.edit_id is not None for index in rows]
     colours = ["@own" if one else "@grey" for one in answering]
     furthest = max((max(key.distance, key.epsilon) for key in keys), default=1.0)
+    labels = [words("distance, ε", 1.01, 1, yanchor="bottom")]
+    labels += [
+        words(
+            f"{key.distance:.3f} {'≤' if key.inside else '>'} {key.epsilon:.3f}",
+            1.01,
+            row,
+            "@text" if answering[row] else "@muted",
+            yref="y",
+        )
+        for row, key in enumerate(keys)
+    ]
+    names = [f"{row}.  {escape(shorten(name, 34))}" for row, name in enumerate(distinctive([key.prompt for key in keys]), 1)]
+    layout = base_layout(
+        margin={"l": 240, "r": 110, "t": 24, "b": 44},
+        xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),
+        yaxis=axis(
+            tickvals=rows,
+            ticktext=names,
+            range=[len(keys) - 0.45, -0.55],
+            showgrid=False,
+            showline=False,
+            tickfont={"size": 12, "color": "@muted"},
+        ),
+        annotations=labels,
+    )
+    return {"data": _keys_and_distances(keys, colours), "layout": layout}
+
+
+def _keys_and_distances(keys: Sequence[NearKey], colours: list[str]) -> list[dict[str, Any]]:
+    """The bars and the dots of `keys_figure`."""
+    rows = list(range(len(keys)))
     hover = [
         f"<b>{escape(shorten(key.prompt, 90))}</b><br>→ {escape(shorten(key.target, 90))}<br>"
         f"distance {key.distance:.3f}, ε {key.epsilon:.3f}"
@@ -46,32 +80,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
         "hovertext": hover,
         "cliponaxis": False,
     }
-    labels = [words("distance, ε", 1.01, 1, yanchor="bottom")]
-    labels += [
-        words(
-            f"{key.distance:.3f} {'≤' if key.inside else '>'} {key.epsilon:.3f}",
-            1.01,
-            row,
-            "@text" if answering[row] else "@muted",
-            yref="y",
-        )
-        for row, key in enumerate(keys)
-    ]
-    names = [f"{row}.  {escape(shorten(name, 34))}" for row, name in enumerate(distinctive([key.prompt for key in keys]), 1)]
-    layout = base_layout(
-        margin={"l": 240, "r": 110, "t": 24, "b": 44},
-        xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),
-        yaxis=axis(
-            tickvals=rows,
-            ticktext=names,
-            range=[len(keys) - 0.45, -0.55],
-            showgrid=False,
-            showline=False,
-            tickfont={"size": 12, "color": "@muted"},
-        ),
-        annotations=labels,
-    )
-    return {"data": [bars, dots], "layout": layout}
+    return [bars, dots]
 
 
 def keys_table(anatomy: Anatomy) -> Table:

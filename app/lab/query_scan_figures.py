@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, words
 from app.lab.query_scan import ENCODING_LABELS, KIND_LABELS, MEASURES, POOL_LABELS, Measure, choice_id, choice_words, measured
+from grace_core.config import Encoding
 from grace_core.measuring.distances import Choice, Kind, Separation
 from grace_core.measuring.query_scan import Scan
 
@@ -23,6 +25,11 @@ _SCALE = [[0.0, "@cell0"], [0.5, "@cell1"], [1.0, "@cell2"]]
 _TEXT_SIZES = ((10, 14), (22, 12), (30, 10))
 
 
+# Between two heatmaps, as a share of the width.
+_GAP = 0.03
+_OWN = "paraphrases, to their own key"
+
+
 def separation_figure(
     scan: Scan, measure: Measure, kinds: Sequence[Kind], chosen: Choice | None, tied: Sequence[Choice] = ()
 ) -> Figure:
@@ -30,79 +37,89 @@ def separation_figure(
 
     chosen: outlined. tied: the best ones, outlined with dots.
     """
-    traces: list[dict[str, Any]] = []
-    shapes: list[dict[str, Any]] = []
-    titles = []
     count = len(scan.encodings)
     size = next((size for cells, size in _TEXT_SIZES if count * len(scan.layers) <= cells), None)
+    outlined = [*((one, _DOTTED) for one in tied if one != chosen), *([(chosen, _SOLID)] if chosen else [])]
+    traces, shapes, titles = [], [], []
     layout: dict[str, Any] = {}
-    gap = 0.03
     for column, encoding in enumerate(scan.encodings):
         number = "" if column == 0 else str(column + 1)
-        choices = [[Choice(layer, pool, encoding) for layer in scan.layers] for pool in scan.pools]
-        values = [
-            [measured(cell, measure, kinds) if (cell := scan.cell(choice)) is not None else None for choice in row]
-            for row in choices
+        traces.append(_heatmap(scan, encoding, measure, kinds, number, size))
+        shapes += [
+            _outline(number, scan.layers.index(choice.layer), scan.pools.index(choice.pool), line)
+            for choice, line in outlined
+            if choice.encoding == encoding and choice.pool in scan.pools and choice.layer in scan.layers
         ]
-        traces.append(
-            {
-                "type": "heatmap",
-                "name": ENCODING_LABELS[encoding],
-                "x": list(range(len(scan.layers))),
-                "y": list(range(len(scan.pools))),
-                "z": values,
-                "customdata": [[choice_id(choice) for choice in row] for row in choices],
-                "xaxis": f"x{number}",
-                "yaxis": f"y{number}",
-                "zmin": 0.5 if measure == "auc" else 0.0,
-                "zmax": 1.0,
-                "colorscale": _SCALE,
-                "showscale": False,
-                "xgap": 3,
-                "ygap": 3,
-                "text": [[_cell_text(value) for value in row] for row in values],
-                "texttemplate": "" if size is None else "%{text}",
-                "textfont": {"size": size, "color": "@text"},
-                "hoverinfo": "text",
-                "hovertext": [
-                    [
-                        f"<b>{choice_words(choice)}</b><br>{MEASURES[measure]}: {_cell_text(value)}<br>click for its distances"
-                        for choice, value in zip(row, numbers, strict=True)
-                    ]
-                    for row, numbers in zip(choices, values, strict=True)
-                ],
-            }
-        )
-        for choice, line in [*((one, _DOTTED) for one in tied if one != chosen), *([(chosen, _SOLID)] if chosen else [])]:
-            if choice.encoding == encoding and choice.pool in scan.pools and choice.layer in scan.layers:
-                x, y = scan.layers.index(choice.layer), scan.pools.index(choice.pool)
-                shapes.append(_outline(f"x{number}", f"y{number}", x, y, line))
-        low, high = column / count + (gap if column else 0), (column + 1) / count - (gap if column + 1 < count else 0)
+        low = column / count + (_GAP if column else 0)
+        high = (column + 1) / count - (_GAP if column + 1 < count else 0)
         titles.append(words(ENCODING_LABELS[encoding], low, 1, "@text", yanchor="bottom", yshift=4))
-        layout[f"xaxis{number}"] = axis(
-            "key layer (block)",
-            domain=[low, high],
-            tickvals=list(range(len(scan.layers))),
-            ticktext=[str(layer) for layer in scan.layers],
-            showgrid=False,
-        )
-        layout[f"yaxis{number}"] = axis(
-            anchor=f"x{number}",
-            tickvals=list(range(len(scan.pools))),
-            ticktext=[POOL_LABELS[pool] for pool in scan.pools] if column == 0 else [""] * len(scan.pools),
-            autorange="reversed",
-            showgrid=False,
-            tickfont={"size": 12, "color": "@text"},
-        )
+        layout |= _heatmap_axes(scan, number, low, high)
     layout |= {"margin": {"l": 105, "r": 8, "t": 30, "b": 48}, "shapes": shapes, "annotations": titles}
     return {"data": traces, "layout": base_layout(**layout)}
 
 
-def _outline(xref: str, yref: str, x: int, y: int, line: dict[str, Any]) -> dict[str, Any]:
+def _heatmap(
+    scan: Scan, encoding: Encoding, measure: Measure, kinds: Sequence[Kind], number: str, size: int | None
+) -> dict[str, Any]:
+    """One encoding's choices. number: of its axes. size: of the text in the cells; None where there is no room for any."""
+    choices = [[Choice(layer, pool, encoding) for layer in scan.layers] for pool in scan.pools]
+    values = [
+        [measured(cell, measure, kinds) if (cell := scan.cell(choice)) is not None else None for choice in row] for row in choices
+    ]
+    return {
+        "type": "heatmap",
+        "name": ENCODING_LABELS[encoding],
+        "x": list(range(len(scan.layers))),
+        "y": list(range(len(scan.pools))),
+        "z": values,
+        "customdata": [[choice_id(choice) for choice in row] for row in choices],
+        "xaxis": f"x{number}",
+        "yaxis": f"y{number}",
+        "zmin": 0.5 if measure == "auc" else 0.0,
+        "zmax": 1.0,
+        "colorscale": _SCALE,
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+        "text": [[_cell_text(value) for value in row] for row in values],
+        "texttemplate": "" if size is None else "%{text}",
+        "textfont": {"size": size, "color": "@text"},
+        "hoverinfo": "text",
+        "hovertext": [
+            [
+                f"<b>{choice_words(choice)}</b><br>{MEASURES[measure]}: {_cell_text(value)}<br>click for its distances"
+                for choice, value in zip(row, numbers, strict=True)
+            ]
+            for row, numbers in zip(choices, values, strict=True)
+        ],
+    }
+
+
+def _heatmap_axes(scan: Scan, number: str, low: float, high: float) -> dict[str, Any]:
+    """Layers across, from low to high of the figure's width; poolings down, named at the first heatmap only."""
+    across = axis(
+        "key layer (block)",
+        domain=[low, high],
+        tickvals=list(range(len(scan.layers))),
+        ticktext=[str(layer) for layer in scan.layers],
+        showgrid=False,
+    )
+    down = axis(
+        anchor=f"x{number}",
+        tickvals=list(range(len(scan.pools))),
+        ticktext=[""] * len(scan.pools) if number else [POOL_LABELS[pool] for pool in scan.pools],
+        autorange="reversed",
+        showgrid=False,
+        tickfont={"size": 12, "color": "@text"},
+    )
+    return {f"xaxis{number}": across, f"yaxis{number}": down}
+
+
+def _outline(number: str, x: int, y: int, line: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "rect",
-        "xref": xref,
-        "yref": yref,
+        "xref": f"x{number}",
+        "yref": f"y{number}",
         "x0": x - 0.48,
         "x1": x + 0.48,
         "y0": y - 0.47,
@@ -134,28 +151,9 @@ def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | N
     together = np.concatenate([own, rest, [epsilon or 0.0]])
     top = float(together.max()) * 1.02 or 1.0
     edges = np.linspace(0.0, top, 41)
-    middles, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
-
-    def bars(distances: Any, total: int, name: str, colour: str, sign: int) -> dict[str, Any]:
-        counts = np.histogram(distances, edges)[0]
-        shares = sign * counts / max(1, total)
-        return {
-            "type": "bar",
-            "name": name,
-            "x": middles.round(6).tolist(),
-            "y": shares.round(6).tolist(),
-            "width": width,
-            "marker": {"color": colour, "line": {"width": 0.6, "color": "@surface"}},
-            "hoverinfo": "text",
-            "hovertext": [
-                f"{n} of {total} {escape(name)}<br>at a distance of {low:.3f} to {high:.3f}"
-                for n, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
-            ],
-        }
-
-    traces = [bars(own, len(own), "paraphrases, to their own key", "@own", 1)]
     shown = [kind for kind in kinds if cell.others.get(kind)]
-    traces += [bars(cell.others[kind], len(rest), KIND_LABELS[kind], _KIND_COLOURS[kind], -1) for kind in shown]
+    traces = [_bars(edges, own, len(own), _OWN, "@own", 1)]
+    traces += [_bars(edges, cell.others[kind], len(rest), KIND_LABELS[kind], _KIND_COLOURS[kind], -1) for kind in shown]
     # Kinds lie on each other below the line, so the lowest point is that of their sum.
     below = np.histogram(rest, edges)[0].max(initial=0) / max(1, len(rest))
     above = np.histogram(own, edges)[0].max(initial=0) / max(1, len(own))
@@ -165,7 +163,38 @@ def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | N
     low = -depth - _NAMES_SHARE * (high + depth) / (1 - _NAMES_SHARE)
     ticks = _ticks(max(high, -low))
     values = [-t for t in reversed(ticks) if t <= depth] + [0.0] + [t for t in ticks if t <= high]
-    annotations = key_line([("paraphrases, to their own key", "@own")])
+    layout = base_layout(
+        barmode="relative",
+        bargap=0,
+        margin={"l": 64, "r": 16, "t": 28, "b": 48},
+        xaxis=axis(f"distance ({distance_unit(cell.choice.distance)})", range=[0, top], showgrid=False),
+        yaxis=axis("share of prompts", range=[low, high], tickvals=values, ticktext=[f"{abs(value):.0%}" for value in values]),
+        **_distance_marks(shown, epsilon, top),
+    )
+    return {"data": traces, "layout": layout}
+
+
+def _bars(edges: NDArray[Any], distances: Any, total: int, name: str, colour: str, sign: int) -> dict[str, Any]:
+    """How many of the distances lie between two edges each, as shares of `total`. sign: upwards or downwards."""
+    counts = np.histogram(distances, edges)[0]
+    return {
+        "type": "bar",
+        "name": name,
+        "x": ((edges[:-1] + edges[1:]) / 2).round(6).tolist(),
+        "y": (sign * counts / max(1, total)).round(6).tolist(),
+        "width": float(edges[1] - edges[0]),
+        "marker": {"color": colour, "line": {"width": 0.6, "color": "@surface"}},
+        "hoverinfo": "text",
+        "hovertext": [
+            f"{n} of {total} {escape(name)}<br>at a distance of {low:.3f} to {high:.3f}"
+            for n, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
+        ],
+    }
+
+
+def _distance_marks(shown: Sequence[Kind], epsilon: float | None, top: float) -> dict[str, Any]:
+    """The line at 0, that of ε, and the names of what is drawn. top: the largest distance."""
+    annotations = key_line([(_OWN, "@own")])
     shapes: list[dict[str, Any]] = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "line": {"color": "@line", "width": 1}}
     ]
@@ -179,16 +208,7 @@ def distances_figure(cell: Separation, kinds: Sequence[Kind], epsilon: float | N
     for row, kind in enumerate(reversed(shown)):
         corner = {"xanchor": "right", "yanchor": "bottom", "yshift": 4 + 18 * row, "bgcolor": "@veil"}
         annotations.append(words(f"■ {KIND_LABELS[kind]}", 1, 0, _KIND_COLOURS[kind], **corner))
-    layout = base_layout(
-        barmode="relative",
-        bargap=0,
-        margin={"l": 64, "r": 16, "t": 28, "b": 48},
-        xaxis=axis(f"distance ({distance_unit(cell.choice.distance)})", range=[0, top], showgrid=False),
-        yaxis=axis("share of prompts", range=[low, high], tickvals=values, ticktext=[f"{abs(value):.0%}" for value in values]),
-        shapes=shapes,
-        annotations=annotations,
-    )
-    return {"data": traces, "layout": layout}
+    return {"shapes": shapes, "annotations": annotations}
 
 
 def distances_table(cell: Separation, kinds: Sequence[Kind]) -> Table:

@@ -45,6 +45,43 @@ HEAD = """
 """
 
 
+# Of Gradio's variables, each with the one of base.css that it takes.
+_COLOURS = {
+    "body_text_color": "text",
+    "body_text_color_subdued": "muted",
+    "background_fill_primary": "surface",
+    "background_fill_secondary": "bg",
+    "border_color_primary": "border",
+    "border_color_accent": "accent",
+    "color_accent_soft": "accent-soft",
+    "link_text_color": "accent-text",
+    "link_text_color_hover": "accent-text",
+    "link_text_color_active": "accent-text",
+    "link_text_color_visited": "accent-text",
+    "block_background_fill": "surface",
+    "block_border_color": "border",
+    "block_label_text_color": "muted",
+    "block_label_background_fill": "surface",
+    "block_title_text_color": "text",
+    "block_info_text_color": "muted",
+    "input_background_fill": "field",
+    "input_background_fill_focus": "field",
+    "input_border_color": "border-strong",
+    "input_border_color_focus": "accent",
+    "input_placeholder_color": "placeholder",
+    "button_primary_background_fill": "accent",
+    "button_primary_background_fill_hover": "accent-hover",
+    "button_primary_border_color": "accent",
+    "button_primary_text_color": "on-accent",
+    "button_primary_text_color_hover": "on-accent",
+    "button_secondary_background_fill": "surface",
+    "button_secondary_background_fill_hover": "hover",
+    "button_secondary_border_color": "border-strong",
+    "button_secondary_text_color": "text",
+    "button_secondary_text_color_hover": "text",
+}
+
+
 def theme() -> gr.themes.Base:
     """The theme; its colours are the variables of base.css, so that both modes are defined in one place."""
     base = gr.themes.Base(
@@ -57,41 +94,7 @@ def theme() -> gr.themes.Base:
         font=["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
     )
-    variables = {
-        "body_text_color": "text",
-        "body_text_color_subdued": "muted",
-        "background_fill_primary": "surface",
-        "background_fill_secondary": "bg",
-        "border_color_primary": "border",
-        "border_color_accent": "accent",
-        "color_accent_soft": "accent-soft",
-        "link_text_color": "accent-text",
-        "link_text_color_hover": "accent-text",
-        "link_text_color_active": "accent-text",
-        "link_text_color_visited": "accent-text",
-        "block_background_fill": "surface",
-        "block_border_color": "border",
-        "block_label_text_color": "muted",
-        "block_label_background_fill": "surface",
-        "block_title_text_color": "text",
-        "block_info_text_color": "muted",
-        "input_background_fill": "field",
-        "input_background_fill_focus": "field",
-        "input_border_color": "border-strong",
-        "input_border_color_focus": "accent",
-        "input_placeholder_color": "placeholder",
-        "button_primary_background_fill": "accent",
-        "button_primary_background_fill_hover": "accent-hover",
-        "button_primary_border_color": "accent",
-        "button_primary_text_color": "on-accent",
-        "button_primary_text_color_hover": "on-accent",
-        "button_secondary_background_fill": "surface",
-        "button_secondary_background_fill_hover": "hover",
-        "button_secondary_border_color": "border-strong",
-        "button_secondary_text_color": "text",
-        "button_secondary_text_color_hover": "text",
-    }
-    colours = {name: f"var(--gs-{variable})" for name, variable in variables.items()}
+    colours = {name: f"var(--gs-{variable})" for name, variable in _COLOURS.items()}
     colours |= {f"{name}_dark": value for name, value in colours.items()}
     return base.set(
         # Plain colours: Gradio writes these two into the page before any style is loaded.
