@@ -26,7 +26,7 @@ from grace_core.models.language_model import LanguageModel
 
 POOLS: tuple[Pool, ...] = get_args(Pool)
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-_JOINED_READ = 512
+JOINED_READ = 512
 """Of the prompts that joined a background, so many are read at most, each standing for its like: they are siblings of edits,
 and thousands of them say little more than hundreds (the suggested ε of 50 zsRE edits: 0.633 instead of 0.634 with all 1,579)."""
 _STANDS_FOR = 16
@@ -134,13 +134,15 @@ def make_sample(
     weighed: int | None = None,
     max_edits: int = 50,
     max_unrelated: int = 100,
+    max_joined: int = JOINED_READ,
 ) -> Sample:
     """Choose what a scan reads: edits with phrasings of their own come first, then evenly over the rest.
 
     asked: prompts that people asked and an edit should answer, by the edit's id; they count as its phrasings.
     unrelated: a person's own prompts that must not match; () takes some of the background's, on which nothing is fitted then.
-    background: what the encoder of a choice is calibrated on where it is put in force; token weights are counted on the first
-    `weighed` of it (None: on all). () takes the model's background prompts, and siblings of the edits as editing makes them.
+    background: what the encoder of a choice is calibrated on where it is put in force; () takes the model's background prompts,
+    and siblings of the edits as editing makes them. Token weights are counted on the first `weighed` of it (None: on all); of
+    the rest `max_joined` are read, each standing for its like.
 
     Raises:
         InputError: no edits, or an unrelated prompt that does not fit the model.
@@ -172,18 +174,11 @@ def make_sample(
     measured = prompts | set(strangers) | set(judged)
     fit = [text for text in dict.fromkeys(first) if text not in measured]
     known = {*measured, *fit}
-    read, stands_for = _standing_for(text for text in dict.fromkeys(joined) if text not in known)
+    read, stands_for = _standing_for((text for text in dict.fromkeys(joined) if text not in known), max_joined)
     return Sample(
-        tuple(keys),
-        tuple(paraphrases),
-        heard,
-        made,
-        tuple(judged),
-        tuple(dict.fromkeys(strangers)),
-        (*fit, *read),
-        (*(1 for _ in fit), *stands_for),
-        first,
-    )
+        tuple(keys), tuple(paraphrases), heard, made, tuple(judged), tuple(dict.fromkeys(strangers)), (*fit, *read),
+        (*(1 for _ in fit), *stands_for), first,
+    )  # fmt: skip
 
 
 def _background(
@@ -198,10 +193,10 @@ def _background(
     return first, _fitting(model, (text for edit in keys for text in siblings(edit.prompt, _SIBLINGS_EACH, names, common)))
 
 
-def _standing_for(texts: Iterable[str]) -> tuple[list[str], list[int]]:
-    """At most `_JOINED_READ` of some texts, evenly over all, and for how many of them each stands."""
+def _standing_for(texts: Iterable[str], most: int) -> tuple[list[str], list[int]]:
+    """At most so many of some texts, evenly over all, and for how many of them each stands."""
     more = list(texts)
-    read = _spread(more, _JOINED_READ)
+    read = _spread(more, most)
     share = min(len(more), _STANDS_FOR * len(read))
     bounds = [(i * share) // len(read) for i in range(len(read) + 1)] if read else [0]
     return read, [after - before for before, after in pairwise(bounds)]

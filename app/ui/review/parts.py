@@ -115,11 +115,13 @@ class ReviewParts:
 
     def busy(self, stopper: gr.Button) -> Updates:
         """No second request from this page while one runs; `stopper` is the button that ends it."""
-        shown = {button: gr.update(visible=button is stopper) for button in (self.stop, self.cancel, self.ask_stop)}
-        return {**shown, **{button: gr.update(interactive=False) for button in (self.send, self.edit, self.ask)}}
+        return self._buttons(stopper, can_edit=False)
 
     def idle(self, *, can_edit: bool) -> Updates:
         """Nothing runs: every button can be pressed, Edit where there is an answer to correct."""
-        hidden = {button: gr.update(visible=False) for button in (self.stop, self.cancel, self.ask_stop)}
-        ready = {self.send: gr.update(interactive=True), self.ask: gr.update(interactive=True)}
-        return {**hidden, **ready, self.edit: gr.update(interactive=can_edit)}
+        return self._buttons(None, can_edit=can_edit)
+
+    def _buttons(self, stopper: gr.Button | None, *, can_edit: bool) -> Updates:
+        shown = {button: gr.update(visible=button is stopper) for button in (self.stop, self.cancel, self.ask_stop)}
+        able = {self.send: stopper is None, self.ask: stopper is None, self.edit: can_edit}
+        return {**shown, **{button: gr.update(interactive=free) for button, free in able.items()}}

@@ -64,14 +64,12 @@ def test_whitening_is_fitted_on_all_that_the_adopted_encoder_is_but_what_is_meas
     assert make_sample(tiny, edits, background=weighed[:30]).weighed == weighed[:30]
 
 
-def test_of_many_joined_prompts_some_stand_for_all(
-    tiny: LanguageModel, edits: list[Edit], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("grace_core.measuring.query_scan._JOINED_READ", 20)
+def test_of_many_joined_prompts_some_stand_for_all(tiny: LanguageModel, edits: list[Edit]) -> None:
     weighed = background_prompts(tiny)[:100]
     for count, expected in ((90, 90), (2_000, 320)):  # no prompt stands for more than 16
         joined = [f"Who was Bo {i}?" for i in range(count)]
-        sample = make_sample(tiny, edits, background=(*weighed, *joined), weighed=len(weighed), max_unrelated=10)
+        both = (*weighed, *joined)
+        sample = make_sample(tiny, edits, background=both, weighed=len(weighed), max_unrelated=10, max_joined=20)
         assert len(sample.fit) == len(sample.stands_for) == 90 + 20
         assert set(sample.stands_for[:90]) == {1}
         assert sum(sample.stands_for[90:]) == expected
