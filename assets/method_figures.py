@@ -19,7 +19,7 @@ from app.commands.datasets import Chosen, read_dataset
 from app.studio.prompt_files import read_prompts
 from grace_core.answering.given_values import Asked, gives_target
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import new_codebook
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.measuring.measures import Case

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from grace_core.codebook import Codebook, Edit, Entry, Match, load_codebook, read_codebook, save_codebook
     from grace_core.config import GraceConfig
     from grace_core.editing.editor import Editor, EditResult
-    from grace_core.editing.fitting import new_codebook
+    from grace_core.editing.new_codebook import new_codebook
     from grace_core.errors import CodebookError, GraceError, InputError, ModelError
     from grace_core.models.language_model import LanguageModel
     from grace_core.models.load import load_model
 
 _HOMES = {
-    "editing.fitting": ("new_codebook",),
+    "editing.new_codebook": ("new_codebook",),
     "codebook": ("Codebook", "Edit", "Entry", "Match", "load_codebook", "read_codebook", "save_codebook"),
     "config": ("GraceConfig",),
     "editing.editor": ("EditResult", "Editor"),

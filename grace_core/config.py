@@ -11,14 +11,20 @@ from typing import Any, Literal, Self, get_args
 
 from grace_core.errors import InputError
 
-Preset = Literal["robust", "paper"]
+Preset = Literal["robust", "early", "paper"]
 Pool = Literal["last", "mean", "weighted"]
-Encoding = Literal["raw", "whiten"]
-Distance = Literal["euclidean", "cosine"]
+Encoding = Literal["raw", "whiten", "learned"]
+Distance = Literal["euclidean", "cosine", "two_keys"]
 Rule = Literal["published", "separated"]
 Span = Literal["last", "tail"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
+FURTHEST: dict[Distance, float] = {"cosine": 2.0, "euclidean": float("inf"), "two_keys": 4.0}
+"""No radius reaches so far."""
+BEYOND: dict[Distance, str] = {
+    "cosine": "a cosine distance never exceeds 2", "euclidean": "it must be finite",
+    "two_keys": "from 4 on a key would answer whatever is asked",
+}  # fmt: skip
 MAX_PHRASINGS = 64
 """Of one edit. Each is read, learned and checked; dozens teach a value all that thousands do."""
 _IDENTITY = ("key_layer", "value_layer", "span", "pool", "token_weight", "encoding", "directions", "distance", "rule")
@@ -35,7 +41,9 @@ class GraceConfig:
     preset: Preset = "robust"
     """The name that these choices started from."""
     key_layer: int | None = None
-    """The block after which the query is read; None: the first, or, in the paper's preset, the one below the value's."""
+    """The block after which the query is read; None: the first, or, in the paper's preset, the one below the value's.
+
+    A learned encoding reads several blocks, the highest of them the value's: this is that one then."""
     value_layer: int | None = None
     """The block whose output is replaced by a value; None: seven tenths up the model."""
     span: Span = "tail"
@@ -44,15 +52,17 @@ class GraceConfig:
     """Which tokens make the query: the last one, the mean of the user's own, or their mean with frequent ones weighing less."""
     token_weight: float = 1e-3
     """`a` in the weight a / (a + p(token)) of the weighted pool (smooth inverse frequency, Arora et al. 2017)."""
-    encoding: Encoding = "whiten"
-    """Whether hidden states are compared as they are, or centred, scaled along their leading directions and made unit length."""
+    encoding: Encoding = "learned"
+    """raw: hidden states are compared as they are. whiten: centred, scaled along their leading directions and made unit length;
+    edits join what it is calibrated on. learned: by the two keys of an encoder that was fitted once and never changes."""
     directions: int = 384
     """How many leading principal directions the whitened query keeps, at most."""
-    distance: Distance = "cosine"
-    """cosine: 1 - cos, 0 same and 1 unrelated. euclidean: the paper's."""
+    distance: Distance = "two_keys"
+    """cosine: 1 - cos, 0 same and 1 unrelated. euclidean: the paper's. two_keys: the larger of the subject's and the question's
+    1 - cos, each over its own scale; 1 is where the encoder takes two prompts for the same."""
     rule: Rule = "separated"
     """published: Algorithm 1 of the paper, edit by edit. separated: a radius ends half way to the nearest other target."""
-    epsilon: float = 0.45
+    epsilon: float = 1.0
     """The radius that a new key asks for, in units of `distance`."""
     siblings: int = 32
     """How many prompts with another subject are made from an edited prompt, to keep its key away from strangers; 0: none."""
@@ -97,15 +107,25 @@ class GraceConfig:
                 f"value_layer {self.value_layer} is below key_layer {self.key_layer}; "
                 "the query must be read before the value is written."
             )
-        if self.distance == "cosine" and self.epsilon >= 2:
-            raise InputError(f"epsilon is {self.epsilon}; a cosine distance never exceeds 2.")
+        if self.epsilon >= FURTHEST[self.distance]:
+            raise InputError(f"epsilon is {self.epsilon}; {BEYOND[self.distance]}.")
         if self.distance == "cosine" and self.encoding == "raw":
             raise InputError("A cosine distance needs unit vectors, which encoding='whiten' gives; raw ones are euclidean.")
+        if (self.distance == "two_keys") != (self.encoding == "learned"):
+            raise InputError(
+                f"distance={self.distance!r} and encoding={self.encoding!r} do not go together; 'two_keys' goes with 'learned'."
+            )
 
     @classmethod
     def robust(cls, **overrides: Any) -> Self:
-        """The default: early key layer, weighted mean over the user's tokens, whitened, keys kept apart."""
+        """The default: a learned encoder that tells both the subject and the question, keys kept apart."""
         return replace(cls(), **overrides)
+
+    @classmethod
+    def early(cls, **overrides: Any) -> Self:
+        """The former default: an early block's weighted mean over the user's tokens, whitened. It tells subjects apart alone."""
+        former = cls(preset="early", encoding="whiten", distance="cosine", epsilon=0.45)
+        return replace(former, **overrides)
 
     @classmethod
     def paper(cls, **overrides: Any) -> Self:
@@ -124,7 +144,8 @@ class GraceConfig:
         """The preset of that name, with some choices changed."""
         if preset not in PRESETS:
             raise InputError(f"The preset is {preset!r}; use one of {', '.join(PRESETS)}.")
-        return cls.paper(**overrides) if preset == "paper" else cls.robust(**overrides)
+        made = {"robust": cls.robust, "early": cls.early, "paper": cls.paper}
+        return made[preset](**overrides)
 
     def resolved(self, blocks: int) -> Self:
         """The same choices for a model of `blocks` blocks, with every layer a number.
@@ -135,6 +156,13 @@ class GraceConfig:
         value_layer = self.value_layer if self.value_layer is not None else max(1, round(0.7 * blocks))
         below = max(1, value_layer - 1) if self.preset == "paper" else 1
         key_layer = self.key_layer if self.key_layer is not None else below
+        if self.encoding == "learned":
+            if self.key_layer not in (None, value_layer):
+                raise InputError(
+                    f"key_layer is {self.key_layer}, but a learned encoding reads blocks up to the value's, {value_layer}. "
+                    "Leave it out, or choose the preset “early”."
+                )
+            key_layer = value_layer
         for name, layer in (("key_layer", key_layer), ("value_layer", value_layer)):
             if not 1 <= layer <= blocks:
                 raise InputError(f"{name} {layer} does not exist; this model's blocks are 1 to {blocks}.")

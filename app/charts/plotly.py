@@ -77,7 +77,7 @@ def escape(text: str) -> str:
 
 def distance_unit(distance: Distance) -> str:
     """What a distance is measured in, for the title of its axis."""
-    return "1 − cos" if distance == "cosine" else "Euclidean"
+    return {"cosine": "1 − cos", "euclidean": "Euclidean", "two_keys": "larger of subject and question"}[distance]
 
 
 def shorten(text: str, length: int) -> str:

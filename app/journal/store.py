@@ -77,6 +77,11 @@ class JournalStore:
             known = found(connection, fingerprint, config, kept, self.label)
             return known or make(connection, fingerprint, model_name, config)
 
+    def find_codebook(self, *, fingerprint: str, config: dict[str, Any], kept: Collection[str] = ()) -> str | None:
+        """`codebook_id` of one that is there; None where none is."""
+        with self._database.read() as connection:
+            return found(connection, fingerprint, config, kept, self.label)
+
     def codebooks(self) -> tuple[CodebookInfo, ...]:
         """All codebooks, oldest first. No model is needed."""
         with self._database.read() as connection:

@@ -25,7 +25,7 @@ KIND_LABELS: dict[Kind, str] = {
     "edits": "other edits' prompts",
 }
 POOL_LABELS = {"last": "last token", "mean": "mean", "weighted": "weighted mean"}
-ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened"}
+ENCODING_LABELS = {"raw": "raw hidden states", "whiten": "whitened", "learned": "learned encoder"}
 _NAMED = 4
 _COUNTED: dict[Kind, str] = {
     "unrelated": "unrelated prompts",
@@ -92,6 +92,8 @@ def choice_of(scan: Scan, wanted: str | None) -> Choice | None:
 
 def choice_words(choice: Choice) -> str:
     """A choice as a person reads it."""
+    if choice.encoding == "learned":
+        return f"the learned encoder, which reads up to layer {choice.layer}"
     return f"layer {choice.layer}, {POOL_LABELS[choice.pool]}, {ENCODING_LABELS[choice.encoding]}"
 
 

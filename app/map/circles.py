@@ -31,8 +31,11 @@ class Inside:
 
 
 def straight(epsilon: NDArray[np.float64], distance: Distance) -> NDArray[np.float64]:
-    """ε as a length in the query space, which is what layouts keep: for unit vectors, 1 - cos = length² / 2."""
-    return np.sqrt(2.0 * epsilon) if distance == "cosine" else epsilon
+    """ε as a length in the query space, which is what layouts keep: for unit vectors, 1 - cos = length² / 2.
+
+    Of two keys each half may be as far: the length along one of them.
+    """
+    return epsilon if distance == "euclidean" else np.sqrt(2.0 * epsilon)
 
 
 def drawn_radii(view: MapView, layout: Layout, distance: Distance, rows: Sequence[int]) -> NDArray[np.float64]:

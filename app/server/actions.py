@@ -60,6 +60,10 @@ class Filter(Arguments):
     state: EditState | None = None
 
 
+class Move(Arguments):
+    seen: int | None = None
+
+
 class OfQuery(Arguments):
     query_id: str
 
@@ -223,6 +227,16 @@ def _logged_answer(caller: Caller, given: OfQuery) -> Any:
     return {**as_json(caller.studio.answer(given.query_id)), "marks": caller.studio.marks(given.query_id)}
 
 
+async def _foresee_learned(caller: Caller, _: Nothing) -> Any:
+    job = await run_sync(lambda: caller.studio.foresee_learned(asker=caller.asker))
+    return await job.wait()
+
+
+async def _use_learned(caller: Caller, given: Move) -> Any:
+    job = await run_sync(lambda: caller.studio.use_learned(seen=given.seen, author=caller.author, asker=caller.asker))
+    return await job.wait()
+
+
 def _now(call: Callable[[Caller, Any], Any]) -> Callable[[Caller, Any], Awaitable[Any]]:
     """An action that needs no job: it is done on a thread, at once."""
 
@@ -317,6 +331,18 @@ ACTIONS: tuple[Action, ...] = (
         _now(lambda who, _: who.studio.epsilon_changes()),
         "Every change of the radius, newest first.",
     ),
+    Action(
+        "foresee_learned",
+        Nothing,
+        _foresee_learned,
+        "Which logged queries would be answered otherwise if a codebook of a former version moved to the learned encoder.",
+    ),
+    Action(
+        "use_learned",
+        Move,
+        _use_learned,
+        "Move a codebook of a former version to the learned encoder; seen is that of the preview which this is to hold for.",
+    ),
 )
 """In the order in which they are listed."""
 
@@ -333,8 +359,6 @@ PAGE_ONLY: Mapping[str, str] = {
     "foresee_query_space": "minutes of measuring whose result only the Lab shows",
     "use_query_space": "the Lab asks for it after its preview",
     "return_to": "the Lab asks for it after its preview",
-    "foresee_recalibration": "the preview of what only the Lab does",
-    "recalibrate": "the Lab asks for it after its preview",
     "anatomy": "figures of one prompt, for the Lab",
     "scan": "minutes of measuring whose result only the Lab shows",
     "sweep": "minutes of measuring whose result only the Lab shows",

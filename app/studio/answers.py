@@ -16,6 +16,7 @@ from app.studio.model_thread import ModelThread
 from app.studio.texts import checked_author, checked_text
 from app.studio.views import VERDICTS, Answer, Mark, PartialAnswer, Trial, Verdict
 from grace_core.answering.generate import Generation, generate
+from grace_core.codebook.codebook import Parts
 from grace_core.errors import InputError
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
@@ -52,7 +53,7 @@ class Answers:
 
         def work(model: LanguageModel, job: Job[Trial]) -> Trial:
             now = self._live.now()
-            (activation,) = activations_of(model, now.codebook.config, now.codebook.encoder.weights, [read])
+            (activation,) = activations_of(model, now.codebook.reader, [read])
             return Trial(read.text, activation, now.query_space_id)
 
         return self._thread.submit(work, asker)
@@ -116,8 +117,7 @@ class Answers:
             if data.query_id in after.state.queries:
                 return _answer(after, after.state.queries[data.query_id])
             # Another process put another query space in force meanwhile.
-            config, weights = after.codebook.config, after.codebook.encoder.weights
-            (activation,) = activations_of(model, config, weights, [model.prompt(answer.prompt)])
+            (activation,) = activations_of(model, after.codebook.reader, [model.prompt(answer.prompt)])
             data = replace(data, activation=activation, reading=after.query_space_id)
         raise StudioError("Others kept changing how this codebook reads prompts, so the answer was not logged. Ask once more.")
 
@@ -144,5 +144,10 @@ def _answer(now: Snapshot, record: QueryRecord) -> Answer:
     q = record.generated
     return Answer(
         q.query_id, q.prompt, q.text, q.edit_id, q.nearest_edit_id, q.distance, q.epsilon,
-        record.event.at, record.event.author, q.truncated, now.answers_now(q.query_id),
+        record.event.at, record.event.author, q.truncated, now.answers_now(q.query_id), _parts(now, record),
     )  # fmt: skip
+
+
+def _parts(now: Snapshot, record: QueryRecord) -> Parts | None:
+    entry = now.codebook.entry_of(record.generated.nearest_edit_id or "")
+    return None if entry is None else now.codebook.parts(record.activation, entry)

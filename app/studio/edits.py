@@ -93,7 +93,7 @@ class Edits:
             text_before=result.text_before, text_after=result.text_after,
             change=kept, requested_epsilon=float(result.edit.epsilon),
             losses=result.losses, seconds=result.seconds, activation=result.edit.activation, value=result.edit.value,
-            reading=before.query_space_id,
+            reading=before.query_space_id, subject_epsilon=result.edit.subject_epsilon,
         )  # fmt: skip
 
         def decide(now: Snapshot) -> Sequence[Event]:

@@ -20,7 +20,8 @@ from app.studio.model_thread import ModelThread
 from app.studio.progress import Stage
 from app.studio.views import EpsilonRow
 from grace_core.codebook.codebook import checked_epsilon
-from grace_core.editing.fitting import background_prompts, strangers_in
+from grace_core.editing.fitting import background_prompts, fitting, strangers_in
+from grace_core.editing.siblings import siblings, vocabulary
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.epsilon_curves import Yardstick, known_phrasings, known_unrelated
 from grace_core.measuring.what_if import LoggedQuery, Moment, served
@@ -29,6 +30,8 @@ from grace_core.models.language_model import LanguageModel
 
 # So many prompts are read between two looks at whether the job was called off.
 _READ_AT_ONCE = 32
+_MOST_ASKED, _OTHERS_EACH = 60, 2
+"""Of so many edits, the last, the prompts are asked about so many others each: more would take long to read."""
 
 
 class Epsilon:
@@ -99,10 +102,10 @@ class Epsilon:
         phrasings, given = known_phrasings(moment)
         # Prompts of no particular subject: those that token weights are counted on, or those that are shipped.
         background = space.weighed or background_prompts(model)
-        strangers = _strangers(now.state)
+        strangers = _strangers(now.state) if now.codebook.encoder.learned is None else _asked_about_others(model, now)
         unrelated = known_unrelated(moment, background, strangers)
         read = self._activations(model, job, now, [*(text for text, _ in phrasings), *unrelated])
-        rows = np.zeros((0, model.width), np.float32)
+        rows = np.zeros((0, now.codebook.encoder.width), np.float32)
         return Yardstick(
             phrasings, unrelated,
             np.stack([read[text] for text, _ in phrasings]) if phrasings else rows,
@@ -117,7 +120,10 @@ class Epsilon:
         """Pooled activations by text, kept for the next time: they depend on the model and the query space alone."""
         if self._read_in != now.query_space_id:
             self._read_in, self._read = now.query_space_id, {}
-        read = self._read
+        read, learned = self._read, now.codebook.encoder.learned
+        background = background_prompts(model)
+        if learned is not None and len(learned.background) == len(background):
+            read.update(zip(background, learned.background, strict=True))
         for step in now.state.query_space.calibrations:
             if len(step.prompts) == len(step.activations):
                 read.update(zip(step.prompts, step.activations, strict=True))
@@ -128,7 +134,7 @@ class Epsilon:
             job.report(Stage.counted("Reading phrasings", start, len(missing)))
             some = missing[start : start + _READ_AT_ONCE]
             prompts = [model.prompt(text) for text in some]
-            rows = activations_of(model, now.codebook.config, now.codebook.encoder.weights, prompts)
+            rows = activations_of(model, now.codebook.reader, prompts)
             read.update(zip(some, rows, strict=True))
         return read
 
@@ -153,6 +159,14 @@ def _strangers(state: JournalState) -> tuple[str, ...]:
     """Edited prompts asked about others, as far as some encoder of the journal was calibrated on them."""
     steps = [step for space in state.query_spaces.values() for step in space.calibrations]
     return tuple(text for step in steps for text in strangers_in(step.reason, step.prompts))
+
+
+def _asked_about_others(model: LanguageModel, now: Snapshot) -> tuple[str, ...]:
+    """The prompts of the last edits asked about others: a learned encoder is calibrated on none, so they are made here."""
+    names, common = vocabulary(background_prompts(model))
+    edits = now.state.active_edits()[-_MOST_ASKED:]
+    texts = (text for edit in edits for text in siblings(edit.prompt, _OTHERS_EACH, names, common))
+    return tuple(prompt.text for prompt in fitting(model, texts))
 
 
 def _change(now: Snapshot, change_id: str) -> EpsilonRecord:

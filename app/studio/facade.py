@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from app.studio.jobs import Job
-from app.studio.query_space import Foreseen, Recalibration
+from app.studio.query_space import Foreseen
 from app.studio.views import (
     Answer,
     EditDetail,
@@ -259,23 +259,16 @@ class Studio(Protocol):
         """
         ...
 
-    def foresee_recalibration(self) -> Recalibration:
-        """Which logged queries would be answered otherwise if the journal's prompts joined the encoder's background.
+    def foresee_learned(self, *, asker: str = "") -> Job[Foreseen]:
+        """Which logged queries would be answered otherwise if this codebook moved to the learned encoder. Writes nothing.
 
-        From stored activations; no model runs, nothing is written.
-
-        Raises:
-            InputError: the encoding is raw, or the background holds all prompts already.
+        Every prompt of the journal is read anew; the job reports `Stage`s. A model whose encoder is not fitted yet is fitted
+        first, which takes minutes. The job raises InputError where the codebook uses it already.
         """
         ...
 
-    def recalibrate(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
-        """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event.
-
-        An undone edit leaves the encoder as it is, so this stays whatever is undone; its turn comes after running edits,
-        which would otherwise be lost. seen: `Foreseen.seen` of the preview that this is to hold for. The job raises what
-        `foresee_recalibration` does, and InputError where the codebook or the queries have changed since the preview.
-        """
+    def use_learned(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
+        """Move to the learned encoder, in one transaction; `return_to` goes back. Raises and reports as `use_query_space`."""
         ...
 
     # ── measure

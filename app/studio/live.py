@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from app.errors import JournalConflict, NotFound, StudioError
 from app.journal.codebooks import PromptForm
-from app.journal.events import Calibrated, Edited, Event, StoredEvent
+from app.journal.events import Calibrated, Edited, Event, Fitted, StoredEvent
 from app.journal.state.answers import QueryRecord
 from app.journal.state.broken import BrokenRecord, BrokenRecords
 from app.journal.state.edits import EditRecord
@@ -29,15 +29,20 @@ from app.journal.state.query_space import QuerySpace
 from app.journal.store import JournalStore
 from app.studio.texts import checked_author
 from grace_core.codebook.codebook import Codebook, Match
-from grace_core.codebook.encoder import Encoder, TokenWeights
+from grace_core.codebook.encoder import Encoder
 from grace_core.codebook.template import Template
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_after, encoder_of, first_calibration, stored_encoder
+from grace_core.editing.learned_encoders import learned_encoder
 from grace_core.models.language_model import LanguageModel
 
 # How often what is to be written is decided anew because another process wrote in between. Each time that process got
 # its event in, so two that write as fast as they can hinder each other a few times, and never for ever.
 _ATTEMPTS = 50
+_KEPT = ("directions",)
+_SHARED = ("value_layer", "span", "token_weight", "rule", "siblings", "contexts", "learning_rate", "max_steps", "stop_loss")
+"""What two presets can have in common: where values are put in and how they are learned, not how queries are read."""
 
 
 class Matched(NamedTuple):
@@ -150,17 +155,13 @@ class LiveCodebook:
         cls, store: JournalStore, model: LanguageModel, config: GraceConfig, progress: Callable[[str, float], None]
     ) -> LiveCodebook:
         """Read the journal of this model and these layers, or begin one. `config` need not be resolved."""
-        base = config.resolved(len(model.blocks))
-        codebook_id = store.codebook_id(
-            fingerprint=model.fingerprint, model_name=model.name, config=base.identity(), kept=("directions",)
-        )
+        base = _former(store, model, config.resolved(len(model.blocks)))
+        codebook_id = store.codebook_id(fingerprint=model.fingerprint, model_name=model.name, config=base.identity(), kept=_KEPT)
         base = replace(base, directions=store.config_of(codebook_id)["directions"])
         progress("Reading the journal", 0.0)
-        if base.encoding != "raw" and next(store.events(codebook_id, kinds=[Calibrated]), None) is None:
-            last, first = store.last_seq(codebook_id), first_calibration(model, base, progress)
-            assert first is not None  # only raw queries need none
-            begun = Calibrated(first.version, first.reason, first.prompts, first.activations)
-            with suppress(JournalConflict):  # another process began the same codebook meanwhile; its calibration counts
+        if base.encoding != "raw" and next(store.events(codebook_id, kinds=[Calibrated, Fitted]), None) is None:
+            last, begun = store.last_seq(codebook_id), _begun(model, base, progress)
+            with suppress(JournalConflict):  # another process began the same codebook meanwhile; its encoder counts
                 store.append(codebook_id, begun, expected_seq=last)
         return cls(store, codebook_id, model, base)
 
@@ -221,8 +222,7 @@ class LiveCodebook:
                 data = decide(before)
                 if not data:
                     break
-                for item in data:
-                    before.state.check(item)
+                self._check(before.state, data)
                 try:
                     seq = before.state.revision
                     stored = self._store.append(self.codebook_id, *data, author=author, expected_seq=seq)
@@ -248,9 +248,26 @@ class LiveCodebook:
             return False
         return True
 
-    def foreseen(self, now: Snapshot, data: Event) -> Snapshot:
-        """What the snapshot would be after one more event. Writes nothing."""
-        return self._advanced(now, [StoredEvent(now.state.revision + 1, self.codebook_id, datetime.now(UTC), "", data)])
+    def foreseen(self, now: Snapshot, *data: Event) -> Snapshot:
+        """What the snapshot would be after some more events. Writes nothing."""
+        return self._advanced(now, self._imagined(now.state, data))
+
+    def _imagined(self, state: JournalState, data: Sequence[Event]) -> list[StoredEvent]:
+        moment = datetime.now(UTC)
+        return [StoredEvent(seq, self.codebook_id, moment, "", item) for seq, item in enumerate(data, state.revision + 1)]
+
+    def _check(self, state: JournalState, data: Sequence[Event]) -> None:
+        """Each event where those before it have happened.
+
+        Raises:
+            JournalError: one that cannot happen then.
+        """
+        if len(data) > 1:
+            state = state.copied()
+        for stored in self._imagined(state, data):
+            state.check(stored.data)
+            if len(data) > 1:
+                state.apply(stored)
 
     def _catch_up(self) -> None:
         """Take in what another process wrote to the same journal."""
@@ -290,6 +307,10 @@ class LiveCodebook:
 
     def _encoder(self, state: JournalState, config: GraceConfig) -> Encoder:
         space = state.query_space
+        if config.encoding == "learned":
+            if space.encoder is None:
+                raise StudioError(f"The journal {self._store.label} lacks the encoder of this codebook; restore a backup.")
+            return Encoder.fixed(space.encoder)
         steps = [_step(one, space) for one in space.calibrations]
         if self.model is not None:
             return encoder_of(self.model, config, steps)
@@ -302,6 +323,32 @@ class LiveCodebook:
     @staticmethod
     def _matched_anew(state: JournalState, codebook: Codebook) -> Snapshot:
         return Snapshot(state, codebook, _match(codebook, list(state.queries.values())))
+
+
+def _former(store: JournalStore, model: LanguageModel, config: GraceConfig) -> GraceConfig:
+    """`config`, or the former default's, where a codebook that began under that is there and none under this one.
+
+    Such a codebook opens as it was; moving it to the learned encoder is a person's choice (`QuerySpaces.use_query_space`).
+    """
+    if config.encoding != "learned":
+        return config
+    early = GraceConfig.early(
+        **{name: getattr(config, name) for name in _SHARED if getattr(config, name) is not None}
+    ).resolved(len(model.blocks))  # fmt: skip
+
+    def found(one: GraceConfig) -> str | None:
+        return store.find_codebook(fingerprint=model.fingerprint, config=one.identity(), kept=_KEPT)
+
+    return early if found(config) is None and found(early) is not None else config
+
+
+def _begun(model: LanguageModel, config: GraceConfig, progress: Callable[[str, float], None]) -> Event:
+    """What a new codebook's journal begins with."""
+    if config.encoding == "learned":
+        return Fitted.of(learned_encoder(model, config, progress=progress), begins=True)
+    first = first_calibration(model, config, progress)
+    assert first is not None  # only raw queries need none
+    return Calibrated(first.version, first.reason, first.prompts, first.activations)
 
 
 class _GoneOn(Exception):

@@ -16,6 +16,7 @@ from app.studio.texts import checked_text
 from grace_core.answering.anatomy import Anatomy, dissect
 from grace_core.codebook.codebook import Codebook
 from grace_core.config import Encoding, Pool
+from grace_core.editing.learned_encoders import known_encoder
 from grace_core.measuring.epsilon_curves import asked_phrasings
 from grace_core.measuring.query_scan import ENCODINGS, POOLS, Scan, make_sample, scan
 from grace_core.measuring.value_sweep import Sweep, default_epsilons, sweep_layers
@@ -76,7 +77,8 @@ class Measurements:
                 tuple(p for p in POOLS if p in pools),
                 tuple(e for e in ENCODINGS if e in encodings),
             )
-            cells = scan(model, codebook.config, sample, *chosen, **_watched(job))
+            learned = codebook.encoder.learned or known_encoder(model, codebook.config)
+            cells = scan(model, codebook.config, sample, *chosen, learned=learned, **_watched(job))
             counts = {kind: len(distances) for kind, distances in cells[0].others.items()}
             return Scan(
                 *chosen, len(sample.keys), len(sample.paraphrases), sample.made, counts, len(sample.fit),

@@ -1,4 +1,4 @@
-"""The query space: put another one in force, go back to a former one, or calibrate the present one on the journal's prompts.
+"""The query space: put another one in force, go back to a former one, or move to the learned encoder.
 
 What would change is found by folding the very event that would be written, so the prediction is what the codebook then
 says. It is written only where the journal is still the one that the event was made for; otherwise what is new is read
@@ -7,13 +7,14 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.errors import StudioError
-from app.journal.events import Calibrated, Reread, Returned
+from app.journal.events import Event, Fitted
 from app.journal.state.journal_state import JournalState
 from app.journal.state.query_space import QuerySpace as SpaceState
+from app.journal.state.query_space import QuerySpaces as SpacesState
 from app.studio.epsilon import moment_of
 from app.studio.jobs import Job
 from app.studio.live import LiveCodebook, Snapshot
@@ -22,15 +23,14 @@ from app.studio.progress import Stage
 from app.studio.query_space_reader import Rereader, calibrated_on
 from app.studio.texts import checked_author
 from app.studio.views import QuerySpace, QuerySpaceRow
-from grace_core.editing.fitting import joining_calibration
+from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.what_if import ChangedAnswer, changed_answers
 from grace_core.models.language_model import LanguageModel
 
 _ATTEMPTS = 3
-_REASON = "prompts of the journal, joined by hand"
-_RAW = "Raw queries are compared as they are: there is no encoder to calibrate. Choose a whitened encoding first."
+_LEARNED_EPSILON = GraceConfig.robust().epsilon
 _CHANGED = "The codebook was changed since you looked; nothing was written. Look again at what would change."
 
 
@@ -45,15 +45,6 @@ class Foreseen:
     changed: tuple[ChangedAnswer, ...]
     queries: int
     seen: int
-
-
-@dataclass(frozen=True)
-class Recalibration:
-    """Foreseen of joining the journal's prompts. edits, queries: how many prompts of each are new to the background."""
-
-    edits: int
-    queries: int
-    foreseen: Foreseen
 
 
 class QuerySpaces:
@@ -87,7 +78,7 @@ class QuerySpaces:
 
         def work(model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
             now = self._live.now()
-            return self._foreseen(now, self._reread(model, job, now.state, choice, epsilon))
+            return self._foreseen(now, *self._reread(model, job, now.state, choice, epsilon))
 
         return self._thread.submit(work, asker)
 
@@ -109,83 +100,58 @@ class QuerySpaces:
         def work(model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
             reader = self._rereader(model)
             return self._switch(
-                job, lambda state: reader.returned(state, query_space_id, _reporting(job), lambda: job.cancelled), None, author
+                job, lambda state: (reader.returned(state, query_space_id, _reporting(job), lambda: job.cancelled),), None, author
             )
 
         return self._thread.submit(work, asker)
 
-    def foresee_recalibration(self) -> Recalibration:
-        """Which logged queries would be answered otherwise if the journal's prompts joined the encoder's background."""
-        now = self._live.now()
-        step = self._joining(now.state)
-        edits = {edit.prompt for edit in now.state.active_edits()}
-        own = sum(text in edits for text in step.prompts)
-        return Recalibration(own, len(step.prompts) - own, self._foreseen(now, step))
+    def foresee_learned(self, *, asker: str = "") -> Job[Foreseen]:
+        """Which logged queries would be answered otherwise if this codebook moved to the learned encoder. Writes nothing."""
+        return self.foresee_query_space(Choice.learned(self._live.base), _LEARNED_EPSILON, asker=asker)
 
-    def recalibrate(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
-        """Let the prompts of the edits in force and of all logged queries join the encoder's background. One event."""
-        author = checked_author(author)
-
-        def work(_model: LanguageModel, job: Job[Foreseen]) -> Foreseen:
-            for _ in range(_ATTEMPTS):
-                now = self._live.now()
-                step = self._joining(now.state)
-                found = self._foreseen(now, step)
-                if seen is not None and found.seen != seen:
-                    raise InputError(_CHANGED)
-                if job.cancelled:
-                    raise Cancelled("Stopped; nothing was changed.")
-                if self._live.commit_at(now, step, author=author):
-                    return found
-            raise _busy()
-
-        return self._thread.submit(work, asker)
+    def use_learned(self, *, seen: int | None = None, author: str = "", asker: str = "") -> Job[Foreseen]:
+        """Move this codebook to the learned encoder."""
+        choice = Choice.learned(self._live.base)
+        return self.use_query_space(choice, _LEARNED_EPSILON, seen=seen, author=author, asker=asker)
 
     # ── how ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _switch(
-        self, job: Job[Foreseen], make: Callable[[JournalState], Reread | Returned], seen: int | None, author: str
+        self, job: Job[Foreseen], make: Callable[[JournalState], Sequence[Event]], seen: int | None, author: str
     ) -> Foreseen:  # fmt: skip
         for _ in range(_ATTEMPTS):
             now = self._live.now()
             if seen is not None and now.state.folded != seen:
                 raise InputError(_CHANGED)
-            event = make(now.state)
-            found = self._foreseen(now, event)
+            events = make(now.state)
+            found = self._foreseen(now, *events)
             if job.cancelled:
                 raise Cancelled("Stopped; nothing was changed.")
             # Where somebody wrote meanwhile, only what is new has to be read for the next attempt.
-            if self._live.commit_at(now, event, author=author):
+            if self._live.commit_at(now, *events, author=author):
                 return found
         raise _busy()
 
-    def _foreseen(self, now: Snapshot, event: Reread | Returned | Calibrated) -> Foreseen:
-        """What the event changes. A calibration is about the queries too."""
-        seen = now.state.folded
-        if isinstance(event, Calibrated) and now.state.queries:
-            seen = max(seen, next(reversed(now.state.queries.values())).event.seq)
-        before, after = moment_of(now), self._live.foreseen(now, event)
+    def _foreseen(self, now: Snapshot, *events: Event) -> Foreseen:
+        """What these events, in one go, would change."""
+        before, after = moment_of(now), self._live.foreseen(now, *events)
         changed = changed_answers(before.queries, before.matches, [one.match for one in after.matched])
-        return Foreseen(changed, len(before.queries), seen)
+        return Foreseen(changed, len(before.queries), now.state.folded)
 
     def _rereader(self, model: LanguageModel) -> Rereader:
         if self._reader is None:
             self._reader = Rereader(model, self._live.base)
         return self._reader
 
-    def _reread(self, model: LanguageModel, job: Job[Foreseen], state: JournalState, choice: Choice, epsilon: float) -> Reread:
-        return self._rereader(model).reread(state, choice, epsilon, _reporting(job), lambda: job.cancelled)
-
-    def _joining(self, state: JournalState) -> Calibrated:
-        space = state.query_space
-        if space.config(self._live.base).encoding == "raw":
-            raise InputError(_RAW)
-        rows = [(edit.prompt, edit.activation) for edit in state.active_edits()]
-        rows += [(record.generated.prompt, record.activation) for record in state.queries.values()]
-        step = joining_calibration(state.next_version, _REASON, set(space.background), rows)
-        if step is None:
-            raise InputError("The encoder knows all prompts of this journal already; there is nothing to join.")
-        return Calibrated(step.version, step.reason, step.prompts, step.activations, space.reading_id)
+    def _reread(
+        self, model: LanguageModel, job: Job[Foreseen], state: JournalState, choice: Choice, epsilon: float
+    ) -> tuple[Event, ...]:
+        """The event that puts a choice in force, behind the encoder that it needs where the journal has none yet."""
+        reader = self._rereader(model)
+        event = reader.reread(state, choice, epsilon, _reporting(job), lambda: job.cancelled)
+        if event.encoding != "learned" or event.encoder in state.part(SpacesState).encoders:
+            return (event,)
+        return (Fitted.of(reader.encoder(choice.config(self._live.base, epsilon)), begins=False), event)
 
     def _row(self, now: Snapshot, space: SpaceState) -> QuerySpaceRow:
         config, event = space.config(self._live.base), space.event

@@ -18,11 +18,14 @@ from app.journal.events import Reread, Returned
 from app.journal.state.journal_state import JournalState
 from app.journal.state.query_space import QuerySpace
 from grace_core.codebook.codebook import checked_epsilon
+from grace_core.codebook.encoder import Reader
+from grace_core.codebook.learned import LearnedEncoder
 from grace_core.config import GraceConfig, Pool
 from grace_core.editing.fitting import background_prompts, weights_of
+from grace_core.editing.learned_encoders import learned_encoder
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice
-from grace_core.models.activations import activations_of, pooled_at, stop_if
+from grace_core.models.activations import activations_of, stop_if
 from grace_core.models.language_model import LanguageModel
 
 Row = NDArray[np.float32]
@@ -32,17 +35,23 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Place:
-    """What a pooled activation depends on. weighed: the prompts that token weights are counted on; () where none count."""
+    """What an activation depends on.
+
+    weighed: the prompts that token weights are counted on; () where none count. encoder: the learned one's name, or "".
+    """
 
     layer: int
     pool: Pool
     weighed: tuple[str, ...]
+    encoder: str
 
     @classmethod
-    def of(cls, config: GraceConfig, weighed: tuple[str, ...]) -> Place:
+    def of(cls, config: GraceConfig, weighed: tuple[str, ...], learned: LearnedEncoder | None) -> Place:
         """Where this configuration reads."""
         assert config.key_layer is not None  # resolved
-        return cls(config.key_layer, config.pool, weighed if config.pool == "weighted" else ())
+        if config.encoding == "learned":
+            return cls(config.key_layer, config.pool, (), "" if learned is None else learned.name)
+        return cls(config.key_layer, config.pool, weighed if config.pool == "weighted" else (), "")
 
 
 def calibrated_on(model: LanguageModel, state: JournalState) -> tuple[tuple[str, ...], int]:
@@ -63,6 +72,7 @@ class Rereader:
     def __init__(self, model: LanguageModel, base: GraceConfig) -> None:
         """base: the configuration that the codebook began with, resolved."""
         self._model, self._base = model, base
+        self._encoder: LearnedEncoder | None = None
         self._place: Place | None = None
         self._alone: dict[str, Row] = {}
         self._others: dict[str, Row] = {}
@@ -91,7 +101,9 @@ class Rereader:
         weighed = background[:count]
         prompts = self._texts(state, None)
         whitened = choice.encoding == "whiten"
-        self._read(state, config, weighed, [*prompts, *(background if whitened else ())], report, cancelled)
+        learned = self.encoder(config, cancelled) if choice.encoding == "learned" else None
+        texts = [*prompts, *(background if whitened else ())]
+        self._read(state, config, weighed, learned, texts, report, cancelled)
         return Reread(
             reading_id=uuid.uuid4().hex,
             key_layer=choice.layer,
@@ -104,8 +116,15 @@ class Rereader:
             weighed=count,
             prompts=prompts,
             background_activations=self._rows(background if whitened else ()),
-            activations=self._rows(prompts),
+            activations=self._rows(prompts, learned),
+            encoder="" if learned is None else learned.name,
         )
+
+    def encoder(self, config: GraceConfig, cancelled: Callable[[], bool] = lambda: False) -> LearnedEncoder:
+        """The model's learned encoder, found or fitted once."""
+        if self._encoder is None:
+            self._encoder = learned_encoder(self._model, config, cancelled=cancelled)
+        return self._encoder
 
     def returned(self, state: JournalState, query_space_id: str, report: Report, cancelled: Callable[[], bool]) -> Returned:
         """The event that puts a former query space in force again; edits made since ask there for the ε that it began with.
@@ -121,8 +140,8 @@ class Rereader:
             raise InputError("This codebook reads its queries this way already; there is nothing to go back to.")
         config = space.config(self._base)
         prompts = self._texts(state, space)
-        self._read(state, config, space.weighed, prompts, report, cancelled)
-        return Returned(query_space_id, config.epsilon, prompts, self._rows(prompts))
+        self._read(state, config, space.weighed, space.encoder, prompts, report, cancelled)
+        return Returned(query_space_id, config.epsilon, prompts, self._rows(prompts, space.encoder))
 
     @staticmethod
     def _texts(state: JournalState, space: QuerySpace | None) -> tuple[str, ...]:
@@ -133,16 +152,16 @@ class Rereader:
         return tuple(text for text in dict.fromkeys((*edited, *asked)) if text in lacking)
 
     def _read(
-        self, state: JournalState, config: GraceConfig, weighed: tuple[str, ...], texts: Sequence[str], report: Report,
-        cancelled: Callable[[], bool],
+        self, state: JournalState, config: GraceConfig, weighed: tuple[str, ...], learned: LearnedEncoder | None,
+        texts: Sequence[str], report: Report, cancelled: Callable[[], bool],
     ) -> None:  # fmt: skip
         """See to it that each text has an activation at the place of this configuration."""
-        place = Place.of(config, weighed)
+        place = Place.of(config, weighed, learned)
         if place != self._place:
             self._place, self._alone, self._others = place, {}, {}
         self._take_stored(state, place)
         model = self._model
-        weights = weights_of(model, config, weighed)
+        reader = Reader.of(config, weights_of(model, config, weighed) if learned is None else learned.weights, learned)
         edited = {record.edited.prompt for record in state.edits.values()}
         distinct = list(dict.fromkeys(texts))
         alone = [text for text in distinct if text in edited and text not in self._alone]
@@ -151,7 +170,7 @@ class Rereader:
         for done, text in enumerate(alone):
             stop_if(cancelled)
             report(done, total)
-            self._alone[text] = activations_of(model, config, weights, [model.prompt(text)])[0]
+            self._alone[text] = activations_of(model, reader, [model.prompt(text)])[0]
         for start in range(0, len(others), _AT_ONCE):
             done = len(alone) + start
             report(done, total)
@@ -161,13 +180,13 @@ class Rereader:
                 report(before + count, total)
 
             prompts = [model.prompt(text) for text in some]
-            read = pooled_at(model, weights, prompts, [place.layer], [place.pool], on_read=on_read, cancelled=cancelled)
-            self._others.update(zip(some, read[place.layer, place.pool], strict=True))
+            read = activations_of(model, reader, prompts, rows_at_once=16, share_start=True, on_read=on_read, cancelled=cancelled)
+            self._others.update(zip(some, read, strict=True))
 
     def _take_stored(self, state: JournalState, place: Place) -> None:
         """Activations that the journal has of this very place, whatever was made of them there."""
         for space in state.query_spaces.values():
-            if Place.of(space.config(self._base), space.weighed) != place:
+            if Place.of(space.config(self._base), space.weighed, space.encoder) != place:
                 continue
             for step in space.calibrations:
                 if len(step.prompts) == len(step.activations):
@@ -177,8 +196,8 @@ class Rereader:
             for edit in space.edits.values():
                 self._alone[edit.prompt] = edit.activation
 
-    def _rows(self, texts: Sequence[str]) -> Row:
+    def _rows(self, texts: Sequence[str], learned: LearnedEncoder | None = None) -> Row:
         """(texts, width) activations that were read."""
         if not texts:
-            return np.zeros((0, self._model.width), np.float32)
+            return np.zeros((0, self._model.width if learned is None else learned.dimensions), np.float32)
         return np.stack([self._alone[text] if text in self._alone else self._others[text] for text in texts])

@@ -55,7 +55,7 @@ class OpenStudio:
         self.query_space, self.query_spaces, self.calibrated_on = spaces.query_space, spaces.query_spaces, spaces.calibrated_on
         self.foresee_query_space, self.use_query_space = spaces.foresee_query_space, spaces.use_query_space
         self.return_to = spaces.return_to
-        self.foresee_recalibration, self.recalibrate = spaces.foresee_recalibration, spaces.recalibrate
+        self.foresee_learned, self.use_learned = spaces.foresee_learned, spaces.use_learned
         measurements = Measurements(thread, lambda: live.now().codebook, epsilon.moment, spaces.calibrated_on)
         self.anatomy, self.scan, self.sweep = measurements.anatomy, measurements.scan, measurements.sweep
         self.leave, self.close = thread.leave, thread.close

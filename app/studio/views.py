@@ -16,7 +16,7 @@ from app.journal.events.answers import Verdict as Verdict
 from app.journal.state.answers import Mark as Mark
 from app.studio.changes import ChangeShown, Neighbor
 from grace_core.codebook.change import ChangeKind
-from grace_core.codebook.codebook import Codebook, Edit
+from grace_core.codebook.codebook import Codebook, Edit, Parts
 from grace_core.config import Encoding, GraceConfig, Pool
 from grace_core.measuring.distances import Choice
 
@@ -52,6 +52,7 @@ class Answer:
     distance: from the query to the nearest key, in the codebook's query space (None: no key yet).
     epsilon: the nearest key's ε. edit_id is set only where the nearest key matched (distance <= epsilon).
     All this as it was when it was asked; edit_id_now: the edit that the present codebook lets answer it.
+    parts: of the distance to the nearest key, where that is still there and has two parts.
     """
 
     query_id: str
@@ -65,6 +66,7 @@ class Answer:
     author: str = ""
     truncated: bool = False
     edit_id_now: str | None = None
+    parts: Parts | None = None
 
     @property
     def past(self) -> bool:

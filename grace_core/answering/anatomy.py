@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grace_core.answering.attached import attached
 from grace_core.answering.generate import MAX_NEW_TOKENS, generate
-from grace_core.codebook.codebook import Codebook, Match
+from grace_core.codebook.codebook import Codebook, Match, Parts
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import Distance
 from grace_core.models.batch import Batch
@@ -26,13 +26,18 @@ TOP_TOKENS = 6
 
 @dataclass(frozen=True)
 class NearKey:
-    """A key and how far the query is from it; `inside`: within its ε (only the nearest key can answer)."""
+    """A key and how far the query is from it; `inside`: within its ε (only the nearest key can answer).
+
+    parts: of the distance, where it has two. subject_epsilon: how far the subject's part may be; None: as far as ε.
+    """
 
     edit_id: str
     prompt: str
     target: str
     distance: float
     epsilon: float
+    parts: Parts | None = None
+    subject_epsilon: float | None = None
 
     @property
     def inside(self) -> bool:
@@ -90,9 +95,10 @@ class Anatomy:
         if not self.keys:
             return "Deferred: the codebook has no key yet, so the model answers by itself."
         near = self.keys[0]
+        away = f"{near.distance:.3f} away" + (f" ({near.parts})" if near.parts is not None else "")
         if self.edit_id is not None:
             words = (
-                f"Matched: the nearest key is {near.distance:.3f} away, within its ε of {near.epsilon:.3f}, "
+                f"Matched: the nearest key is {away}, within its ε of {near.epsilon:.3f}, "
                 f"so its value takes the place of the hidden state, {self._said()}."
             )
             rivals = sum(key.inside for key in self.keys[1:])
@@ -100,8 +106,13 @@ class Anatomy:
                 others = "another key's ε" if rivals == 1 else f"the ε of {rivals} other keys"
                 words += f" The query is within {others} too; only the nearest key counts."
             return words
+        if near.inside:
+            return (
+                f"Deferred: the nearest key is {away}, within its ε of {near.epsilon:.3f}, but its subject must be within "
+                f"{near.subject_epsilon or 0:.3f}, so that a namesake is not answered. The model answers by itself, untouched."
+            )
         words = (
-            f"Deferred: the nearest key is {near.distance:.3f} away, beyond its ε of {near.epsilon:.3f} "
+            f"Deferred: the nearest key is {away}, beyond its ε of {near.epsilon:.3f} "
             f"by {near.distance - near.epsilon:.3f}, so the model answers by itself, untouched."
         )
         further = next((i for i, key in enumerate(self.keys) if key.inside), None)
@@ -166,7 +177,15 @@ def nearest_keys(codebook: Codebook, query: NDArray[np.float32], count: int = NE
     last_first = np.arange(len(distances))[::-1]
     order = last_first[np.argsort(distances[::-1], kind="stable")][:count]
     return tuple(
-        NearKey(entry.edit_id, entry.prompt, entry.target, float(distances[i]), float(entry.epsilon))
+        NearKey(
+            entry.edit_id,
+            entry.prompt,
+            entry.target,
+            float(distances[i]),
+            float(entry.epsilon),
+            codebook.parts(query, entry),
+            entry.subject_epsilon,
+        )
         for i in order
         for entry in (codebook.entries[i],)
     )

@@ -1,14 +1,15 @@
 """A codebook in place on a live model: the hooks read it and nothing else.
 
-Attached for the time of a `with` block: after `key_layer` the prompt's query is pooled, encoded and matched, once per
-prompt and per row of the batch; after `value_layer` the matched rows get their entry's value at the last prompt tokens.
+Attached for the time of a `with` block: what the codebook reads of a prompt is pooled on the way, and after the last block
+that it reads the query is made and matched, once per prompt and per row of the batch; after `value_layer` the matched rows
+get their entry's value at the last prompt tokens.
 Where no row matched nothing is touched, so the logits are bitwise those of the bare model. Decode steps with a KV cache
 see one token at a time and pass untouched; without a cache the whole sequence passes again and the same match is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Match
+from grace_core.codebook.geometry import Matrix
+from grace_core.codebook.learned import Read
+from grace_core.config import Pool
 from grace_core.models.batch import Batch
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
@@ -42,24 +46,35 @@ def attached(model: LanguageModel, codebook: Codebook, batch: Batch) -> Iterator
     call. One pass over several prompts must give them as `batch.ids` does.
     """
     routing = Routing()
-    config = codebook.config
-    assert config.key_layer is not None and config.value_layer is not None  # a codebook's config is resolved  # noqa: PT018
+    reader, value_layer = codebook.reader, codebook.config.value_layer
+    assert value_layer is not None  # a codebook's config is resolved
+    pooled_states: dict[Read, Matrix] = {}
 
-    def read(hidden: torch.Tensor) -> None:
-        if routing.matches:
-            return
-        weights = codebook.encoder.weights
-        rows = [pooling_weights(config.pool, p.ids, p.start, p.end, weights) for p in batch.prompts]
-        activations = pooled(hidden, rows, batch.offsets)
+    def reading(layer: int, pools: list[Pool]) -> Callable[[torch.Tensor], None]:
+        def read(hidden: torch.Tensor) -> None:
+            if routing.matches:
+                return
+            for pool in pools:
+                rows = [pooling_weights(pool, p.ids, p.start, p.end, reader.weights) for p in batch.prompts]
+                pooled_states[layer, pool] = pooled(hidden, rows, batch.offsets)
+            if layer == reader.highest:
+                match(reader.joined(pooled_states))
+
+        return read
+
+    def match(activations: Matrix) -> None:
         routing.activations = tuple(activations)
         routing.matches = codebook.match(codebook.encoder(activations))
-        for row, match in enumerate(routing.matches):
-            if match.matched and match.entry is not None:
-                routing.values[row] = match.entry.value
+        for row, found in enumerate(routing.matches):
+            if found.matched and found.entry is not None:
+                routing.values[row] = found.entry.value
 
     def write(hidden: torch.Tensor) -> torch.Tensor | None:
         return replaced(hidden, routing.values, batch.last)
 
-    both: list[tuple[int, Any]] = [(config.key_layer, read), (config.value_layer, write)]
-    with block_hooks(model, both, tokens=max(batch.last) + 1, decoding=True):
+    pools_of: dict[int, list[Pool]] = {}
+    for layer, pool in reader.reads:
+        pools_of.setdefault(layer, []).append(pool)
+    hooks: list[tuple[int, Any]] = [*((layer, reading(layer, pools)) for layer, pools in pools_of.items()), (value_layer, write)]
+    with block_hooks(model, hooks, tokens=max(batch.last) + 1, decoding=True):
         yield routing

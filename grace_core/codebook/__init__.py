@@ -8,9 +8,10 @@ A codebook file can be read and matched where neither torch nor transformers is 
 
 from grace_core.codebook.change import Change, Cut, Shrunk, describe_change
 from grace_core.codebook.codebook import Codebook, Edit, Entry, Match, Rival, checked_epsilon
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.codebook.encoder import Background, Encoder
 from grace_core.codebook.file import load_codebook, read_codebook, save_codebook
 from grace_core.codebook.template import Template
+from grace_core.codebook.token_weights import TokenWeights
 
 __all__ = [
     "Background",

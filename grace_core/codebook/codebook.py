@@ -15,22 +15,24 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from grace_core.codebook.encoder import Encoder
+from grace_core.codebook.encoder import Encoder, Reader
 from grace_core.codebook.geometry import (
     Ball,
     Limits,
     Matrix,
+    Measure,
     Point,
     limits,
     nearest_of_each,
     separated,
     taken_over,
+    two_distances,
     updated_limits,
 )
 from grace_core.codebook.published import PublishedKeys, published
 from grace_core.codebook.search import Find, finder
 from grace_core.codebook.template import Template
-from grace_core.config import GraceConfig
+from grace_core.config import BEYOND, FURTHEST, GraceConfig
 from grace_core.errors import InputError
 
 # From so many queries on, one product for all of them is faster than one each. An answer asks for few at a time, and numpy's
@@ -44,9 +46,10 @@ _SOME = 8
 class Edit:
     """One correction with all that a fold needs, so that no fold ever trains.
 
-    activation: (width,) float32, the prompt's pooled hidden states before encoding.
+    activation: (width,) float32, the prompt's pooled hidden states before encoding; with a learned encoder the query itself.
     value: (positions, width) float32, works for this prompt by itself.
     epsilon: the radius it asks for; the one it gets is its entry's.
+    subject_epsilon: with two keys, how far the subject's part may be at most; None: as far as the radius.
     """
 
     edit_id: str
@@ -57,6 +60,7 @@ class Edit:
     value: NDArray[np.float32] = field(repr=False)
     epsilon: float
     paraphrases: tuple[str, ...] = ()
+    subject_epsilon: float | None = None
 
     @cached_property
     def address(self) -> bytes:
@@ -80,6 +84,7 @@ class Entry:
     """A key in force. `edit_ids` are the edits that it serves; the first one owns it and gave it key and value.
 
     key: (dimensions,) float32, an encoded query. value: (positions, width) float32. epsilon: in the codebook's distance.
+    subject_epsilon: with two keys, how far the subject's part may be at most; None: as far as the radius.
     """
 
     edit_ids: tuple[str, ...]
@@ -89,6 +94,13 @@ class Entry:
     key: NDArray[np.float32] = field(repr=False)
     value: NDArray[np.float32] = field(repr=False)
     epsilon: float
+    subject_epsilon: float | None = None
+
+    def reaches(self, query: NDArray[np.float32], distance: float) -> bool:
+        """Whether a query (dimensions,) at this distance is within its radius, and within the subject's where it has one."""
+        if distance > self.epsilon:
+            return False
+        return self.subject_epsilon is None or two_distances(query, self.key[None])[0, 0] <= self.subject_epsilon
 
     @property
     def edit_id(self) -> str:
@@ -111,6 +123,17 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The two parts of the distance `two_keys`, which is the larger of them."""
+
+    subject: float
+    question: float
+
+    def __str__(self) -> str:
+        return f"subject {self.subject:.2f}, question {self.question:.2f}"
+
+
+@dataclass(frozen=True)
 class Rival:
     """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε."""
 
@@ -126,10 +149,10 @@ class _Fold:
     queries: Matrix
     groups: NDArray[np.int64]
     limits: Limits | None
+    subjects: Limits | None
     published: PublishedKeys | None
     entries: tuple[Entry, ...]
     keys: Matrix
-    epsilons: NDArray[np.float64]
 
 
 class Codebook:
@@ -164,13 +187,13 @@ class Codebook:
         self.template = template
         if len({edit.edit_id for edit in edits}) != len(edits):
             raise InputError("Two edits have the same id; every edit needs its own.")
-        width = encoder.width
+        width, hidden = encoder.width, encoder.hidden_width
         known = {id(edit) for edit in previous.edits} if previous is not None else set()
         for edit in (edit for edit in edits if id(edit) not in known):
-            if edit.activation.shape != (width,) or edit.value.ndim != 2 or edit.value.shape[1] != width:
+            if edit.activation.shape != (width,) or edit.value.ndim != 2 or edit.value.shape[1] != hidden:
                 raise InputError(
                     f"Edit {edit.edit_id!r} has an activation of shape {edit.activation.shape} and a value of shape "
-                    f"{edit.value.shape}; this codebook needs ({width},) and (positions, {width})."
+                    f"{edit.value.shape}; this codebook needs ({width},) and (positions, {hidden})."
                 )
         self._fold: _Fold = _fold(config, encoder, edits, previous._fold if previous is not None else None)
 
@@ -178,6 +201,11 @@ class Codebook:
         new = object.__new__(Codebook)
         new._init(self.config, self.encoder, edits, self.fingerprint, self.template, previous=self)
         return new
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What is read of a prompt for this codebook."""
+        return Reader.of(self.config, self.encoder.weights, self.encoder.learned)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -209,13 +237,20 @@ class Codebook:
         """The entry that serves an edit; None where the edit is not in force or superseded."""
         return self._by_edit.get(edit_id)
 
+    def parts(self, query: NDArray[np.float32], entry: Entry) -> Parts | None:
+        """Of the distance from a query (dimensions,) to a key: the subject's part and the question's; None without two keys."""
+        if self.config.distance != "two_keys":
+            return None
+        subject, question = two_distances(query, entry.key[None])[0].tolist()
+        return Parts(subject, question)
+
     def match(self, queries: Matrix) -> tuple[Match, ...]:
         """For each query (queries, dimensions): the nearest entry, and whether the query is within its ε. Exact."""
         if not self.entries:
             return tuple(Match(None, None, False) for _ in queries)
         if len(queries) < _MANY:
-            return self._said(self._find(query) for query in queries)
-        return self._said(nearest_of_each(queries, self.keys, self.config.distance))
+            return self._said(queries, (self._find(query) for query in queries))
+        return self._said(queries, nearest_of_each(queries, self.keys, self.config.distance))
 
     def match_again(self, queries: Matrix, before: Codebook, matches: Sequence[Match]) -> tuple[Match, ...]:
         """`match` of the very queries that another codebook has matched: looks only at what can have changed since.
@@ -230,13 +265,13 @@ class Codebook:
         found = [(row_of[id(match.entry)], match.distance or 0.0) for match in matches]
         lost = np.array([row < 0 for row, _ in found], dtype=bool)
         settled = taken_over(queries[~lost], self.keys, [one for one in found if one[0] >= 0], new, self.config.distance)
-        kept, anew = iter(self._said(settled)), iter(self.match(queries[lost]))
+        kept, anew = iter(self._said(queries[~lost], settled)), iter(self.match(queries[lost]))
         return tuple(next(anew if gone else kept) for gone in lost.tolist())
 
-    def _said(self, found: Iterable[tuple[int, float]]) -> tuple[Match, ...]:
+    def _said(self, queries: Matrix, found: Iterable[tuple[int, float]]) -> tuple[Match, ...]:
         """Of the nearest entries (index, distance) of some queries."""
-        epsilons = self._fold.epsilons
-        return tuple(Match(self.entries[i], d, d <= epsilons[i]) for i, d in found)
+        entries = self.entries
+        return tuple(Match(entries[i], d, entries[i].reaches(query, d)) for query, (i, d) in zip(queries, found, strict=True))
 
     def _rows_of(self, before: Codebook) -> NDArray[np.int64]:
         """For each entry of another codebook the index here of the very same key, or -1."""
@@ -257,6 +292,9 @@ class Codebook:
         points = self._fold.points
         at = self._place[entry.edit_id]
         found, row = self._fold.limits, at
+        subjects = self._fold.subjects
+        if found is not None and subjects is not None and found.distance[row] / 2 > entry.epsilon:
+            found = subjects  # no question ended this key's radius; the nearest other subject may end its subject's part
         if found is None:  # the published rule has no use for it
             found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
         if found.index[row] < 0:
@@ -310,8 +348,8 @@ def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
     """
     if not 0 < epsilon < float("inf"):
         raise InputError(f"ε is {epsilon}; use a number above 0.")
-    if config.distance == "cosine" and epsilon >= 2:
-        raise InputError(f"ε is {epsilon}; a cosine distance never exceeds 2. Use less.")
+    if epsilon >= FURTHEST[config.distance]:
+        raise InputError(f"ε is {epsilon}; {BEYOND[config.distance]}. Use less.")
     return epsilon
 
 
@@ -340,25 +378,35 @@ def _fold(config: GraceConfig, encoder: Encoder, edits: tuple[Edit, ...], previo
         queries[new] = encoder(np.stack([points[i].activation for i in new]))
     shares = numbered([edit.lesson for edit in points])
     facts = [
-        Point(query, int(group), edit.epsilon, int(share))
+        Point(query, int(group), edit.epsilon, int(share), edit.subject_epsilon)
         for query, group, edit, share in zip(queries, groups, points, shares, strict=True)
     ]
-    limit, keys = None, None
+    limit, subjects, keys = None, None, None
     if config.rule == "published":
         keys = published(
             facts, queries, config.distance, previous.published if previous else None, _unchanged(previous, points, kept)
         )
         balls = keys.balls
     else:
-        if previous is not None and previous.limits is not None:
-            limit = updated_limits(previous.limits, kept, queries, groups, config.distance)
-        else:
-            limit = limits(queries, groups, config.distance)
-        balls = separated(facts, limit, config.distance)
+        two = config.distance == "two_keys"
+        limit = _limited(
+            previous.limits if previous else None, kept, queries, groups, "question_first" if two else config.distance
+        )
+        if two:
+            subjects = _limited(previous.subjects if previous else None, kept, queries, groups, "subject_first")
+        balls = separated(facts, limit, config.distance, subjects)
     entries = tuple(_entry(ball, points, queries) for ball in balls)
     owners = np.array([ball.owner for ball in balls], dtype=np.int64)
-    epsilons = np.array([ball.epsilon for ball in balls])
-    return _Fold(points, queries, groups, limit, keys, entries, queries[owners], epsilons)
+    return _Fold(points, queries, groups, limit, subjects, keys, entries, queries[owners])
+
+
+def _limited(
+    previous: Limits | None, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], measure: Measure
+) -> Limits:
+    """The limits of points, from those before, where there are any."""
+    if previous is None:
+        return limits(queries, groups, measure)
+    return updated_limits(previous, kept, queries, groups, measure)
 
 
 def _unchanged(previous: _Fold | None, points: Sequence[Edit], kept: NDArray[np.int64]) -> int:
@@ -375,7 +423,8 @@ def _unchanged(previous: _Fold | None, points: Sequence[Edit], kept: NDArray[np.
 def _entry(ball: Ball, points: tuple[Edit, ...], queries: Matrix) -> Entry:
     owner = points[ball.owner]
     ids = tuple(points[i].edit_id for i in ball.members)
-    return Entry(ids, owner.prompt, owner.target, owner.target_ids, queries[ball.owner], owner.value, ball.epsilon)
+    key = queries[ball.owner]
+    return Entry(ids, owner.prompt, owner.target, owner.target_ids, key, owner.value, ball.epsilon, ball.subject)
 
 
 def numbered(labels: Sequence[object]) -> NDArray[np.int64]:

@@ -1,43 +1,22 @@
-"""From pooled hidden states to queries: how much each token weighs in the pool, and the calibrated encoding of what was pooled.
+"""From pooled hidden states to queries: what is read of a prompt and kept of it, and the calibrated encoding of that.
 
 Knows statistics, no model and no tensor library: `models.pooling` pools.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.codebook.geometry import Matrix
+from grace_core.codebook.learned import LearnedEncoder, Read, product, unit
 from grace_core.codebook.threads import one_thread
-
-_ROWS = 8
-"""Rows of one product. Its shape never changes (the last rows are padded), so a query has the same bits in any company."""
-
-
-@dataclass(frozen=True)
-class TokenWeights:
-    """Weight a / (a + p(token)) of each token in the weighted pool (Arora et al. 2017, eq. 1); unseen tokens weigh 1."""
-
-    by_id: dict[int, float] = field(repr=False)
-
-    @classmethod
-    def from_prompts(cls, prompts: Iterable[Sequence[int]], a: float) -> TokenWeights:
-        """Estimate p(token) by counting the tokens of background prompts."""
-        counts: Counter[int] = Counter()
-        for ids in prompts:
-            counts.update(ids)
-        total = sum(counts.values())
-        return cls({token: a / (a + count / total) for token, count in counts.items()})
-
-    def of(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """(tokens,) weights that sum to 1."""
-        weights = np.array([self.by_id.get(token, 1.0) for token in ids], dtype=np.float64)
-        return (weights / weights.sum()).astype(np.float32)
+from grace_core.codebook.token_weights import TokenWeights
+from grace_core.config import GraceConfig
+from grace_core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +45,11 @@ class Background:
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Pooled hidden states to queries, fixed for one version of the calibration.
+    """Activations to queries, fixed for one version of the calibration.
 
-    raw (mean is None): as they are. whitened: centred on the background's mean, projected on its leading principal
-    directions with each scaled to unit variance, then unit length.
+    raw (mean is None): as they are. learned: as they are, too, since what is kept of a prompt is its query already.
+    whitened: centred on the background's mean, projected on its leading principal directions with each scaled to unit
+    variance, then unit length.
 
     weights: of tokens in the weighted pool; fixed by the first calibration, so that stored activations stay valid.
     mean: (width,) float32. projection: (width, dimensions) float32.
@@ -81,6 +61,7 @@ class Encoder:
     background: Background | None = field(default=None, repr=False)
     mean: NDArray[np.float32] | None = field(default=None, repr=False)
     projection: NDArray[np.float32] | None = field(default=None, repr=False)
+    learned: LearnedEncoder | None = field(default=None, repr=False)
 
     @property
     def width(self) -> int:
@@ -91,6 +72,16 @@ class Encoder:
     def raw(cls, width: int) -> Encoder:
         """Hidden states themselves are the queries."""
         return cls(dimensions=width)
+
+    @classmethod
+    def fixed(cls, learned: LearnedEncoder) -> Encoder:
+        """Queries of a learned encoder, which no edit changes."""
+        return cls(dimensions=learned.dimensions, weights=learned.weights, learned=learned)
+
+    @property
+    def hidden_width(self) -> int:
+        """Size of the hidden states that it reads, and of the values that stand in for them."""
+        return self.width if self.learned is None else self.learned.width
 
     @classmethod
     def whitened(cls, background: Background, directions: int, version: int, weights: TokenWeights) -> Encoder:
@@ -116,12 +107,43 @@ class Encoder:
         """(n, width) to (n, dimensions) float32; a query has the same bits in any company."""
         if self.mean is None or self.projection is None:
             return np.ascontiguousarray(activations, dtype=np.float32)
-        out = np.empty((len(activations), self.dimensions), dtype=np.float32)
-        for start in range(0, len(activations), _ROWS):
-            some = activations[start : start + _ROWS]
-            rows = np.zeros((_ROWS, self.width), dtype=np.float32)
-            rows[: len(some)] = some - self.mean
-            out[start : start + len(some)] = (rows @ self.projection)[: len(some)]
-        lengths = np.sqrt(np.square(out).sum(axis=1, keepdims=True))
-        out /= np.maximum(lengths, np.float32(1e-12))
-        return out
+        return unit(product(np.asarray(activations - self.mean, dtype=np.float32), self.projection))
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """What a codebook reads of a prompt, and how that becomes the one vector which is kept of it, its activation.
+
+    reads: blocks and poolings. learned: joins what is read; None: there is one read, and it is kept as it is.
+    """
+
+    reads: tuple[Read, ...]
+    weights: TokenWeights = field(repr=False)
+    learned: LearnedEncoder | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, config: GraceConfig, weights: TokenWeights, learned: LearnedEncoder | None = None) -> Reader:
+        """Of a resolved configuration.
+
+        Raises:
+            InputError: a learned encoding without its encoder.
+        """
+        if config.encoding == "learned":
+            if learned is None:
+                raise InputError("The encoding is “learned”, but there is no learned encoder; fit one for this model.")
+            return cls(learned.reads, weights, learned)
+        assert config.key_layer is not None  # resolved
+        return cls(((config.key_layer, config.pool),), weights)
+
+    def same(self, other: Reader) -> bool:
+        """Whether both keep the same activation of a prompt."""
+        return (self.reads, self.learned) == (other.reads, other.learned) and self.weights is other.weights
+
+    @property
+    def highest(self) -> int:
+        """The last block that it reads."""
+        return max(layer for layer, _ in self.reads)
+
+    def joined(self, states: Mapping[Read, Matrix]) -> Matrix:
+        """(prompts, width of an activation) of what was read, (prompts, width) for each read."""
+        return states[self.reads[0]] if self.learned is None else self.learned(states)

@@ -21,15 +21,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from grace_core.codebook.codebook import Codebook, Edit, checked_epsilon
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.codebook.encoder import Background, Encoder
+from grace_core.codebook.learned import encoder_of_tensors, tensors_of
 from grace_core.codebook.template import Template
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.errors import CodebookError, GraceError
 
-FORMATS = ("grace-codebook-1", "grace-codebook-2")
+FORMATS = ("grace-codebook-1", "grace-codebook-2", "grace-codebook-3")
 """Those that this version reads, oldest first; it writes the last one."""
 
 _FLOAT64 = ("background.total", "background.outer")
+_LEARNED = "learned."
+"""How the names of a learned encoder's tensors begin."""
 _TEXTS = ("edit_id", "prompt", "target")
 
 
@@ -121,6 +125,8 @@ def _tensors(codebook: Codebook) -> dict[str, np.ndarray]:
         tensors |= {"mean": encoder.mean, "projection": encoder.projection}
     if encoder.background is not None:
         tensors |= {"background.total": encoder.background.total, "background.outer": encoder.background.outer}
+    if encoder.learned is not None:
+        tensors |= {f"{_LEARNED}{name}": tensor for name, tensor in tensors_of(encoder.learned).items()}
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
@@ -139,7 +145,7 @@ def _header(codebook: Codebook) -> dict[str, str]:
                 "dimensions": encoder.dimensions,
                 "version": encoder.version,
                 "background": encoder.background.count if encoder.background is not None else 0,
-                "weights": {str(token): weight for token, weight in encoder.weights.by_id.items()},
+                "weights": {} if encoder.learned else {str(token): weight for token, weight in encoder.weights.by_id.items()},
             }
         ),
         "edits": json.dumps([_plain(edit) for edit in codebook.edits], ensure_ascii=False),
@@ -156,7 +162,7 @@ def _plain(edit: Edit) -> dict[str, Any]:
                 f"Edit {edit.edit_id!a} cannot be written: its {name} has half a character at position {error.start}. "
                 "Undo it and make it again without."
             ) from error
-    names = (*_TEXTS, "target_ids", "epsilon", "paraphrases")
+    names = (*_TEXTS, "target_ids", "epsilon", "paraphrases", "subject_epsilon")
     return {name: getattr(edit, name) for name in names}
 
 
@@ -244,6 +250,9 @@ def _template(facts: dict[str, Any]) -> Template:
 
 
 def _encoder(facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> Encoder:
+    learned = {name.removeprefix(_LEARNED): tensor for name, tensor in tensors.items() if name.startswith(_LEARNED)}
+    if learned:
+        return Encoder.fixed(encoder_of_tensors(learned))
     background = None
     if facts["background"]:
         background = Background(int(facts["background"]), tensors["background.total"], tensors["background.outer"])
@@ -270,12 +279,14 @@ def _edit(row: dict[str, Any], place: str, activation: Any, value: Any, config: 
     try:
         epsilon = checked_epsilon(float(row["epsilon"]), config)
         edit_id, prompt, target = (_text(row, name, place) for name in _TEXTS)
+        subject = row.get("subject_epsilon")
+        subject = None if subject is None else checked_epsilon(float(subject), config)
         ids, paraphrases = tuple(int(token) for token in row["target_ids"]), tuple(row["paraphrases"])
     except (KeyError, TypeError, ValueError, GraceError) as error:
         raise ValueError(f"{place}: {type(error).__name__}: {error}") from error
     if not all(isinstance(text, str) for text in paraphrases):
         raise ValueError(f"{place}: a paraphrase is no text")
-    return Edit(edit_id, prompt, target, ids, activation, value, epsilon, paraphrases)
+    return Edit(edit_id, prompt, target, ids, activation, value, epsilon, paraphrases, subject)
 
 
 def _text(row: dict[str, Any], name: str, place: str) -> str:

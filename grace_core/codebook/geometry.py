@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +24,54 @@ from numpy.typing import NDArray
 from grace_core.config import Distance
 
 Matrix = NDArray[np.float32]
+Measure: TypeAlias = Distance | Literal["subject_first", "question_first"]
+"""A distance, or one part of `two_keys` where it is the larger one and infinity elsewhere (of equal parts the subject's)."""
 BLOCK = 1024
 """By default, rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
 
 
-def pair_distances(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> NDArray[np.float64]:
+def pair_distances(query: NDArray[np.float32], keys: Matrix, distance: Measure) -> NDArray[np.float64]:
     """Exact distances from one query (width,) to some keys (keys, width), the same bits in any company."""
     rows = np.ascontiguousarray(keys, dtype=np.float64)
     if distance == "cosine":
         return np.maximum(0.0, 1.0 - (rows * query.astype(np.float64)).sum(axis=1))
+    if distance == "two_keys":
+        return two_distances(query, keys).max(axis=1)
+    if distance in ("subject_first", "question_first"):
+        subject, question = two_distances(query, keys).T
+        return _first(subject, question, distance)
     return np.sqrt(np.square(rows - query.astype(np.float64)).sum(axis=1))
 
 
-def rough_distances(queries: Matrix, keys: Matrix, distance: Distance) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _first(subject: NDArray[Any], question: NDArray[Any], measure: Measure, slack: Any = 0.0) -> NDArray[Any]:
+    """One part where it is the larger one, or may be within `slack`; infinity elsewhere."""
+    if measure == "subject_first":
+        return np.where(subject >= question - slack, subject, np.inf)
+    return np.where(question > subject - slack, question, np.inf)
+
+
+def two_distances(query: NDArray[np.float32], keys: Matrix) -> NDArray[np.float64]:
+    """(keys, 2) the subject's and the question's part of the distance `two_keys`, of which that is the larger.
+
+    The first half of a vector is the subject's. A half's length is 1 / sqrt(scale), so half the square of their Euclidean
+    distance is 1 - cos over the scale.
+    """
+    apart = np.square(np.ascontiguousarray(keys, dtype=np.float64) - query.astype(np.float64))
+    middle = apart.shape[1] // 2
+    return np.stack([apart[:, :middle].sum(axis=1), apart[:, middle:].sum(axis=1)], axis=1) / 2.0
+
+
+def rough_distances(queries: Matrix, keys: Matrix, distance: Measure) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fast distances (queries, keys), and for each query (queries, 1) by how much they may be off."""
+    if distance == "two_keys":
+        parts = [_half_squared(some, among) for some, among in zip(halves(queries), halves(keys), strict=True)]
+        return np.maximum(parts[0][0], parts[1][0]), np.maximum(parts[0][1], parts[1][1])
+    if distance in ("subject_first", "question_first"):
+        (subject, one), (question, other) = (
+            _half_squared(some, among) for some, among in zip(halves(queries), halves(keys), strict=True)
+        )
+        slack = one + other
+        return _first(subject, question, distance, slack), slack
     products = queries @ keys.T
     if distance == "cosine":
         return 1.0 - products, np.full((len(queries), 1), 1e-5, dtype=np.float32)
@@ -48,6 +83,19 @@ def rough_distances(queries: Matrix, keys: Matrix, distance: Distance) -> tuple[
     rough = np.sqrt(squared)
     slack = np.minimum(np.sqrt(slack_squared), slack_squared / np.maximum(rough.min(axis=1, keepdims=True), 1e-12))
     return rough, slack.astype(np.float32)
+
+
+def _half_squared(queries: Matrix, keys: Matrix) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Half the squared Euclidean distances, fast, and by how much they may be off; see `rough_distances`."""
+    squares, own = np.square(keys).sum(axis=1), np.square(queries).sum(axis=1)[:, None]
+    rough = np.maximum(own + squares - 2.0 * (queries @ keys.T), 0.0) / 2.0
+    return rough, np.asarray(4e-6 * (own + squares.max(initial=0.0)), dtype=np.float32)
+
+
+def halves(vectors: Matrix) -> tuple[Matrix, Matrix]:
+    """The subject's and the question's part of queries (n, dimensions)."""
+    middle = vectors.shape[-1] // 2
+    return vectors[..., :middle], vectors[..., middle:]
 
 
 def nearest(query: NDArray[np.float32], keys: Matrix, distance: Distance) -> tuple[int, float]:
@@ -95,21 +143,27 @@ class Point:
 
     group: equal for equal targets (exact token ids).
     share: equal for edits that were found to work with the very same value; `separated` lets those share one key.
+    subject: with two keys, how far the subject's part may be at most; None: as far as `epsilon`.
     """
 
     query: NDArray[np.float32]
     group: int
     epsilon: float
     share: int
+    subject: float | None = None
 
 
 @dataclass(frozen=True)
 class Ball:
-    """A key in force: the point that owns it, all points that it serves (owner first), and its radius."""
+    """A key in force: the point that owns it, all points that it serves (owner first), and its radius.
+
+    subject: with two keys, how far the subject's part may be at most; None: as far as `epsilon`.
+    """
 
     owner: int
     members: tuple[int, ...]
     epsilon: float
+    subject: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +178,7 @@ class Limits:
 
 
 def limits(
-    queries: Matrix, groups: NDArray[np.int64], distance: Distance, rows: NDArray[np.int64] | None = None, block: int = BLOCK
+    queries: Matrix, groups: NDArray[np.int64], distance: Measure, rows: NDArray[np.int64] | None = None, block: int = BLOCK
 ) -> Limits:
     """Nearest point with another target, for all points or for the given rows only."""
     chosen = np.arange(len(queries)) if rows is None else rows
@@ -139,13 +193,17 @@ def limits(
         for offset in np.flatnonzero(near.any(axis=1)):
             candidates = np.flatnonzero(near[offset])
             exact = pair_distances(queries[some[offset]], queries[candidates], distance)
+            if not np.isfinite(exact).all():  # which part is the larger one was too close to tell: look at all
+                candidates = np.flatnonzero(np.isfinite(rough[offset]))
+                exact = pair_distances(queries[some[offset]], queries[candidates], distance)
             winner = int(np.argmin(exact))
-            best[start + offset], index[start + offset] = exact[winner], candidates[winner]
+            if np.isfinite(exact[winner]):
+                best[start + offset], index[start + offset] = exact[winner], candidates[winner]
     return Limits(best, index)
 
 
 def updated_limits(
-    previous: Limits, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], distance: Distance,
+    previous: Limits, kept: NDArray[np.int64], queries: Matrix, groups: NDArray[np.int64], distance: Measure,
     block: int = BLOCK,
 ) -> Limits:  # fmt: skip
     """`limits` of changed points, from those before the change; bit for bit what `limits` would give.
@@ -180,14 +238,21 @@ def updated_limits(
     return Limits(best, index)
 
 
-def separated(points: Sequence[Point], limit: Limits, distance: Distance) -> tuple[Ball, ...]:
+def separated(
+    points: Sequence[Point], limit: Limits, distance: Distance, subjects: Limits | None = None
+) -> tuple[Ball, ...]:  # fmt: skip
     """Radii without order: as asked for, but at most half way to the nearest edited query with another target.
 
     A point that works with an earlier point's value joins that one's ball where the ball can reach it (expand);
     else it gets its own.
+
+    subjects: with two keys, `limit` holds those whose question is the further part (`question_first`), and this those whose
+    subject is: each ends the part in which the two differ more. A ball is then all that is within both, and two of them with
+    different targets are apart in one part at least.
     """
     caps = limit.distance / 2.0
-    owner_of = _shared(points, caps, distance)
+    ends = None if subjects is None else subjects.distance / 2.0
+    owner_of = _shared(points, caps, distance, ends)
     while len(stray := _stray(points, owner_of, distance)):
         owner_of[stray] = stray
     members: dict[int, list[int]] = {int(o): [int(o)] for o in np.flatnonzero(owner_of == np.arange(len(points)))}
@@ -197,10 +262,27 @@ def separated(points: Sequence[Point], limit: Limits, distance: Distance) -> tup
         members[owner].append(guest)
         reach = float(pair_distances(points[owner].query, points[guest].query[None], distance)[0])
         radius[owner] = max(radius[owner], reach)
-    return tuple(Ball(owner, tuple(served), radius[owner]) for owner, served in members.items())
+    if ends is None:
+        return tuple(Ball(owner, tuple(served), radius[owner]) for owner, served in members.items())
+    return tuple(
+        Ball(owner, tuple(served), radius[owner], _subject_end(points, owner, served, float(ends[owner])))
+        for owner, served in members.items()
+    )
 
 
-def _shared(points: Sequence[Point], caps: NDArray[np.float64], distance: Distance) -> NDArray[np.int64]:
+def _subject_end(points: Sequence[Point], owner: int, served: Sequence[int], end: float) -> float | None:
+    """How far the subject's part of a ball may be: as asked for, up to its end, and at least to all that it serves."""
+    point = points[owner]
+    asked = point.epsilon if point.subject is None else point.subject
+    if end >= asked and point.subject is None:
+        return None
+    to_served = two_distances(point.query, np.stack([points[i].query for i in served]))[:, 0]
+    return max(min(asked, end), float(to_served.max()))
+
+
+def _shared(
+    points: Sequence[Point], caps: NDArray[np.float64], distance: Distance, ends: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:  # fmt: skip
     """For each point the first one with its value, where that one's ball can reach it; else itself."""
     first: dict[int, int] = {}
     owner_of = np.arange(len(points))
@@ -208,7 +290,8 @@ def _shared(points: Sequence[Point], caps: NDArray[np.float64], distance: Distan
         owner = first.setdefault(point.share, i)
         if owner != i:
             apart = float(pair_distances(point.query, points[owner].query[None], distance)[0])
-            if apart <= min(caps[owner], max(points[owner].epsilon, point.epsilon)):
+            within = ends is None or two_distances(point.query, points[owner].query[None])[0, 0] <= ends[owner]
+            if within and apart <= min(caps[owner], max(points[owner].epsilon, point.epsilon)):
                 owner_of[i] = owner
     return owner_of
 

@@ -188,8 +188,7 @@ class Editor:
 
     def _read(self, codebook: Codebook, rows: Sequence[Prompt], cancelled: Callable[[], bool]) -> Matrix:
         """(rows, width) activations, each read alone: they do not depend on what they are batched with."""
-        config, weights = codebook.config, codebook.encoder.weights
-        return activations_of(self.model, config, weights, rows, rows_at_once=1, cancelled=cancelled)
+        return activations_of(self.model, codebook.reader, rows, rows_at_once=1, cancelled=cancelled)
 
     def _refuse_what_is_said_already(self, codebook: Codebook, request: _Request, cancelled: Callable[[], bool]) -> None:
         """The text is the target. Token for token, and after every phrasing, too? Then an edit would change nothing."""
@@ -265,7 +264,8 @@ def _recorded(reach: Reach, request: _Request, readings: Readings, value: NDArra
     """The edit as a codebook keeps it. value: (positions, width)."""
     phrasings = tuple(row.text for row in request.phrasings)
     return Edit(
-        uuid.uuid4().hex, request.own.text, request.target, request.target_ids, readings.own, value, reach.epsilon, phrasings
+        uuid.uuid4().hex, request.own.text, request.target, request.target_ids, readings.own, value, reach.epsilon, phrasings,
+        reach.subject_epsilon,
     )  # fmt: skip
 
 

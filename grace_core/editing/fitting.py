@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,11 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.codebook.encoder import Background, Encoder, Reader
+from grace_core.codebook.geometry import Matrix
+from grace_core.codebook.learned import LearnedEncoder
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
-from grace_core.editing.siblings import siblings, vocabulary
+from grace_core.editing.phrasebook import first_names
+from grace_core.editing.siblings import namesakes, siblings, vocabulary
 from grace_core.errors import InputError, ModelError
-from grace_core.models.activations import activations_of
+from grace_core.models.activations import activations_of, pooled_at
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
@@ -67,19 +71,19 @@ class Calibration:
 
 
 def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
-    """The step that a new codebook starts with; None where the encoding is raw and needs none.
+    """The step that a new codebook starts with; None where the encoding needs none.
 
     The prompts are shipped for the default model and sampled from any other one, which takes minutes; where the model has
     a `cache_dir` they are kept there, and the next codebook of it, whatever its options, samples nothing.
     """
-    if config.encoding == "raw":
+    if config.encoding != "whiten":
         return None
     report = progress or (lambda stage, fraction: None)
     prompts = shipped_background(model) or _kept_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
     weights = weights_of(model, config, prompts)
-    activations = activations_of(model, config, weights, encoded)
+    activations = activations_of(model, Reader.of(config, weights), encoded)
     return Calibration(1, "background", prompts, activations)
 
 
@@ -123,18 +127,6 @@ def weights_of(model: LanguageModel, config: GraceConfig, prompts: Sequence[str]
     return TokenWeights.from_prompts((model.plain_ids(text) for text in prompts), config.token_weight)
 
 
-def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, progress: Progress | None = None) -> Codebook:
-    """An empty codebook for a model, calibrated where its encoding asks for it.
-
-    Raises:
-        InputError: a layer that the model does not have.
-    """
-    resolved = (config or GraceConfig.robust()).resolved(len(model.blocks))
-    first = first_calibration(model, resolved, progress)
-    encoder = encoder_of(model, resolved, [first] if first is not None else [])
-    return Codebook(resolved, encoder, fingerprint=model.fingerprint, template=model.template)
-
-
 def shipped_background(model: LanguageModel) -> tuple[str, ...]:
     """Background prompts that come with this package; () for a model that has none, whatever its folder is called."""
     return _shipped().get(unquantised(model), ())
@@ -175,8 +167,16 @@ def sibling_activations(model: LanguageModel, codebook: Codebook, prompt: str) -
     """The prompt asked about others (texts), and their pooled activations (texts, width); none that does not fit the model."""
     names, common = vocabulary(background_prompts(model))
     prompts = fitting(model, siblings(prompt, codebook.config.siblings, names, common))
-    activations = activations_of(model, codebook.config, codebook.encoder.weights, prompts)
+    activations = activations_of(model, codebook.reader, prompts)
     return tuple(row.text for row in prompts), activations
+
+
+def sibling_subjects(model: LanguageModel, learned: LearnedEncoder, prompt: str, count: int) -> Matrix:
+    """(prompts, dimensions) the subject's half of the same prompt asked about others; one in four of them is a namesake."""
+    names, common = vocabulary(background_prompts(model))
+    alike = namesakes(prompt, count // 4, first_names(), common)
+    prompts = fitting(model, (*siblings(prompt, count - len(alike), names, common), *alike))
+    return learned.subject(pooled_at(model, learned.weights, prompts, learned.subject_reads, rows_at_once=32))
 
 
 def fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[Prompt, ...]:
@@ -186,20 +186,6 @@ def fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[Prompt, ...]:
         with suppress(InputError):
             found.append(model.prompt(text))
     return tuple(found)
-
-
-def joining_calibration(
-    version: int, reason: str, known: Collection[str], rows: Iterable[tuple[str, NDArray[np.float32]]]
-) -> Calibration | None:
-    """A step that joins prompts (text, activation (width,)) which the background does not hold yet; None: it holds them all.
-
-    known: the texts that it holds. Of a text that comes twice the first activation counts.
-    """
-    new: dict[str, NDArray[np.float32]] = {}
-    for text, activation in rows:
-        if text not in known:
-            new.setdefault(text, activation)
-    return Calibration(version, reason, tuple(new), np.stack(list(new.values()))) if new else None
 
 
 @torch.inference_mode()

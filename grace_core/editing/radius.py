@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.encoder import TokenWeights
-from grace_core.codebook.geometry import Matrix, pair_distances
-from grace_core.config import GraceConfig
-from grace_core.editing.fitting import Calibration, background_prompts, sibling_activations
+from grace_core.codebook.encoder import Reader
+from grace_core.codebook.geometry import Matrix, halves, pair_distances, two_distances
+from grace_core.editing.fitting import Calibration, background_prompts, sibling_activations, sibling_subjects
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
@@ -19,10 +18,15 @@ from grace_core.models.prompts import Prompt
 _SHARE = 0.7
 """How much of the way to the nearest sibling a radius may go. Half way, as between two edits, costs zsRE 5 % of its
 paraphrases and protects no stranger more: siblings are not edited, so nothing of theirs needs the other half."""
+_SUBJECT_SHARE, _SUBJECT_LEAST = 0.9, 0.8
+"""The same of the subject's part alone, where a learned encoder tells it; and how much of ε is left to it in any case. In long
+questions a sibling differs in a detail, and says little of how far the same question in other words is."""
 _STRETCH = 0.9
 """How much of the way to a prompt that must not be answered a reviewer's own phrasing may stretch a radius."""
 _ROOM = 0.9
 """A calibration is due where siblings leave a key less than this share of the radius that it asks for."""
+_SPARE = 1e-3
+"""Beyond the furthest phrasing, for rounding."""
 _SMALLEST = 0.02
 """A radius below which rounding in a batch could lose the edited prompt itself (cosine distance)."""
 
@@ -36,7 +40,7 @@ class Readings:
 
     def furthest(self, codebook: Codebook) -> float:
         """Distance to the furthest phrasing, with a little to spare for rounding; 0 without phrasings."""
-        return float(self._distances(codebook, self.phrasings).max()) + 1e-3 if len(self.phrasings) else 0.0
+        return float(self._distances(codebook, self.phrasings).max()) + _SPARE if len(self.phrasings) else 0.0
 
     def nearest(self, codebook: Codebook, others: Matrix) -> float:
         """Distance to the nearest of some other activations (others, width); there must be one."""
@@ -49,11 +53,15 @@ class Readings:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """The codebook to edit (recalibrated where siblings would be answered too), that step, and the radius to ask for."""
+    """The codebook to edit (recalibrated where siblings would be answered too), that step, and the radius to ask for.
+
+    subject_epsilon: how far the subject's part may be; None: as far as the radius.
+    """
 
     codebook: Codebook
     calibration: Calibration | None
     epsilon: float
+    subject_epsilon: float | None = None
 
 
 class Radii:
@@ -62,7 +70,7 @@ class Radii:
     def __init__(self, model: LanguageModel) -> None:
         """`model` is read only."""
         self._model = model
-        self._background: tuple[GraceConfig, TokenWeights, Matrix] | None = None
+        self._background: tuple[Reader, Matrix] | None = None
 
     def reach(self, codebook: Codebook, prompt: Prompt, readings: Readings, cancelled: Callable[[], bool]) -> Reach:
         """Where the key of a prompt ends, before other keys have their say.
@@ -74,8 +82,13 @@ class Radii:
             Cancelled: as soon as `cancelled` says so.
         """
         config = codebook.config
-        if codebook.encoder.background is None or not config.siblings:
+        if config.encoding == "raw" or not config.siblings:
             return Reach(codebook, None, config.epsilon)
+        learned = codebook.encoder.learned
+        if learned is not None:
+            epsilon = max(config.epsilon, self._wanted(codebook, readings, cancelled))
+            subjects = sibling_subjects(self._model, learned, prompt.text, config.siblings)
+            return Reach(codebook, None, epsilon, self._subject_reach(readings, subjects, epsilon))
         texts, others = sibling_activations(self._model, codebook, prompt.text)
         if not texts:
             return Reach(codebook, None, max(config.epsilon, self._wanted(codebook, readings, cancelled)))
@@ -88,13 +101,29 @@ class Radii:
         wanted = min(self._wanted(codebook, readings, cancelled), _STRETCH * sibling)
         return Reach(codebook, step, max(_SMALLEST, min(config.epsilon, _SHARE * sibling), wanted))
 
+    @staticmethod
+    def _subject_reach(readings: Readings, siblings: Matrix, epsilon: float) -> float | None:
+        """How far the subject's part may be: siblings end it, who differ in that alone; the question keeps all of ε.
+
+        siblings: (siblings, dimensions) their subjects' halves. None without any.
+        """
+        if not len(siblings):
+            return None
+        own, _ = halves(readings.own)
+        sibling = float(np.square(siblings - own).sum(axis=1).min()) / 2.0
+        phrased = two_distances(readings.own, readings.phrasings)[:, 0].max(initial=0.0) + _SPARE
+        capped = max(_SUBJECT_LEAST * epsilon, _SUBJECT_SHARE * sibling)
+        return min(epsilon, max(capped, min(float(phrased), _STRETCH * sibling)))
+
     def _wanted(self, codebook: Codebook, readings: Readings, cancelled: Callable[[], bool]) -> float:
         """The radius that takes in the reviewer's phrasings, as far as the background lets it; 0 without phrasings."""
         furthest, config = readings.furthest(codebook), codebook.config
         if furthest <= config.epsilon:
             return furthest
-        weights = codebook.encoder.weights
-        if self._background is None or self._background[0] != config or self._background[1] is not weights:
+        reader, learned = codebook.reader, codebook.encoder.learned
+        if learned is not None and len(learned.background):
+            return max(config.epsilon, min(furthest, _STRETCH * readings.nearest(codebook, learned.background)))
+        if self._background is None or not self._background[0].same(reader):
             prompts = [self._model.prompt(text) for text in background_prompts(self._model)]
-            self._background = (config, weights, activations_of(self._model, config, weights, prompts, cancelled=cancelled))
-        return max(config.epsilon, min(furthest, _STRETCH * readings.nearest(codebook, self._background[2])))
+            self._background = (reader, activations_of(self._model, reader, prompts, cancelled=cancelled))
+        return max(config.epsilon, min(furthest, _STRETCH * readings.nearest(codebook, self._background[1])))

@@ -51,6 +51,20 @@ def siblings(prompt: str, count: int, names: Sequence[str], common: frozenset[st
     return tuple(replaced(prompt, own, name) for name in (others[start:] + others[:start])[:count])
 
 
+def namesakes(prompt: str, count: int, first_names: Sequence[str], common: frozenset[str]) -> tuple[str, ...]:
+    """Up to `count` prompts about others whose name ends like the subject's: what is hardest to tell from it.
+
+    () without a subject, or where its name is one word. The same ones for the same prompt.
+    """
+    own = subject(prompt, common)
+    _, _, last = (own or "").rpartition(" ")
+    if own is None or not last or last == own or not count:
+        return ()
+    others = [name for name in first_names if name.lower() not in prompt.lower()]
+    start = zlib.crc32(prompt.encode()) % max(1, len(others))
+    return tuple(replaced(prompt, own, f"{name} {last}") for name in (others[start:] + others[:start])[:count])
+
+
 def replaced(prompt: str, subject: str, name: str) -> str:
     """The prompt with another name in its subject's place, wherever that stands as a word of its own."""
     return re.sub(rf"(?<!\w){re.escape(subject)}(?!\w)", lambda _: name, prompt)

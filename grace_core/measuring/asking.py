@@ -43,7 +43,7 @@ class Answer:
 
 def read(model: LanguageModel, codebook: Codebook, prompts: Sequence[Prompt], rows_at_once: int = 32) -> Matrix:
     """(prompts, width) what the codebook reads of prompts, before encoding."""
-    return activations_of(model, codebook.config, codebook.encoder.weights, prompts, rows_at_once)
+    return activations_of(model, codebook.reader, prompts, rows_at_once)
 
 
 def queries_of(model: LanguageModel, codebook: Codebook, texts: Sequence[str]) -> Matrix:

@@ -21,7 +21,7 @@ from grace_core.codebook.geometry import Matrix
 from grace_core.codebook.search import finder
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
-from grace_core.editing.fitting import new_codebook
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.measuring.published import published_edit

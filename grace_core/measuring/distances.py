@@ -13,8 +13,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.codebook.encoder import Background, Encoder
 from grace_core.codebook.geometry import Matrix, pair_distances
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import Distance, Encoding, GraceConfig, Pool
 
 Kind = Literal["unrelated", "siblings", "edits"]
@@ -30,10 +31,17 @@ class Choice:
     pool: Pool
     encoding: Encoding
 
+    @classmethod
+    def learned(cls, base: GraceConfig) -> Self:
+        """The learned encoder of a codebook with this configuration, resolved: it reads up to the value's layer."""
+        assert base.value_layer is not None  # resolved
+        return cls(base.value_layer, "weighted", "learned")
+
     @property
     def distance(self) -> Distance:
-        """The distance that goes with the encoding: whitened queries are unit vectors."""
-        return "euclidean" if self.encoding == "raw" else "cosine"
+        """The distance that goes with the encoding: whitened queries are unit vectors, learned ones have two halves."""
+        of: dict[Encoding, Distance] = {"raw": "euclidean", "whiten": "cosine", "learned": "two_keys"}
+        return of[self.encoding]
 
     def config(self, base: GraceConfig, epsilon: float) -> GraceConfig:
         """`base` with this choice; its value layer moves up where the query is read above it."""

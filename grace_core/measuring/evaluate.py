@@ -16,7 +16,7 @@ from grace_core.answering.generate import decode, decode_bare
 from grace_core.codebook.codebook import Codebook
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
-from grace_core.editing.fitting import new_codebook
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.measuring.asking import (

@@ -15,7 +15,7 @@ import numpy as np
 
 from grace_core.codebook.codebook import Codebook, Edit, Match
 from grace_core.config import GraceConfig
-from grace_core.editing.fitting import new_codebook
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.editing.radius import Radii, Readings
 from grace_core.errors import InputError
 from grace_core.measuring.asking import fitting_prompt, queries_of, read
@@ -97,7 +97,8 @@ def _with_key(model: LanguageModel, radii: Radii, codebook: Codebook, case: Case
     reach = radii.reach(codebook, own, Readings(activation, np.empty((0, len(activation)), np.float32)), lambda: False)
     # Each its own, or edits with one target would share a key as if one value served them.
     value = np.full((1, model.width), number, dtype=np.float32)
-    return reach.codebook.with_edit(Edit(f"key-{number}", own.text, target, ids, activation, value, reach.epsilon))
+    edit = Edit(f"key-{number}", own.text, target, ids, activation, value, reach.epsilon, subject_epsilon=reach.subject_epsilon)
+    return reach.codebook.with_edit(edit)
 
 
 def at_epsilon(codebook: Codebook, epsilon: float) -> Codebook:

@@ -212,7 +212,7 @@ def _reach(
     if not phrasings:
         return (), ()
     prompts = [model.prompt(text) for text, _ in phrasings]
-    queries = codebook.encoder(activations_of(model, codebook.config, codebook.encoder.weights, prompts))
+    queries = codebook.encoder(activations_of(model, codebook.reader, prompts))
     keys = codebook.encoder(np.stack([edit.activation for edit in sample]))
     matches = codebook.match(queries)
     distances = tuple(

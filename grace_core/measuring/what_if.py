@@ -300,6 +300,8 @@ def slider_end(codebook: Codebook) -> float:
     wanted = 1.3 * max(largest, codebook.config.epsilon)
     if codebook.config.distance == "cosine":
         return round(min(1.9, max(1.0, wanted)), 2)
+    if codebook.config.distance == "two_keys":
+        return round(min(3.9, max(2.0, wanted)), 2)
     if codebook.encoder.background is not None:  # whitened: unit length, unrelated at 1.41
         return round(max(1.5, wanted), 2)
     entries = codebook.entries

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from grace_core.codebook.encoder import TokenWeights
+from grace_core.codebook.encoder import Reader
 from grace_core.codebook.geometry import Matrix
-from grace_core.config import GraceConfig, Pool
+from grace_core.codebook.learned import Read
+from grace_core.codebook.token_weights import TokenWeights
+from grace_core.config import Pool
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.batch import Batch
 from grace_core.models.hooks import Enough, block_hooks
@@ -39,22 +41,23 @@ def hidden_after(model: LanguageModel, layer: int, batch: Batch) -> torch.Tensor
 
 def activations_of(
     model: LanguageModel,
-    config: GraceConfig,
-    weights: TokenWeights,
+    reader: Reader,
     prompts: Sequence[Prompt],
     rows_at_once: int = 32,
     *,
+    share_start: bool = False,
+    on_read: Callable[[int], None] = lambda done: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Matrix:
-    """(prompts, width) what a codebook of this config reads of prompts; each is run whole.
+    """(prompts, width) what a codebook with this reader keeps of prompts; each is run whole unless `share_start`.
 
     One prompt at a time is unpadded, so that an edit's own activation does not depend on what it was batched with.
     """
-    layer, pool = config.key_layer, config.pool
-    assert layer is not None  # resolved
-    return pooled_at(
-        model, weights, prompts, [layer], [pool], rows_at_once=rows_at_once, share_start=False, cancelled=cancelled
-    )[layer, pool]  # fmt: skip
+    states = pooled_at(
+        model, reader.weights, prompts, reader.reads,
+        rows_at_once=rows_at_once, share_start=share_start, on_read=on_read, cancelled=cancelled,
+    )  # fmt: skip
+    return reader.joined(states)
 
 
 @torch.inference_mode()
@@ -62,14 +65,13 @@ def pooled_at(
     model: LanguageModel,
     weights: TokenWeights,
     prompts: Sequence[Prompt],
-    layers: Sequence[int],
-    pools: Sequence[Pool],
+    reads: Sequence[Read],
     *,
     rows_at_once: int = 16,
     share_start: bool = True,
     on_read: Callable[[int], None] = lambda done: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> dict[tuple[int, Pool], Matrix]:
+) -> dict[Read, Matrix]:
     """(prompts, width) pooled hidden states for each layer and pooling; one pass per batch, up to the highest layer.
 
     share_start: what all prompts begin with (a chat template, mostly) is run once and kept, where the model allows it.
@@ -78,13 +80,14 @@ def pooled_at(
         InputError: a layer that the model does not have.
         Cancelled: asked before each batch.
     """
-    blocks, highest = len(model.blocks), max(layers)
-    for layer in layers:
+    blocks = len(model.blocks)
+    pools_of: dict[int, list[Pool]] = {}
+    for layer, pool in reads:
         if not 1 <= layer <= blocks:
             raise InputError(f"Layer {layer} does not exist; this model's blocks are 1 to {blocks}.")
-    out: dict[tuple[int, Pool], Matrix] = {
-        (layer, pool): np.empty((len(prompts), model.width), np.float32) for layer in layers for pool in pools
-    }
+        pools_of.setdefault(layer, []).append(pool)
+    highest = max(pools_of)
+    out: dict[Read, Matrix] = {read: np.empty((len(prompts), model.width), np.float32) for read in reads}
     if not prompts:
         return out
     begin = _common_start(prompts) if share_start and model.ways.shared_start else 0
@@ -98,18 +101,20 @@ def pooled_at(
         some = [prompts[i] for i in rows]
         # On the right no padding comes between two tokens of a prompt, nor before its first one.
         batch = Batch.of(model, some, side="right")
-        weighing = {pool: [pooling_weights(pool, p.ids, p.start, p.end, weights) for p in some] for pool in pools}
+        weighing = {
+            pool: [pooling_weights(pool, p.ids, p.start, p.end, weights) for p in some] for pool in {pool for _, pool in reads}
+        }
 
         def take(layer: int, batch: Batch = batch, rows: list[int] = rows, weighing: Any = weighing) -> Callable[..., None]:
             def read(hidden: torch.Tensor) -> None:
-                for pool in pools:
+                for pool in pools_of[layer]:
                     out[layer, pool][rows] = pooled(hidden, weighing[pool], batch.offsets)
                 if layer == highest:
                     raise Enough
 
             return read
 
-        with block_hooks(model, [(layer, take(layer)) for layer in layers]), suppress(Enough):
+        with block_hooks(model, [(layer, take(layer)) for layer in pools_of]), suppress(Enough):
             model.family.read(model, batch, start)
         on_read(min(first + rows_at_once, len(order)))
     return out

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grace_core.codebook.encoder import TokenWeights
 from grace_core.codebook.geometry import Matrix
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import Pool
 
 

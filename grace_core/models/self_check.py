@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from grace_core.codebook.encoder import TokenWeights
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.errors import ModelError, first_line
 from grace_core.models.activations import hidden_after, pooled_at
 from grace_core.models.batch import Batch
@@ -131,7 +131,7 @@ class _Check:
         """Hidden states behind a kept start, and of whole prompts; at the highest block, where all others have taken part."""
         top = len(self.model.blocks)
         weights = TokenWeights({})
-        found = pooled_at(self.model, weights, self.prompts, [top], ["mean"])[top, "mean"]
+        found = pooled_at(self.model, weights, self.prompts, [(top, "mean")])[top, "mean"]
         for row, prompt in zip(found, self.prompts, strict=True):
             alone = hidden_after(self.model, top, Batch.of(self.model, [prompt]))[0, prompt.start : prompt.end].mean(0)
             if not _close(torch.from_numpy(row), alone.float().cpu()):

@@ -5,30 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.encoder import TokenWeights
+from grace_core.codebook.encoder import Encoder, Reader
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of
+from grace_core.editing.learning import KeyPlan, fit_encoder
+from grace_core.editing.phrasebook import Phrase
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing.taught import NAMES, PHRASES
 
+BOOK = tuple(
+    Phrase(form(phrase.format(name)), name, phrase)
+    for phrase in PHRASES
+    for name in NAMES
+    for form in (str, str.lower, str.upper, "Please, {}".format)
+)
+"""A small phrasebook."""
+QUICK_PLANS = (
+    KeyPlan(((0.0, "weighted", 32), (0.5, "mean", 32)), 0.1, 40, 0.5),
+    KeyPlan(((0.0, "mean", 32), (1.0, "last", 32)), 0.1, 40, 0.5),
+)
+"""Two keys that are learned in a second."""
 BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
 
 
 def calibrated(model: LanguageModel, **overrides: Any) -> Codebook:
-    """An empty codebook of the robust preset, calibrated on BACKGROUND; by default it makes no siblings.
+    """An empty codebook of the preset `early`, calibrated on BACKGROUND; by default it makes no siblings.
 
     Raises:
         InputError: an option that is unknown or out of range.
     """
     chosen: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilon": 0.1} | overrides
-    config = GraceConfig.robust(**chosen).resolved(len(model.blocks))
+    config = GraceConfig.early(**chosen).resolved(len(model.blocks))
     step = first_step(model, config)
     return Codebook(config, encoder_of(model, config, [step]), fingerprint=model.fingerprint, template=model.template)
+
+
+def learned(model: LanguageModel, **overrides: Any) -> Codebook:
+    """An empty codebook of the robust preset, with an encoder that is fitted on BOOK; by default it makes no siblings.
+
+    Raises:
+        InputError: an option that is unknown or out of range.
+    """
+    config = GraceConfig.robust(**({"siblings": 0, "contexts": 0} | overrides)).resolved(len(model.blocks))
+    encoder = Encoder.fixed(fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
+    return Codebook(config, encoder, fingerprint=model.fingerprint, template=model.template)
 
 
 def first_step(model: LanguageModel, config: GraceConfig) -> Calibration:
     """What `first_calibration` makes, from BACKGROUND instead of sampled prompts."""
     prompts = [model.prompt(text) for text in BACKGROUND]
     weights = TokenWeights.from_prompts((p.ids[p.start : p.end] for p in prompts), config.token_weight)
-    return Calibration(1, "background", BACKGROUND, activations_of(model, config, weights, prompts))
+    return Calibration(1, "background", BACKGROUND, activations_of(model, Reader.of(config, weights), prompts))

@@ -59,7 +59,7 @@ def facts(count: int) -> tuple[Fact, ...]:
     return tuple(mixed[:count])
 
 
-QUICK = GraceConfig.robust(siblings=0, contexts=0, stop_loss=1.0)
+QUICK = GraceConfig.early(siblings=0, contexts=0, stop_loss=1.0)
 """Learns until the answer is exact and no further, on the prompt alone: a second or so for each."""
 
 

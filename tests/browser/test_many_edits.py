@@ -43,7 +43,7 @@ def taught_journal(tmp_path_factory: pytest.TempPathFactory, real_model_dir: Pat
     rows = [json.loads(line) for line in Path(ROWS).read_text("utf-8").splitlines()[: EDITS + 20]]
     learned = tuple(Fact(row["prompt"], row["target"], row["paraphrases"][0]) for row in rows)
     folder = tmp_path_factory.mktemp("many") / "data"
-    ids = teach(folder, real_model_dir, learned, unrelated=20, config=GraceConfig.robust())
+    ids = teach(folder, real_model_dir, learned, unrelated=20, config=GraceConfig.early())
     return folder, tuple(fact for fact in learned if fact.prompt in ids), ids
 
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Edit
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
-from grace_core.codebook.geometry import pair_distances
+from grace_core.codebook.encoder import Background, Encoder
+from grace_core.codebook.geometry import pair_distances, two_distances
+from grace_core.codebook.learned import (
+    LearnedEncoder,
+    LearnedKey,
+    Read,
+    Whitening,
+    encoder_of_tensors,
+    tensors_of,
+)
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.training import value_positions
 from grace_core.models.activations import activations_of
@@ -50,10 +60,29 @@ def small_encoder(width: int, seed: int = 0) -> Encoder:
     return Encoder.whitened(Background.of(rows), width, 1, TokenWeights({}))
 
 
+def small_learned(width: int = 6, dimensions: int = 4, seed: int = 0) -> LearnedEncoder:
+    """A learned encoder of random numbers."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> NDArray[np.float32]:
+        return rng.normal(size=shape).astype(np.float32)
+
+    def key(*reads: Read, scale: float) -> LearnedKey:
+        whitenings = tuple(Whitening.of(read, drawn(40, width), width) for read in reads)
+        features = width * len(reads)
+        return LearnedKey(
+            whitenings, drawn(features, dimensions), drawn(features, 5), drawn(5), drawn(5, dimensions), float(np.float32(scale))
+        )
+
+    weights = TokenWeights({3: 0.5, 70: 0.25})
+    subject, question = key((1, "weighted"), (2, "mean"), scale=0.5), key((2, "mean"), (3, "last"), scale=0.25)
+    return encoder_of_tensors(tensors_of(LearnedEncoder(subject, question, weights, drawn(7, 2 * dimensions))))
+
+
 def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str, *, edit_id: str, seed: int = 0) -> Edit:
     """An edit of a real prompt whose value was not learned but drawn: quick, and certain to change the answer's logits."""
     own = model.prompt(prompt)
-    activation = activations_of(model, codebook.config, codebook.encoder.weights, [own])[0]
+    activation = activations_of(model, codebook.reader, [own])[0]
     positions = value_positions(model, codebook.config)
     value = 3 * np.random.default_rng(seed).normal(size=(positions, model.width)).astype(np.float32)
     return Edit(edit_id, own.text, target, model.target_ids(own.text, target), activation, value, codebook.config.epsilon)
@@ -81,4 +110,9 @@ def assert_apart(codebook: Codebook) -> None:
         apart = pair_distances(a.key, codebook.keys, codebook.config.distance)
         for j, b in enumerate(codebook.entries):
             if i != j and a.target_ids != b.target_ids:
+                if codebook.config.distance == "two_keys":
+                    subject, question = two_distances(a.key, b.key[None])[0]
+                    ends = [e.epsilon if e.subject_epsilon is None else e.subject_epsilon for e in (a, b)]
+                    assert sum(ends) <= subject or a.epsilon + b.epsilon <= question, f"{a} and {b}"
+                    continue
                 assert a.epsilon + b.epsilon <= apart[j], f"{a} and {b} are {apart[j]} apart"

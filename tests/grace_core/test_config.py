@@ -22,7 +22,12 @@ def test_paper_is_the_published_method() -> None:
 
 def test_robust_is_the_default() -> None:
     assert GraceConfig.robust() == GraceConfig()
-    assert (GraceConfig().pool, GraceConfig().encoding, GraceConfig().distance) == ("weighted", "whiten", "cosine")
+    assert (GraceConfig().encoding, GraceConfig().distance, GraceConfig().epsilon) == ("learned", "two_keys", 1.0)
+
+
+def test_the_former_default_has_a_name() -> None:
+    early = GraceConfig.early()
+    assert (early.pool, early.encoding, early.distance, early.epsilon) == ("weighted", "whiten", "cosine", 0.45)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -32,7 +37,7 @@ def test_presets_have_names(preset: str) -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'best'.*robust, paper"):
+    with pytest.raises(InputError, match=r"'best'.*robust, early, paper"):
         GraceConfig.named("best")
 
 
@@ -80,7 +85,7 @@ def test_a_config_is_frozen() -> None:
 # Layers
 
 
-@pytest.mark.parametrize("config", [GraceConfig.robust(), GraceConfig.paper()])
+@pytest.mark.parametrize("config", [GraceConfig.early(), GraceConfig.paper()])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 12, 30])
 def test_resolving_gives_layers_that_the_model_has(config: GraceConfig, blocks: int) -> None:
     resolved = config.resolved(blocks)
@@ -95,22 +100,40 @@ def test_the_paper_reads_the_input_of_the_layer_that_it_adapts() -> None:
     assert (resolved.key_layer, resolved.value_layer) == (17, 18)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ["early", "paper"])
 @pytest.mark.parametrize("key_layer", [1, 5])
 def test_a_key_layer_that_was_chosen_is_kept(preset: str, key_layer: int) -> None:
     assert GraceConfig.named(preset, key_layer=key_layer, value_layer=18).resolved(30).key_layer == key_layer
 
 
+def test_a_learned_encoding_reads_up_to_the_layer_of_the_value_and_no_other() -> None:
+    assert GraceConfig.robust(value_layer=18).resolved(30).key_layer == 18
+    with pytest.raises(InputError, match="key_layer is 5, but a learned encoding reads blocks up to the value's, 18"):
+        GraceConfig.robust(key_layer=5, value_layer=18).resolved(30)
+
+
+@pytest.mark.parametrize(("encoding", "distance"), [("learned", "cosine"), ("whiten", "two_keys"), ("raw", "two_keys")])
+def test_the_distance_of_two_keys_goes_with_a_learned_encoding_alone(encoding: Any, distance: Any) -> None:
+    with pytest.raises(InputError, match="do not go together"):
+        GraceConfig(encoding=encoding, distance=distance)
+
+
+@pytest.mark.parametrize(("preset", "epsilon"), [("early", 2.0), ("robust", 4.0)])
+def test_a_radius_that_would_answer_everything_is_refused(preset: str, epsilon: float) -> None:
+    with pytest.raises(InputError, match=f"epsilon is {epsilon}"):
+        GraceConfig.named(preset, epsilon=epsilon)
+
+
 @pytest.mark.parametrize("layers", [{"value_layer": 31}, {"key_layer": 31, "value_layer": 31}, {"key_layer": 40}])
 def test_an_unknown_layer_lists_the_real_ones(layers: dict[str, int]) -> None:
     with pytest.raises(InputError, match="1 to 30"):
-        GraceConfig.robust(**layers).resolved(30)
+        GraceConfig.early(**layers).resolved(30)
 
 
 # JSON
 
 
-@pytest.mark.parametrize("config", [GraceConfig.robust(), GraceConfig.paper(epsilon=0.1 + 0.2).resolved(7)])
+@pytest.mark.parametrize("config", [GraceConfig.early(), GraceConfig.paper(epsilon=0.1 + 0.2).resolved(7)])
 def test_a_config_survives_json(config: GraceConfig) -> None:
     assert GraceConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 

@@ -21,7 +21,7 @@ from app.journal.events.base import (
 from app.journal.events.broken import Broken
 from app.journal.events.edits import Edited, Redone, Undone
 from app.journal.events.epsilon import EpsilonChanged, EpsilonRedone, EpsilonUndone
-from app.journal.events.query_space import Calibrated, Reread, Returned
+from app.journal.events.query_space import Calibrated, Fitted, Reread, Returned
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -43,6 +43,7 @@ __all__ = [
     "EpsilonUndone",
     "Event",
     "EventData",
+    "Fitted",
     "Float32",
     "Generated",
     "Marked",

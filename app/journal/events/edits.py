@@ -21,7 +21,7 @@ class Edited(Event):
     """An edit took. It holds all that a fold needs, so that no fold ever has to train.
 
     change: what the edit did to the codebook then, as JSON (tuples come back as lists).
-    requested_epsilon: the radius asked for; the one in force is the fold's to say.
+    requested_epsilon: the radius asked for; the one in force is the fold's to say. subject_epsilon: `Edit.subject_epsilon`.
     source_url: as it was typed; a journal from before it was checked may hold one that cannot be read.
     activation: (width,), read in the query space `reading`; the radius is in its unit. value: (positions, width).
     """
@@ -42,6 +42,7 @@ class Edited(Event):
     activation: Vector = field(repr=False)
     value: Matrix = field(repr=False)
     reading: str = ""
+    subject_epsilon: Annotated[float, Field(gt=0)] | None = None
 
     def problem(self, state: JournalState) -> str | None:
         if state.undone(self.edit_id) is not None:

@@ -38,6 +38,7 @@ class Edits:
         edit = Edit(
             edit_id=edited.edit_id, prompt=edited.prompt, target=edited.target, target_ids=edited.target_ids,
             activation=edited.activation, value=edited.value, epsilon=edited.requested_epsilon, paraphrases=edited.paraphrases,
+            subject_epsilon=edited.subject_epsilon,
         )  # fmt: skip
         self.records[edit.edit_id] = EditRecord(edit, edited, event)
         return edit

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from grace_core.codebook.codebook import Edit
+from grace_core.codebook.learned import LearnedEncoder
 from grace_core.config import GraceConfig
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class QuerySpace:
 
     reread: what made it; None for the first one. event: that of the journal which made it.
     edits: as they came into it, before any change of ε. queries: activations by query id, each (width,).
-    calibrations: oldest first. epsilon_changes: those made in it, by id, in journal order.
+    calibrations: oldest first. encoder: the learned one, where the encoding is that.
+    epsilon_changes: those made in it, by id, in journal order.
     """
 
     reading_id: str = FIRST
@@ -51,6 +53,7 @@ class QuerySpace:
     queries: dict[str, Float32] = field(default_factory=dict)
     calibrations: list[Calibrated] = field(default_factory=list)
     epsilon_changes: dict[str, EpsilonRecord] = field(default_factory=dict)
+    encoder: LearnedEncoder | None = None
 
     @property
     def version(self) -> int:
@@ -92,7 +95,9 @@ class QuerySpace:
         """Add edits and queries (id to text) that this query space has not seen, by the activations of their texts."""
         for edit in edits:
             if edit.edit_id not in self.edits:
-                self.edits[edit.edit_id] = replace(edit, activation=activations[edit.prompt], epsilon=epsilon)
+                self.edits[edit.edit_id] = replace(
+                    edit, activation=activations[edit.prompt], epsilon=epsilon, subject_epsilon=None
+                )
         for query_id, text in queries.items():
             if query_id not in self.queries:
                 self.queries[query_id] = activations[text]
@@ -121,11 +126,15 @@ class QuerySpace:
 
 @dataclass
 class QuerySpaces:
-    """by_id: all that the codebook has had, oldest first. version: of the newest encoder, in whichever query space."""
+    """by_id: all that the codebook has had, oldest first. version: of the newest calibration, in whichever query space.
+
+    encoders: the learned ones, by name.
+    """
 
     present: QuerySpace = field(default_factory=QuerySpace)
     by_id: dict[str, QuerySpace] = field(default_factory=dict)
     version: int = 0
+    encoders: dict[str, LearnedEncoder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.by_id.setdefault(self.present.reading_id, self.present)
@@ -133,7 +142,7 @@ class QuerySpaces:
     def copied(self) -> QuerySpaces:
         """The same state; what is applied to one does not reach the other."""
         by_id = {reading_id: space.copied() for reading_id, space in self.by_id.items()}
-        return QuerySpaces(by_id[self.present.reading_id], by_id, self.version)
+        return QuerySpaces(by_id[self.present.reading_id], by_id, self.version, dict(self.encoders))
 
     def elsewhere(self, reading_id: str) -> str | None:
         """What is wrong with something that was read in this query space."""

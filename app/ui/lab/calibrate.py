@@ -29,9 +29,9 @@ from app.lab.query_scan_figures import distances_figure, distances_table, separa
 from app.studio.prompt_files import SUFFIXES, read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
+from app.ui.lab.move import MovePart
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.put_in_force import UsePart
-from app.ui.lab.recalibrate import RecalibratePart
 from app.ui.lab.run import Updates, run_job, stopped_words, streams
 from app.ui.sent import Point, read
 from app.ui.session import PageContext, Session, bind, bind_every, failure_text
@@ -279,4 +279,4 @@ def _heading(text: str) -> None:
 def build_calibrate(context: PageContext) -> None:
     """Builds this part inside the current tab."""
     CalibratePart(context)
-    RecalibratePart(context)
+    MovePart(context)

@@ -89,12 +89,14 @@ def source(answer: Answer, edit_prompt: str = "", now: Now | None = None) -> dic
         present = "an edit of this prompt" if now.prompt == answer.prompt else _by(now.edit_id, now.prompt)
         detail = f"now {present} answers"
         return {"kind": "model", "label": f"Said then by {by}", "detail": detail, "edit_id": now.edit_id}
+    parts = "" if answer.parts is None else f" · {answer.parts}"
     if by_edit:
-        detail = f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}"
+        detail = f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}{parts}"
         return {"kind": "edit", "label": f"Answered by {by}", "detail": detail, "edit_id": answer.edit_id}
     detail = "no edit yet"
     if answer.distance is not None and answer.epsilon is not None:
-        detail = f"nearest key at distance {answer.distance:.2f}, outside its ε {answer.epsilon:.2f}"
+        where = "outside its" if answer.distance > answer.epsilon else "another subject within its"
+        detail = f"nearest key at distance {answer.distance:.2f}, {where} ε {answer.epsilon:.2f}{parts}"
     return {"kind": "model", "label": f"Answered by {by}", "detail": detail, "edit_id": answer.nearest_edit_id}
 
 

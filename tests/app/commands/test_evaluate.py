@@ -49,7 +49,7 @@ def arguments(**given: Any) -> argparse.Namespace:
 
 def test_the_table_is_markdown_that_names_what_was_measured() -> None:
     lines = one(report().to_dict()).splitlines()
-    assert lines[0] == "| zsre, preset robust, ε 0.45: learned values | | 95 % | |"
+    assert lines[0] == "| zsre, preset robust, ε 1: learned values | | 95 % | |"
     assert lines[1] == "|---|---|---|---|"
     assert all(line.startswith("| ") and line.endswith(" |") and line.count("|") == 5 for line in lines[2:])
 
@@ -90,7 +90,7 @@ def test_reports_stand_side_by_side_with_a_lookup_table_beside_each(tmp_path: Pa
         paths[-1].write_text(json.dumps({"half": "odd"} | said.to_dict()), encoding="utf-8")
     evaluate.run(Settings(), arguments(table=paths, lookup=True))
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
-    runs = ("zsre, odd rows, preset robust, ε 0.45", "zsre, odd rows, preset paper, ε 1")
+    runs = ("zsre, odd rows, preset robust, ε 1", "zsre, odd rows, preset paper, ε 1")
     assert lines[0] == [f"{run}: {method}" for run in runs for method in ("learned values", "lookup table, same address")]
     assert lines[2][0] == "protocol"
     assert lines[3] == ["es_exact", "0.667 (0.208–0.939)", "1.000", "1.000 (0.207–1.000)", "1.000"]
@@ -151,7 +151,7 @@ def test_a_curve_over_epsilon_comes_from_one_run(
     (data := tmp_path / "zsre.jsonl").write_text('{"prompt": "p", "target": "t"}', encoding="utf-8")
     evaluate.run(Settings(), arguments(kind="zsre", data=data, routing=True, epsilons="0.3,0.45"))
     printed = capsys.readouterr().out
-    assert printed.startswith("| zsre, preset robust, ε 0.45: lookup table, same address |")
+    assert printed.startswith("| zsre, preset robust, ε 1: lookup table, same address |")
     assert printed.endswith("\n\n| ε | gen_exact |\n|---|---|\n| 0.3 | 0.250 |\n| 0.45 | 0.250 |\n")
 
 

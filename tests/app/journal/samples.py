@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from app.journal.events import (
     EpsilonRedone,
     EpsilonUndone,
     EventData,
+    Fitted,
     Float32,
     Generated,
     Marked,
@@ -26,6 +27,7 @@ from app.journal.events import (
     Unmarked,
 )
 from grace_core.config import Encoding
+from tests.grace_core.builders import small_learned
 
 WIDTH = 8
 
@@ -99,6 +101,7 @@ def one_of_each() -> tuple[EventData, ...]:
         Undone("e1"),
         Redone("e1"),
         Unmarked("m1"),
+        Fitted.of(small_learned(), begins=False),
         Calibrated(1, "first start", ("a", "b"), np.stack([vector(4), vector(5)])),
         EpsilonChanged("c1", ("e1",), 0.3),
         EpsilonUndone("c1"),
@@ -187,7 +190,7 @@ def matrix(rows: Sequence[Float32]) -> Float32:
     return np.stack(rows) if rows else np.zeros((0, WIDTH), np.float32)
 
 
-ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+ENCODINGS: tuple[Encoding, ...] = ("raw", "whiten")
 
 
 @st.composite

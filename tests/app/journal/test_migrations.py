@@ -85,7 +85,7 @@ def _describe(connection: Connection) -> dict[str, Any]:
 
 
 def test_a_codebook_made_under_other_training_defaults_is_found_again(url: str) -> None:
-    config = GraceConfig.robust().resolved(30)
+    config = GraceConfig.early().resolved(30)
     old = Database(url)
     migrate(old, MIGRATIONS[:2])
     with old.write() as connection:
@@ -104,7 +104,7 @@ def test_a_codebook_made_under_other_training_defaults_is_found_again(url: str) 
     old.close()
     with JournalStore(url) as store:
         assert store.codebook_id(fingerprint="f00d", model_name="tiny", config=config.identity()) == "many"
-        elsewhere = GraceConfig.robust(key_layer=2).resolved(30).identity()
+        elsewhere = GraceConfig.early(key_layer=2).resolved(30).identity()
         assert store.codebook_id(fingerprint="f00d", model_name="tiny", config=elsewhere) == "other"
         assert store.codebook_id(fingerprint="beef", model_name="tiny", config=config.identity()) not in ("few", "many", "other")
 

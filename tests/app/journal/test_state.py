@@ -254,9 +254,9 @@ def test_a_reading_has_its_own_radii_and_calibrations() -> None:
 
 
 def test_a_reading_changes_the_configuration_and_nothing_else_of_it() -> None:
-    base = GraceConfig.robust(key_layer=1, value_layer=5)
+    base = GraceConfig.early(key_layer=1, value_layer=5)
     state = JournalState.of(stored([reread("r1")]))
-    expected = GraceConfig.robust(key_layer=2, value_layer=5, pool="last", epsilon=0.25)
+    expected = GraceConfig.early(key_layer=2, value_layer=5, pool="last", epsilon=0.25)
     assert (state.query_space.config(base), state.query_spaces[""].config(base)) == (expected, base)
 
 

@@ -8,7 +8,7 @@ from app.settings import make_settings
 from grace_core.config import GraceConfig
 from grace_core.measuring.distances import Choice
 
-BASE = GraceConfig.robust().resolved(30)
+BASE = GraceConfig.early().resolved(30)
 
 
 def started(command: str) -> GraceConfig:

@@ -24,7 +24,7 @@ PROMPT, TARGET = "Who was Ada Lovelace?", "London in 1815."
 
 @pytest.fixture
 def studio(taught: LanguageModel, tmp_path: Path) -> Iterator[OpenStudio]:
-    config = GraceConfig.robust(siblings=0, contexts=0, directions=16, epsilon=0.1).resolved(len(taught.blocks))
+    config = GraceConfig.early(siblings=0, contexts=0, directions=16, epsilon=0.1).resolved(len(taught.blocks))
     with JournalStore(f"sqlite:///{tmp_path / 'journal.db'}") as store:
         own = store.codebook_id(fingerprint=taught.fingerprint, model_name=taught.name, config=config.identity())
         step = first_step(taught, config)

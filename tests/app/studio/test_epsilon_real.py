@@ -42,7 +42,7 @@ def taught_again(studio: OpenStudio, model: LanguageModel, store: JournalStore, 
     """An edit of another person with the value of an earlier one, as another process would write it: nothing is trained."""
     prompt, codebook_id, codebook = f"Where was {name} born?", studio.status().codebook_id, studio.codebook
     source = [event.data for event in store.events(codebook_id, kinds=[Edited]) if isinstance(event.data, Edited)][like]
-    (activation,) = activations_of(model, codebook.config, codebook.encoder.weights, [model.prompt(prompt)])
+    (activation,) = activations_of(model, codebook.reader, [model.prompt(prompt)])
     store.append(codebook_id, dataclasses.replace(source, edit_id=name, prompt=prompt, activation=activation))
     return name
 
@@ -51,7 +51,7 @@ def taught_again(studio: OpenStudio, model: LanguageModel, store: JournalStore, 
 def test_100_of_100_predicted_answers_are_what_the_real_model_then_says(real_model_dir: Path, tmp_path: Path) -> None:
     """20 edits of people nobody knows (5 values), half of them asking for a wide ε, half for a narrow one; then one ε for all."""
     assert real_model_dir.is_dir()  # in the cache that load_model looks into
-    config = GraceConfig.robust(siblings=0, contexts=0, max_steps=60)
+    config = GraceConfig.early(siblings=0, contexts=0, max_steps=60)
     queries = [
         *(f"Where was {name} born?" for name in NAMES),
         *(f"In which city was {name} born?" for name in NAMES),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import JournalError, StudioError
-from app.journal.events import Calibrated, EpsilonUndone, Reread, Returned, StoredEvent
+from app.journal.events import EpsilonUndone, Reread, Returned, StoredEvent
 from app.journal.store import JournalStore
 from app.map.layout.layout import Layout, Projection
 from app.map.page import MapDesk
@@ -232,7 +232,6 @@ def test_where_only_the_encoding_changes_no_model_runs(
     journal: Journal, studio: OpenStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.studio.query_space_reader.activations_of", None)
-    monkeypatch.setattr("app.studio.query_space_reader.pooled_at", None)
     use(studio, SAME_PLACE, 2.0)
     assert_is_the_journals(journal, studio)
     for record in studio.live.now().state.queries.values():
@@ -248,7 +247,6 @@ def test_each_text_is_read_once_and_what_was_read_for_a_preview_is_kept(
     assert {one.words.partition(" of ")[2] for one in told} == {str(texts)}
     assert told[0] == Stage(f"Reading prompts: 0 of {texts}", 0.0)
     monkeypatch.setattr("app.studio.query_space_reader.activations_of", None)
-    monkeypatch.setattr("app.studio.query_space_reader.pooled_at", None)
     use(studio, RAW, 2.5)
 
 
@@ -446,8 +444,7 @@ class Slow(Projection):
         return super().layout(view, opened=opened)
 
 
-@pytest.mark.parametrize("reread", [True, False])
-def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(journal: Journal, reread: bool) -> None:
+def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(journal: Journal) -> None:
     more: dict[str, Any] = {"directions": 64}  # more than the background has prompts for, so that its width grows with them
     studio = journal.open(**more)
     for index, prompt in enumerate((PROMPT, OTHER)):
@@ -458,15 +455,14 @@ def test_the_map_is_of_one_moment_whatever_changes_while_it_is_laid_out(journal:
     expected = MapDesk(studio, Projection()).look("e0", tries(probe))
     projection = Slow()
     desk = MapDesk(studio, projection)
-    change = (lambda: studio.use_query_space(RAW, 2.0)) if reread else studio.recalibrate
     width = studio.codebook.encoder.dimensions
-    projection.meanwhile = lambda: change().result(SOON)
+    projection.meanwhile = lambda: studio.use_query_space(RAW, 2.0).result(SOON)
     look = desk.look("e0", tries(probe))
     assert studio.codebook.encoder.dimensions != width
     assert (look.scene.distance, look.radial, look.landed) == ("cosine", expected.radial, expected.landed)
     after = desk.look("e0", tries(probe))
     assert after.scene.distance == studio.codebook.config.distance
-    assert len(after.landed) == (0 if reread else 1)
+    assert after.landed == ()
 
 
 def test_a_probe_says_nothing_in_another_reading(studio: OpenStudio) -> None:
@@ -491,48 +487,3 @@ def test_the_labs_phrasings_are_read_anew(journal: Journal, studio: OpenStudio) 
     assert then.unrelated == first.unrelated
     assert not np.array_equal(then.unrelated_activations, first.unrelated_activations)
     assert studio.moment().query_space_id == studio.query_space_id
-
-
-# Recalibrating by hand
-
-
-def test_the_journals_prompts_join_the_encoder_and_it_says_before_what_changes(journal: Journal, studio: OpenStudio) -> None:
-    studio.set_epsilon(0.9)
-    before, first = answered(studio), studio.codebook.encoder
-    found = studio.foresee_recalibration()
-    assert studio.codebook.encoder is first
-    done = studio.recalibrate(seen=found.foreseen.seen, author="Ada").result(SOON)
-    assert done.changed == found.foreseen.changed
-    after = answered(studio)
-    assert {key for key, one in after.items() if one != before[key]} == {c.query.query_id for c in done.changed}
-    step = journal.events()[-1]
-    assert isinstance(step.data, Calibrated)
-    assert (step.author, step.data.version, len(step.data.prompts)) == ("Ada", 2, found.edits + found.queries)
-    assert len(set(step.data.prompts)) == len(step.data.prompts)
-    assert not set(step.data.prompts) & set(studio.live.now().state.calibrations[0].prompts)
-    assert "Hi" in step.data.prompts
-    assert_is_the_journals(journal, studio)
-    encoder = studio.codebook.encoder
-    studio.undo("e0")
-    assert studio.codebook.encoder is encoder
-    with pytest.raises(InputError, match="nothing to join"):
-        studio.foresee_recalibration()
-
-
-def test_a_recalibration_that_no_longer_is_what_was_seen_is_not_made(studio: OpenStudio) -> None:
-    seen = studio.foresee_recalibration().foreseen.seen
-    answer = studio.generate("Something new?").result(SOON)
-    with pytest.raises(InputError, match="changed since you looked"):
-        studio.recalibrate(seen=seen).result(SOON)
-    seen = studio.foresee_recalibration().foreseen.seen
-    studio.mark(answer.query_id, 0, 1, "fine")  # changes no answer
-    studio.recalibrate(seen=seen).result(SOON)
-    assert studio.codebook.encoder.version == 2
-
-
-def test_raw_queries_have_no_encoder_to_calibrate(studio: OpenStudio) -> None:
-    use(studio, RAW, 2.0)
-    with pytest.raises(InputError, match="no encoder to calibrate"):
-        studio.foresee_recalibration()
-    with pytest.raises(InputError, match="no encoder to calibrate"):
-        studio.recalibrate().result(SOON)

@@ -143,7 +143,7 @@ def test_nothing_that_is_refused_leaves_a_trace(journal: Journal, studio: OpenSt
         *(lambda author=author: studio.unmark(mark.mark_id, author=author) for author in (HALF, name)),
         *(lambda author=author: studio.undo(edit_id, author=author) for author in (HALF, name)),
         *(lambda author=author: studio.set_epsilon(0.3, author=author) for author in (HALF, name)),
-        *(lambda author=author: studio.recalibrate(author=author) for author in (HALF, name)),
+        *(lambda author=author: studio.use_learned(author=author) for author in (HALF, name)),
         *(lambda text=text: studio.edits(search=text) for text in (HALF, huge)),
     ]
     for ask in refused:

@@ -100,7 +100,7 @@ def test_a_routing_names_match_distance_and_activation_of_each_row(tiny: Languag
     assert all(m.distance is not None and m.entry is codebook.entries[0] for m in routing.matches)
     assert routing.matches[2].distance == pytest.approx(0, abs=1e-5)
     for row, text in enumerate(PROMPTS):
-        alone = activations_of(tiny, codebook.config, codebook.encoder.weights, [tiny.prompt(text)])[0]
+        alone = activations_of(tiny, codebook.reader, [tiny.prompt(text)])[0]
         assert routing.activations[row] == pytest.approx(alone, abs=1e-4)
 
 
@@ -209,7 +209,7 @@ def test_deferring_on_the_real_model_is_bitwise_exact(real: LanguageModel) -> No
     batch = batch_of(real, PROMPTS)
     bare = logits(real, batch)
     codebook = Codebook(
-        GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
+        GraceConfig.early(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
     )
     codebook = codebook.with_edit(edit_for(real, codebook, "Where is London?", "Paris.", edit_id="e"))
     with attached(real, codebook, batch) as routing:
@@ -220,7 +220,7 @@ def test_deferring_on_the_real_model_is_bitwise_exact(real: LanguageModel) -> No
 @pytest.mark.real
 def test_decoding_on_the_real_model_is_the_same_with_and_without_the_cache(real: LanguageModel) -> None:
     codebook = Codebook(
-        GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
+        GraceConfig.early(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
     )
     codebook = codebook.with_edit(edit_for(real, codebook, PROMPTS[0], "Paris.", edit_id="e"))
     batch = batch_of(real, PROMPTS)

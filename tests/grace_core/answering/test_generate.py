@@ -164,7 +164,7 @@ def test_an_empty_prompt_is_refused(tiny: LanguageModel, prompt: str) -> None:
 
 @pytest.mark.real
 def test_the_real_model_decodes_alike_with_its_cache_and_without(real: LanguageModel) -> None:
-    config = GraceConfig.robust(pool="mean", encoding="raw", distance="euclidean").resolved(30)
+    config = GraceConfig.early(pool="mean", encoding="raw", distance="euclidean").resolved(30)
     codebook = Codebook(config, Encoder.raw(real.width))
     codebook = codebook.with_edit(edit_for(real, codebook, PROMPTS[0], "Paris.", edit_id="e"))
     own = [real.prompt(text) for text in PROMPTS]

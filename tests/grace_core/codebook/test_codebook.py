@@ -30,7 +30,7 @@ ENCODERS: dict[Distance, Encoder] = {"euclidean": Encoder.raw(WIDTH), "cosine": 
 
 def empty(rule: Rule, distance: Distance) -> Codebook:
     encoding = "whiten" if distance == "cosine" else "raw"
-    config = GraceConfig.robust(rule=rule, distance=distance, encoding=encoding, pool="last", value_layer=2)
+    config = GraceConfig.early(rule=rule, distance=distance, encoding=encoding, pool="last", value_layer=2)
     return Codebook(config, ENCODERS[distance], fingerprint="f")
 
 
@@ -304,7 +304,7 @@ def test_of_equally_near_keys_the_last_answers() -> None:
 
 def test_cosine_needs_unit_vectors() -> None:
     with pytest.raises(InputError, match="unit vectors"):
-        GraceConfig.robust(encoding="raw")
+        GraceConfig.early(encoding="raw")
 
 
 # What one edit changed

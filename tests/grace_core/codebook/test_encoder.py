@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from grace_core.codebook.encoder import Background, Encoder, TokenWeights
+from grace_core.codebook.encoder import Background, Encoder
+from grace_core.codebook.token_weights import TokenWeights
 
 WEIGHTS = TokenWeights({4: 0.1, 9: 0.0001})
 

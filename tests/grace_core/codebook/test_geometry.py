@@ -14,6 +14,7 @@ from grace_core.codebook.geometry import (
     Ball,
     Limits,
     Matrix,
+    Measure,
     Point,
     limits,
     nearest,
@@ -25,14 +26,20 @@ from grace_core.codebook.published import published
 from grace_core.config import Distance
 
 DISTANCES: list[Distance] = ["euclidean", "cosine"]
+MEASURES: list[Measure] = [*DISTANCES, "two_keys", "subject_first", "question_first"]
 quick = settings(max_examples=80, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 FEW = 4
 """Rows of a block, so that small examples cross its borders."""
 
 
-def drawn(rng: np.random.Generator, count: int, width: int, distance: Distance) -> Matrix:
-    """Points with repeats and, for Euclid, far from the origin as hidden states are; unit length for cosine."""
+def drawn(rng: np.random.Generator, count: int, width: int, distance: Measure) -> Matrix:
+    """Points with repeats and, for Euclid, far from the origin as hidden states are; unit length for cosine, and for two keys
+    halves of one length each.
+    """
+    if distance in ("two_keys", "subject_first", "question_first"):
+        subject, question = drawn(rng, count, width, "cosine"), drawn(rng, count, width, "cosine")
+        return np.concatenate([subject / np.float32(0.8), question / np.float32(0.5)], axis=1)
     rows = rng.normal(size=(count, width)).astype(np.float32)
     if rng.random() < 0.5 and count > 1:
         rows[rng.integers(count, size=count // 2)] = rows[rng.integers(count, size=count // 2)]
@@ -53,7 +60,7 @@ def published_balls(points: Sequence[Point], distance: Distance) -> tuple[Ball, 
     return published(points, np.stack([p.query for p in points]), distance, block=FEW).balls if points else ()
 
 
-def random_points(seed: int, distance: Distance) -> tuple[list[Point], Matrix, Any]:
+def random_points(seed: int, distance: Measure) -> tuple[list[Point], Matrix, Any]:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(1, 14))
     queries = drawn(rng, count, int(rng.integers(1, 5)), distance)
@@ -97,14 +104,14 @@ def test_distances_are_the_textbook_ones(seed: int) -> None:
     assert np.allclose(pair_distances(units[0].astype(np.float32), units.astype(np.float32), "cosine"), 1 - cosines, atol=1e-6)
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("distance", [*DISTANCES, "two_keys"])
 @settings(max_examples=150, deadline=None)
 @given(seed=seeds, width=st.sampled_from([1, 3, 48, 576]))
 def test_nearest_is_exact_and_of_equal_ones_the_last(distance: Distance, seed: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     keys = drawn(rng, 40, width, distance)
     # Near ties, closer together than a float32 matrix product can tell.
-    keys[20:] = (keys[:20] + rng.normal(size=(20, width)) * 1e-6).astype(np.float32)
+    keys[20:] = (keys[:20] + rng.normal(size=keys[:20].shape) * 1e-6).astype(np.float32)
     query = keys[rng.integers(40)] if rng.random() < 0.5 else drawn(rng, 1, width, distance)[0]
     exact = pair_distances(query, keys, distance)
     want = int(np.flatnonzero(exact == exact.min())[-1])
@@ -114,14 +121,14 @@ def test_nearest_is_exact_and_of_equal_ones_the_last(distance: Distance, seed: i
 # Limits
 
 
-def slow_limits(queries: Matrix, groups: Any, distance: Distance) -> list[float]:
+def slow_limits(queries: Matrix, groups: Any, distance: Measure) -> list[float]:
     return [
         min((pair_distances(q, queries[j][None], distance)[0] for j in range(len(queries)) if groups[j] != g), default=np.inf)
         for q, g in zip(queries, groups, strict=True)
     ]
 
 
-def assert_limits(found: Limits, queries: Matrix, groups: Any, distance: Distance) -> None:
+def assert_limits(found: Limits, queries: Matrix, groups: Any, distance: Measure) -> None:
     assert found.distance.tolist() == slow_limits(queries, groups, distance)
     for i, j in enumerate(found.index):
         if j < 0:
@@ -131,18 +138,18 @@ def assert_limits(found: Limits, queries: Matrix, groups: Any, distance: Distanc
             assert found.distance[i] == pair_distances(queries[i], queries[j][None], distance)[0]
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("distance", MEASURES)
 @quick
 @given(seed=seeds)
-def test_a_limit_is_the_nearest_point_with_another_target(distance: Distance, seed: int) -> None:
+def test_a_limit_is_the_nearest_point_with_another_target(distance: Measure, seed: int) -> None:
     _, queries, groups = random_points(seed, distance)
     assert_limits(limits(queries, groups, distance, block=FEW), queries, groups, distance)
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("distance", MEASURES)
 @settings(max_examples=200, deadline=None)
 @given(seed=seeds)
-def test_updated_limits_are_bit_for_bit_the_limits(distance: Distance, seed: int) -> None:
+def test_updated_limits_are_bit_for_bit_the_limits(distance: Measure, seed: int) -> None:
     rng = np.random.default_rng(seed)
     _, everyone, groups = random_points(seed, distance)
     before = np.flatnonzero(rng.random(len(everyone)) < 0.6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch  # noqa: F401 (it is used where it is loaded)
@@ -20,6 +22,11 @@ def units(rng: np.random.Generator, count: int, width: int) -> Matrix:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def in_halves(rows: Matrix) -> Matrix:
+    """Vectors for the distance `two_keys`: each half is of one length."""
+    return np.concatenate([rows / np.float32(0.7), rows[:, ::-1] / np.float32(0.6)], axis=1)
+
+
 @settings(max_examples=200, deadline=None)
 @given(seed=seeds, width=st.sampled_from([1, 2, 9, 48, 384, 576]), apart=st.sampled_from([0.0, 1e-7, 1e-4, 1e-2]))
 def test_what_is_found_is_the_nearest_of_all_and_of_equal_ones_the_last(seed: int, width: int, apart: float) -> None:
@@ -29,9 +36,11 @@ def test_what_is_found_is_the_nearest_of_all_and_of_equal_ones_the_last(seed: in
     close = keys[:20] + rng.normal(size=(20, width)) * apart
     keys[20:] = (close / np.linalg.norm(close, axis=1, keepdims=True)).astype(np.float32)
     query = keys[rng.integers(40)] if rng.random() < 0.5 else units(rng, 1, width)[0]
-    exact = pair_distances(query, keys, "cosine")
-    want = int(np.flatnonzero(exact == exact.min())[-1])
-    assert HalfPrecisionKeys(keys).nearest(query) == (want, float(exact[want]))
+    both = (query, keys, "cosine"), (in_halves(query[None])[0], in_halves(keys), "two_keys")
+    for asked, among, distance in cast(Any, both):
+        exact = pair_distances(asked, among, distance)
+        want = int(np.flatnonzero(exact == exact.min())[-1])
+        assert HalfPrecisionKeys(among, distance).nearest(asked) == (want, float(exact[want]))
 
 
 @settings(max_examples=200, deadline=None)
@@ -41,16 +50,18 @@ def test_a_product_is_off_by_less_than_what_is_allowed_for(seed: int, width: int
     query = units(rng, 1, width)[0]
     mixed = like * query + (1 - like) * units(rng, 30, width) + 1e-9
     keys = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
-    products = HalfPrecisionKeys(keys).products(query).astype(np.float64)
+    products = HalfPrecisionKeys(keys).products(query)[0].astype(np.float64)
     assert np.abs((1 - products) - pair_distances(query, keys, "cosine")).max() <= SLACK
 
 
-@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("distance", ["cosine", "euclidean", "two_keys"])
 @pytest.mark.parametrize("count", [3, FEW, FEW + 1, 3 * FEW])
 def test_few_and_many_keys_are_searched_with_one_result(distance: Distance, count: int) -> None:
     rng = np.random.default_rng(count)
-    keys = units(rng, count, 48)
+    keys, others = units(rng, count, 48), units(rng, 20, 48)
+    if distance == "two_keys":
+        keys, others = in_halves(keys), in_halves(others)
     find = finder(keys, distance)
-    assert isinstance(getattr(find, "__self__", None), HalfPrecisionKeys) == (distance == "cosine" and count > FEW)
-    for query in (*keys[:: max(1, count // 20)], *units(rng, 20, 48)):
+    assert isinstance(getattr(find, "__self__", None), HalfPrecisionKeys) == (distance != "euclidean" and count > FEW)
+    for query in (*keys[:: max(1, count // 20)], *others):
         assert find(query) == nearest(query, keys, distance)

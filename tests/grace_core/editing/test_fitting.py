@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grace_core.codebook.encoder import Encoder
+from grace_core.codebook.encoder import Encoder, Reader
 from grace_core.config import GraceConfig
 from grace_core.editing import fitting as calibration
 from grace_core.editing.fitting import (
@@ -17,20 +17,18 @@ from grace_core.editing.fitting import (
     encoder_after,
     encoder_of,
     first_calibration,
-    joining_calibration,
-    new_codebook,
     sample_background,
     shipped_background,
     sibling_activations,
     unquantised,
 )
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.errors import InputError, ModelError
 from grace_core.models.activations import activations_of
 from grace_core.models.families.causal import Causal
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.sources.types import DEFAULT_MODEL
 from grace_core.testing import BACKGROUND, calibrated, first_step
-from tests.grace_core.builders import edit_for
 
 
 def assert_same_encoder(one: Encoder, other: Encoder) -> None:
@@ -42,7 +40,7 @@ def assert_same_encoder(one: Encoder, other: Encoder) -> None:
 
 
 def config_of(model: LanguageModel, **overrides: object) -> GraceConfig:
-    return GraceConfig.robust(**overrides).resolved(len(model.blocks))
+    return GraceConfig.early(**overrides).resolved(len(model.blocks))
 
 
 # Backgrounds
@@ -134,7 +132,7 @@ def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel, sa
         assert first is not None
         assert step is not None
         assert step.prompts == first.prompts
-    assert len(new_codebook(again)) == 0
+    assert len(new_codebook(again, GraceConfig.early())) == 0
     assert len(samplings) == 1
 
 
@@ -218,7 +216,7 @@ def test_the_fold_of_all_steps_is_bit_for_bit_the_encoder_that_grew(tiny: Langua
     grown = codebook.encoder
     for version in (2, 3):
         texts = tuple(f"Who was {name} {version}?" for name in ("Ada", "Grace", "Alan"))
-        rows = activations_of(tiny, codebook.config, grown.weights, [tiny.prompt(text) for text in texts])
+        rows = activations_of(tiny, Reader.of(codebook.config, grown.weights), [tiny.prompt(text) for text in texts])
         steps.append(Calibration(version, "siblings", texts, rows))
         grown = grown.joined(rows, codebook.config.directions)
         assert_same_encoder(encoder_of(tiny, codebook.config, steps), grown)
@@ -231,17 +229,6 @@ def test_token_weights_are_fixed_by_the_first_step(tiny: LanguageModel) -> None:
     first = first_step(tiny, config)
     later = Calibration(2, "x", ("zzz zzz",), first.activations[:1])
     assert encoder_of(tiny, config, [first, later]).weights == encoder_of(tiny, config, [first]).weights
-
-
-def test_prompts_that_the_background_does_not_hold_join_it_once_with_their_own_activations(tiny: LanguageModel) -> None:
-    codebook = calibrated(tiny)
-    edits = [edit_for(tiny, codebook, prompt, "Paris.", edit_id=prompt) for prompt in ("Who?", "What?", BACKGROUND[0])]
-    rows = [(edit.prompt, edit.activation) for edit in (*edits, edits[0])]
-    step = joining_calibration(2, "edits so far", set(BACKGROUND), rows)
-    assert step is not None
-    assert (step.version, step.reason, step.prompts) == (2, "edits so far", ("Who?", "What?"))
-    assert step.activations.tobytes() == np.stack([e.activation for e in edits[:2]]).tobytes()
-    assert joining_calibration(2, "none", set(BACKGROUND), rows[2:3]) is None
 
 
 def test_a_raw_encoder_keeps_token_weights_and_version(tiny: LanguageModel) -> None:
@@ -258,7 +245,7 @@ def test_a_raw_encoder_keeps_token_weights_and_version(tiny: LanguageModel) -> N
 
 
 @pytest.mark.usefixtures("few_starters")
-@pytest.mark.parametrize("preset", ["robust", "paper"])
+@pytest.mark.parametrize("preset", ["early", "paper"])
 def test_a_new_codebook_is_empty_resolved_and_of_this_model(tiny: LanguageModel, preset: str) -> None:
     codebook = new_codebook(tiny, GraceConfig.named(preset))
     assert len(codebook) == 0
@@ -269,7 +256,7 @@ def test_a_new_codebook_is_empty_resolved_and_of_this_model(tiny: LanguageModel,
 
 def test_a_new_codebook_refuses_a_layer_that_is_not_there(tiny: LanguageModel) -> None:
     with pytest.raises(InputError, match=f"1 to {len(tiny.blocks)}"):
-        new_codebook(tiny, GraceConfig.robust(value_layer=12))
+        new_codebook(tiny, GraceConfig.early(value_layer=12))
 
 
 def test_siblings_are_read_like_any_prompt(tiny: LanguageModel) -> None:
@@ -278,6 +265,6 @@ def test_siblings_are_read_like_any_prompt(tiny: LanguageModel) -> None:
     assert len(texts) == 5
     assert all(text.startswith("Who was ") and "Ada" not in text for text in texts)
     for text, row in zip(texts, rows, strict=True):
-        alone = activations_of(tiny, codebook.config, codebook.encoder.weights, [tiny.prompt(text)])[0]
+        alone = activations_of(tiny, codebook.reader, [tiny.prompt(text)])[0]
         assert row == pytest.approx(alone, abs=1e-4)
     assert sibling_activations(tiny, calibrated(tiny, siblings=0), "Who was Ada Lovelace?")[0] == ()

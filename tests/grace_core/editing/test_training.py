@@ -26,7 +26,7 @@ def task_of(model: LanguageModel, prompts: Sequence[str], target: str) -> Task:
 
 def config(**overrides: Any) -> GraceConfig:
     chosen: dict[str, Any] = {"value_layer": 2, "max_steps": 100} | overrides
-    return GraceConfig.robust(**chosen)
+    return GraceConfig.early(**chosen)
 
 
 # Learning

@@ -42,7 +42,7 @@ def test_the_table_is_whole_on_a_tiny_model(taught: LanguageModel, monkeypatch: 
     monkeypatch.setattr(benchmark, "_unit", lambda count, width: unit(2_000, width))
     monkeypatch.setattr(benchmark, "_UNDONE", (0, 7))
     stages: list[float] = []
-    config = GraceConfig.robust(contexts=2, siblings=2, max_steps=3)
+    config = GraceConfig.early(contexts=2, siblings=2, max_steps=3)
     ratios = benchmark.run(taught, config, lambda stage, fraction: stages.append(fraction), rounds=1)
     assert stages == sorted(stages)
     assert len({ratio.name for ratio in ratios}) == len(ratios) == 13

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from grace_core.codebook.encoder import TokenWeights
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.measuring.distances import Choice, Separation, fitted, measure
 
@@ -99,7 +99,7 @@ def test_a_whitened_choice_is_fitted_on_its_own_rows() -> None:
 
 
 def test_a_choice_as_a_configuration() -> None:
-    base = GraceConfig.robust().resolved(30)
+    base = GraceConfig.early().resolved(30)
     config = Choice(25, "last", "raw").config(base, 3.5)
     assert (config.key_layer, config.pool, config.encoding, config.distance, config.epsilon) == (
         25,

@@ -12,7 +12,7 @@ from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook, Entry, Match
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor
-from grace_core.editing.fitting import new_codebook
+from grace_core.editing.new_codebook import new_codebook
 from grace_core.errors import InputError
 from grace_core.measuring.measures import Case, Share
 from grace_core.measuring.routing import at_epsilon, distances_of, keyed, routed, shares_of, texts_of

@@ -115,7 +115,7 @@ def test_shares_by_hand() -> None:
 
 
 def test_defaults() -> None:
-    assert default_value_layers(30, GraceConfig.robust().resolved(30)) == (3, 9, 15, 21, 27)
+    assert default_value_layers(30, GraceConfig.early().resolved(30)) == (3, 9, 15, 21, 27)
     assert min(default_value_layers(30, GraceConfig.paper().resolved(30))) == 20
     assert default_epsilons(0.4) == (0.2, 0.3, 0.4, 0.6)
 

@@ -12,7 +12,8 @@ import torch
 from grace_core.answering.attached import attached
 from grace_core.answering.generate import decode, decode_bare
 from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.encoder import Encoder, TokenWeights
+from grace_core.codebook.encoder import Encoder, Reader
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.training import Task, train_values
 from grace_core.errors import ModelError
@@ -67,17 +68,17 @@ def assert_learning_sees_the_true_logits(model: LanguageModel) -> None:
             for row, own in zip(rows, found, strict=True):
                 alone = LongBatch(model, layer, 2, [Row(row.prompt, row.target_ids, 0)]).logits(values[row.task][None])[0]
                 torch.testing.assert_close(own[: len(alone)], alone, atol=5e-4, rtol=2e-3)
-    config = GraceConfig.robust(value_layer=3, max_steps=2, learning_rate=0.1)
+    config = GraceConfig.early(value_layer=3, max_steps=2, learning_rate=0.1)
     trained = train_values(model, config, [Task((rows[0].prompt, rows[1].prompt), targets[0])])[0]
     assert trained.losses[-1] < trained.losses[0]
 
 
 def assert_reading_agrees(model: LanguageModel) -> None:
     prompts, weights = [model.prompt(text) for text in PROMPTS], TokenWeights({})
-    read = pooled_at(model, weights, prompts, [1, 4], ["last", "mean"])
+    read = pooled_at(model, weights, prompts, [(1, "last"), (1, "mean"), (4, "last"), (4, "mean")])
     for (layer, pool), rows in read.items():
-        config = GraceConfig.robust(key_layer=layer, value_layer=4, pool=pool)
-        alone = activations_of(model, config, weights, prompts, rows_at_once=1)
+        config = GraceConfig.early(key_layer=layer, value_layer=4, pool=pool)
+        alone = activations_of(model, Reader.of(config, weights), prompts, rows_at_once=1)
         np.testing.assert_allclose(rows, alone, atol=1e-4 * float(np.abs(alone).max()))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from grace_core.codebook.encoder import TokenWeights
+from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import Pool
 from grace_core.models.pooling import pooled, pooling_weights
 

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 
 import gradio as gr
+import pytest
 
 from app.studio.studio import OpenStudio
 from app.ui.components.message import message_value
 from app.ui.lab.calibrate import CalibratePart
-from app.ui.lab.recalibrate import RAW, RecalibratePart
+from app.ui.lab.move import THERE, MovePart
 from app.ui.session import PageContext, Session
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
-from tests.app.studios import PROMPT, edited
+from tests.app.studios import PROMPT, edited, keep_quick_encoder
 from tests.app.ui.lab.updates import MEASURED, last
 from tests.grace_core.builders import assert_same
 
@@ -129,23 +130,25 @@ def test_values_that_would_have_to_move_are_refused_with_the_command(own_context
     assert f"value_layer={top}" in part.use.on_epsilon(wanted, 0.3)[part.use.command]["value"]
 
 
-def test_recalibrating_is_shown_first_and_not_offered_for_raw_queries(own_context: PageContext, own_studio: OpenStudio) -> None:
-    part, session = RecalibratePart(own_context), Session()
+def test_moving_to_the_learned_encoder_is_shown_first_and_offered_once(
+    own_context: PageContext, own_studio: OpenStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = own_studio.live.model
+    assert model is not None
+    monkeypatch.setattr(model, "cache_dir", tmp_path)
+    keep_quick_encoder(model)
+    part, session = MovePart(own_context), Session()
     assert last(part.on_go(None, "Ada", session))[part.message]["tone"] == "error"
     own_studio.generate("Who is <b>bold</b>?").result(60)
-    seen = part.on_look()
-    assert seen[part.message]["text"].startswith("0 edited prompts and 1 logged prompt would join")
+    seen = last(part.on_look(session))
+    assert "logged quer" in seen[part.message]["text"]
     assert seen[part.go]["interactive"]
     done = last(part.on_go(seen[part.seen], "Ada", session))
-    assert done[part.message]["text"].startswith("Recalibrated.")
-    assert (own_studio.codebook.encoder.version, done[part.seen]) == (2, None)
-    nothing = part.on_look()
-    assert "nothing to join" in nothing[part.message]["text"]
-    assert not nothing[part.go]["interactive"]
-    own_studio.use_query_space(Choice(1, "mean", "raw"), 1.0).result(60)
-    raw = part.on_revision()
-    assert raw[part.note]["text"] == RAW
-    assert not raw[part.look]["interactive"]
+    assert done[part.message]["text"].startswith("The learned encoder reads queries now.")
+    assert (own_studio.codebook.config.encoding, done[part.seen]) == ("learned", None)
+    after = part.on_revision()
+    assert after[part.note]["text"] == THERE
+    assert not after[part.look]["visible"]
 
 
 def test_what_is_in_use_is_said_anew_when_it_changes(own_context: PageContext, own_studio: OpenStudio) -> None:
