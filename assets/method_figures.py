@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "last token, block 30, raw": {"pool": "last", "encoding": "raw", "distance": "euclidean", "key_layer": 30, "value_layer": 30},
     "mean, block 1, raw": {"pool": "mean", "encoding": "raw", "distance": "euclidean", "key_layer": 1},
     "mean, block 1, whitened": {"pool": "mean", "key_layer": 1},
-    "weighted mean, block 1, whitened (robust)": {"key_layer": 1},
+    "weighted mean, block 1, whitened (early)": {"key_layer": 1},
 }
 STOPS = (1.0, 0.3, 0.1, 0.05, 0.02)
 COLOURS = ("#999999", "#666666", "#e69f00", "#56b4e9", "#0072b2")
@@ -43,11 +43,11 @@ def reach(model: LanguageModel, cases: Sequence[Case], unrelated: Sequence[str])
     """Per query kind, for one ε after another: paraphrases within ε of their own, nearest key; unrelated prompts within any."""
     out = {}
     for name, chosen in KINDS.items():
-        codebook = new_codebook(model, GraceConfig.robust(**chosen))
+        codebook = new_codebook(model, GraceConfig.early(**chosen))
 
         def queries(texts: Sequence[str]) -> np.ndarray:
             prompts = [model.prompt(text) for text in texts]
-            return codebook.encoder(activations_of(model, codebook.config, codebook.encoder.weights, prompts))  # noqa: B023
+            return codebook.encoder(activations_of(model, codebook.reader, prompts))  # noqa: B023
 
         keys = queries([case.prompt for case in cases]).astype(np.float64)
 
@@ -144,7 +144,7 @@ def figures(numbers: dict[str, Any]) -> dict[str, go.Figure]:
 
 
 def _apart(name: str) -> int:
-    return {"mean, block 1, whitened": -6, "weighted mean, block 1, whitened (robust)": 11, "mean, block 1, raw": -3}.get(name, 0)
+    return {"mean, block 1, whitened": -6, "weighted mean, block 1, whitened (early)": 11, "mean, block 1, raw": -3}.get(name, 0)
 
 
 def _write(drawn: dict[str, go.Figure]) -> None:
