@@ -153,7 +153,14 @@ def _own_words(text: str) -> str:
 
 OPTIONS: tuple[Option, ...] = (
     Option("model", "model", _own_words, "ID_OR_FOLDER", DEFAULT_MODEL, "model on the Hugging Face hub, or a folder"),
-    Option("preset", "preset", _own_words, "NAME", "robust", "robust (as this project recommends), early (its former default) or paper (as published)"),
+    Option(
+        "preset",
+        "preset",
+        _own_words,
+        "NAME",
+        "robust",
+        "robust (as this project recommends), early (its former default) or paper (as published)",
+    ),
     Option("layer", "layer", _LAYER, "LAYER", "by preset", "block whose output a value replaces; 1 is the first"),
     Option("key_layer", "key_layer", _LAYER, "LAYER", "by preset", "block after which the query is read; 1 is the first"),
     Option("epsilon", "epsilon", _NUMBER, "NUMBER", "by preset", "radius that a new key asks for"),

@@ -7,7 +7,7 @@ import pytest
 
 from grace_core.answering.anatomy import Anatomy, NearKey, dissect, divergence, nearest_keys, token_shifts
 from grace_core.answering.generate import generate
-from grace_core.codebook.codebook import Codebook
+from grace_core.codebook.codebook import Codebook, Parts
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
@@ -50,6 +50,17 @@ def test_the_target_is_called_the_answer_only_where_it_is() -> None:
         assert not garbled.exact
         assert "is the answer" not in garbled.verdict()
         assert "is not its target" in garbled.verdict()
+
+
+def test_both_parts_of_a_distance_are_told_and_why_a_namesake_is_deferred() -> None:
+    key = NearKey("a", "Who?", "Born in Kure.", 0.9, 1.0, Parts(0.9, 0.2), 0.8)
+    namesake = Anatomy("Who?", (key,), None, "said", "said", (), 0.0, "two_keys")
+    assert namesake.verdict().startswith(
+        "Deferred: the nearest key is 0.900 away (subject 0.90, question 0.20), within its ε of 1.000"
+    )
+    assert "its subject must be within 0.800" in namesake.verdict()
+    answered = Anatomy("Who?", (key,), "a", "Born in Kure.", "said", (), 1.0, "two_keys")
+    assert answered.verdict().startswith("Matched: the nearest key is 0.900 away (subject 0.90, question 0.20)")
 
 
 def test_a_deferred_prompt_is_untouched(tiny: LanguageModel, book: Codebook) -> None:

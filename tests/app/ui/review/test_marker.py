@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.studio.views import VERDICTS
 from app.ui.review.marker import VERDICT_KEYS, marker_value, same_span, segments, source
+from grace_core.codebook.codebook import Parts
 from tests.app.ui.samples import answer, mark
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)).filter(lambda span: span[0] < span[1]), max_size=8)
@@ -88,3 +89,12 @@ def test_an_answer_by_the_model_says_how_far_the_nearest_key_is() -> None:
 
 def test_an_empty_codebook_has_no_distance() -> None:
     assert source(answer())["detail"] == "no edit yet"
+
+
+def test_both_parts_of_a_distance_are_told_and_a_namesake_by_its_reason() -> None:
+    by = source(answer(edit_id="e1", nearest_edit_id="e1", distance=0.4, epsilon=1.0, parts=Parts(0.05, 0.4)), "Who was Ada?")
+    assert by["detail"] == "distance 0.40, within its ε 1.00 · subject 0.05, question 0.40"
+    far = source(answer(nearest_edit_id="e1", distance=1.8, epsilon=1.0, parts=Parts(0.05, 1.8)))
+    assert far["detail"] == "nearest key at distance 1.80, outside its ε 1.00 · subject 0.05, question 1.80"
+    namesake = source(answer(nearest_edit_id="e1", distance=0.9, epsilon=1.0, parts=Parts(0.9, 0.1)))
+    assert namesake["detail"] == "nearest key at distance 0.90, another subject within its ε 1.00 · subject 0.90, question 0.10"
