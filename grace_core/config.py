@@ -176,6 +176,18 @@ class GraceConfig:
         """
         return {name: getattr(self, name) for name in _IDENTITY}
 
+    @classmethod
+    def of_identity(cls, identity: dict[str, Any]) -> Self:
+        """A configuration with this identity, and for the rest what the preset of such queries has.
+
+        Raises:
+            InputError: a name that is no option.
+        """
+        cls.from_dict(identity)  # names what is unknown
+        published = identity.get("encoding") == "raw" and identity.get("rule") == "published"
+        preset = "paper" if published else "robust" if identity.get("encoding") == "learned" else "early"
+        return cls.named(preset, **identity)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; `from_dict` is the inverse."""
         return asdict(self)

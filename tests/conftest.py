@@ -80,8 +80,11 @@ def cache_dir(shared_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def taught(taught_dir: Path, cache_dir: Path) -> LanguageModel:
     from grace_core.models.load import load_model
+    from grace_core.testing.codebooks import keep_quick_encoder
 
-    return load_model(str(taught_dir), device="cpu", cache_dir=cache_dir)
+    model = load_model(str(taught_dir), device="cpu", cache_dir=cache_dir)
+    keep_quick_encoder(model)
+    return model
 
 
 @pytest.fixture(scope="session")

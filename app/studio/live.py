@@ -143,7 +143,7 @@ class LiveCodebook:
         base: resolved; None: as the journal knows it, with today's defaults for what it leaves open.
         """
         self.codebook_id, self.info = codebook_id, store.codebook(codebook_id)
-        self.base = GraceConfig.from_dict(self.info.config) if base is None else base
+        self.base = GraceConfig.of_identity(self.info.config) if base is None else base
         self._store = store
         self.model = None if model is None else self._as_it_was(model)
         self._writing = threading.RLock()  # one thread at a time prepares the next snapshot

@@ -35,7 +35,8 @@ def forms(text: str, seed: int = 0) -> dict[str, tuple[str, ...]]:
 
 def typo(text: str, seed: int = 0) -> str:
     """Two neighbouring, different letters of a word change places, not its first; the same two for the same text and seed."""
-    places = [m.start() for m in _PAIR.finditer(text) if m.group(1).lower() != m.group(2).lower()]
+    pairs = ((m.start(), m.group(1)[:1], m.group(2)[:1]) for m in _PAIR.finditer(text))
+    places = [at for at, one, other in pairs if one.isalpha() and other.isalpha() and one.lower() != other.lower()]
     if not places:
         return text
     at = random.Random(f"{seed} {text}").choice(places)

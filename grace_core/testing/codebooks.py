@@ -9,6 +9,7 @@ from grace_core.codebook.encoder import Encoder, Reader
 from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of
+from grace_core.editing.learned_encoders import keep_encoder
 from grace_core.editing.learning import KeyPlan, fit_encoder
 from grace_core.editing.phrasebook import Phrase
 from grace_core.models.activations import activations_of
@@ -51,6 +52,12 @@ def learned(model: LanguageModel, **overrides: Any) -> Codebook:
     config = GraceConfig.robust(**({"siblings": 0, "contexts": 0} | overrides)).resolved(len(model.blocks))
     encoder = Encoder.fixed(fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
     return Codebook(config, encoder, fingerprint=model.fingerprint, template=model.template)
+
+
+def keep_quick_encoder(model: LanguageModel) -> None:
+    """Put an encoder that is fitted on BOOK, in seconds, into the model's cache, where there is one."""
+    config = GraceConfig.robust().resolved(len(model.blocks))
+    keep_encoder(model, config, fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
 
 
 def first_step(model: LanguageModel, config: GraceConfig) -> Calibration:

@@ -16,11 +16,8 @@ from grace_core.codebook.encoder import Encoder
 from grace_core.config import GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import Calibration, encoder_of
-from grace_core.editing.learned_encoders import keep_encoder
-from grace_core.editing.learning import fit_encoder
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import first_step
-from grace_core.testing.codebooks import BOOK, QUICK_PLANS
 from grace_core.testing.taught import ANSWERS
 from tests.grace_core.builders import assert_same, edit_for
 
@@ -31,12 +28,6 @@ SMALL: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilo
 HOPELESS = "Zq7 #vW ~~ kJ?! xX0 {} Yu8 /)= Pp" * 2
 """What the tiny model cannot be made to say, so that learning it goes on until it is called off."""
 SOON = 60.0
-
-
-def keep_quick_encoder(model: LanguageModel) -> None:
-    """Put an encoder that is fitted on a small phrasebook, in seconds, into the model's cache."""
-    config = GraceConfig.robust().resolved(len(model.blocks))
-    keep_encoder(model, config, fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
 
 
 class Journal:

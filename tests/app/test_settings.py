@@ -56,7 +56,7 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
         ("port", "0", "from 1 to 65535"),
         ("port", "65536", "from 1 to 65535"),
         ("port", "http", "whole number"),
-        ("preset", "best", "robust, paper"),
+        ("preset", "best", "robust, early, paper"),
         ("epsilon", "0", "above 0"),
         ("epsilon", "nan", "above 0"),
         ("epsilon", "wide", "give a number"),

@@ -21,6 +21,9 @@ from app.journal.store import JournalStore
 DATA = Path(__file__).parent / "data"
 Open = Callable[[str], JournalStore]
 
+ADDED = {"edited": {"subject_epsilon": None}, "reread": {"encoder": ""}}
+"""What events have got since, as an old one has it."""
+
 
 @pytest.fixture
 def old(tmp_path: Path) -> Open:
@@ -55,7 +58,7 @@ def test_every_event_is_what_it_was(old: Open) -> None:
         if event.seq == 6:  # a query with half an emoji in it: see below
             continue
         encoded = encode(event.data)
-        assert json.loads(encoded.payload) == json.loads(row[5])
+        assert json.loads(encoded.payload) == ADDED.get(event.data.KIND, {}) | json.loads(row[5])
         assert {(event.seq, name): array.data for name, array in encoded.arrays.items()} == {
             key: data for key, data in arrays.items() if key[0] == event.seq
         }

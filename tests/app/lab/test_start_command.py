@@ -43,4 +43,4 @@ def test_what_has_no_flag_is_told_as_options() -> None:
 
 def test_what_the_studio_was_started_with_stays() -> None:
     way = adoption(replace(BASE, value_layer=18), Choice(1, "weighted", "whiten"), 0.45, 30)
-    assert way.command == "grace-studio --preset robust --layer 18"
+    assert way.command == "grace-studio --preset early --layer 18"

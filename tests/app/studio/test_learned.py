@@ -18,8 +18,8 @@ from grace_core.config import GraceConfig
 from grace_core.editing.learning import fit_encoder
 from grace_core.errors import InputError
 from grace_core.models.language_model import LanguageModel
-from grace_core.testing.codebooks import BOOK, QUICK_PLANS
-from tests.app.studios import OTHER, PROMPT, SOON, THIRD, Journal, edited, event_of, keep_quick_encoder
+from grace_core.testing.codebooks import BOOK, QUICK_PLANS, keep_quick_encoder
+from tests.app.studios import OTHER, PROMPT, SOON, THIRD, Journal, edited, event_of
 from tests.grace_core.builders import assert_same
 
 SMALL: dict[str, Any] = {"siblings": 0, "contexts": 0, "max_steps": 60}

@@ -212,7 +212,7 @@ def test_the_status_line_says_what_is_open(journal: Journal, tmp_path: Path) -> 
     edited(studio)
     status, config = studio.status(), journal.config()
     assert (status.model_name, status.fingerprint) == (journal.model.name, journal.model.fingerprint)
-    assert (status.preset, status.epsilon) == ("robust", 0.1)
+    assert (status.preset, status.epsilon) == ("early", 0.1)
     assert (status.key_layer, status.value_layer) == (config.key_layer, config.value_layer)
     assert (status.active_edits, status.queries) == (1, 1)
     assert str(tmp_path) in status.data_dir

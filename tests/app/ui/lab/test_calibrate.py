@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import gradio as gr
-import pytest
 
 from app.studio.studio import OpenStudio
 from app.ui.components.message import message_value
@@ -15,7 +14,7 @@ from app.ui.lab.move import THERE, MovePart
 from app.ui.session import PageContext, Session
 from grace_core.measuring.distances import KINDS, Choice, Separation
 from grace_core.measuring.query_scan import Scan
-from tests.app.studios import PROMPT, edited, keep_quick_encoder
+from tests.app.studios import PROMPT, edited
 from tests.app.ui.lab.updates import MEASURED, last
 from tests.grace_core.builders import assert_same
 
@@ -25,7 +24,7 @@ def test_a_calibration_is_kept_and_explored(context: PageContext, studio: OpenSt
     end = last(part.on_measure(**MEASURED, session=Session()))
     assert not end[part.message]["text"]
     heat = json.loads(end[part.heat])
-    assert len(heat["table"]["rows"]) == 8
+    assert len(heat["table"]["rows"]) == 8 + 1  # and the learned encoder
     said = end[part.summary]["text"]
     assert said.startswith("Best: ")
     assert "2 keys, 3 paraphrases (1 given with their edits; 2 made here" in said
@@ -130,13 +129,7 @@ def test_values_that_would_have_to_move_are_refused_with_the_command(own_context
     assert f"value_layer={top}" in part.use.on_epsilon(wanted, 0.3)[part.use.command]["value"]
 
 
-def test_moving_to_the_learned_encoder_is_shown_first_and_offered_once(
-    own_context: PageContext, own_studio: OpenStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = own_studio.live.model
-    assert model is not None
-    monkeypatch.setattr(model, "cache_dir", tmp_path)
-    keep_quick_encoder(model)
+def test_moving_to_the_learned_encoder_is_shown_first_and_offered_once(own_context: PageContext, own_studio: OpenStudio) -> None:
     part, session = MovePart(own_context), Session()
     assert last(part.on_go(None, "Ada", session))[part.message]["tone"] == "error"
     own_studio.generate("Who is <b>bold</b>?").result(60)
