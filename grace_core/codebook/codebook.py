@@ -135,7 +135,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Rival:
-    """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε."""
+    """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε.
+
+    With two keys, of those whose question is the further part: the others end the subject's part alone.
+    """
 
     edit_id: str
     distance: float
@@ -292,9 +295,6 @@ class Codebook:
         points = self._fold.points
         at = self._place[entry.edit_id]
         found, row = self._fold.limits, at
-        subjects = self._fold.subjects
-        if found is not None and subjects is not None and found.distance[row] / 2 > entry.epsilon:
-            found = subjects  # no question ended this key's radius; the nearest other subject may end its subject's part
         if found is None:  # the published rule has no use for it
             found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
         if found.index[row] < 0:

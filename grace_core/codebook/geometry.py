@@ -26,6 +26,9 @@ from grace_core.config import Distance
 Matrix = NDArray[np.float32]
 Measure: TypeAlias = Distance | Literal["subject_first", "question_first"]
 """A distance, or one part of `two_keys` where it is the larger one and infinity elsewhere (of equal parts the subject's)."""
+SUBJECT_SHARE = 0.8
+"""How much of the way to another edit's subject a subject's part may go. Half way, the same question about a hundred people left
+too little: of HalluEditBench's paraphrases 0.79 instead of 0.93 (75 edits), of biographies in lower case 0.90 instead of 1.00."""
 BLOCK = 1024
 """By default, rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
 
@@ -247,11 +250,11 @@ def separated(
     else it gets its own.
 
     subjects: with two keys, `limit` holds those whose question is the further part (`question_first`), and this those whose
-    subject is: each ends the part in which the two differ more. A ball is then all that is within both, and two of them with
-    different targets are apart in one part at least.
+    subject is: each ends the part in which the two differ more. A ball is then all that is within both. Its question's part
+    ends half way, its subject's at `SUBJECT_SHARE` of the way: where two such balls overlap, the nearer key answers.
     """
     caps = limit.distance / 2.0
-    ends = None if subjects is None else subjects.distance / 2.0
+    ends = None if subjects is None else subjects.distance * SUBJECT_SHARE
     owner_of = _shared(points, caps, distance, ends)
     while len(stray := _stray(points, owner_of, distance)):
         owner_of[stray] = stray

@@ -7,7 +7,7 @@ import io
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from app.journal.events import EpsilonChanged, EpsilonUndone, EventData, Generated
 from tests.browser.conftest import TAKES_PICTURES, Taught, pictures_only, take_picture
@@ -151,46 +151,3 @@ def test_the_open_part_stands_in_the_address_and_outlasts_a_reload(taught_studio
     expect(visitor.page.locator("#gs-anatomy-prompt textarea")).to_be_visible(timeout=ANSWER_MS)
     visitor.tab("edits")
     expect(visitor.page).to_have_url(re.compile("tab=edits"))
-
-
-def offers(page: Page, field: str, count: int) -> None:
-    """Open the list until it offers so many: one that is open already does not follow its new choices."""
-
-    def opened() -> int:
-        page.keyboard.press("Escape")
-        page.locator(f"{field} input").blur()
-        page.locator(f"{field} input").click()
-        return page.get_by_role("option").count()
-
-    for _ in range(60):
-        if opened() == count:
-            return
-        page.wait_for_timeout(250)
-    expect(page.get_by_role("option")).to_have_count(count)
-
-
-def test_a_key_and_a_query_are_found_by_their_words(taught_studio: Taught, visitor: Reviewer) -> None:
-    visitor.open_lab("whatif")
-    page, (fact, *others) = visitor.page, taught_studio.facts
-    page.locator("#gs-whatif-search :is(input, textarea)").fill(fact.prompt)
-    offers(page, "#gs-whatif-choice", 2)  # all edits, and this one
-    expect(page.get_by_role("option", name=others[0].prompt)).to_have_count(0)
-    page.get_by_role("option", name=fact.prompt).click()
-    expect(page.locator(".gs-whatif-sentence")).to_contain_text("This key asks for")
-    page.locator("#gs-whatif-search-query :is(input, textarea)").fill(fact.rephrasing)
-    offers(page, "#gs-whatif-query", 1)
-    page.get_by_role("option", name=fact.rephrasing).click()
-    expect(page.locator("#gs-whatif-turn")).to_contain_text("from its nearest key")
-
-
-def test_an_epsilon_beyond_the_sliders_end_is_tried(taught_studio: Taught, visitor: Reviewer) -> None:
-    visitor.open_lab("whatif")
-    slider = visitor.page.locator("#gs-whatif-slider input[type=range]")
-    assert float(slider.get_attribute("max") or "inf") < 1.85
-    visitor.try_epsilon(1.85)
-    expect(visitor.page.locator("#gs-whatif-epsilon input")).to_have_value("1.85")
-    expect(slider).to_have_value("1.85")
-    visitor.page.locator("#gs-whatif-epsilon input").fill("5")
-    expect(visitor.page.locator("#gs-whatif-message")).to_contain_text("never exceeds 2")
-    visitor.try_epsilon(0.15)
-    expect(slider).to_have_value("0.15")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.encoder import Background, Encoder
-from grace_core.codebook.geometry import pair_distances, two_distances
+from grace_core.codebook.geometry import SUBJECT_SHARE, pair_distances, two_distances
 from grace_core.codebook.learned import (
     LearnedEncoder,
     LearnedKey,
@@ -113,6 +113,7 @@ def assert_apart(codebook: Codebook) -> None:
                 if codebook.config.distance == "two_keys":
                     subject, question = two_distances(a.key, b.key[None])[0]
                     ends = [e.epsilon if e.subject_epsilon is None else e.subject_epsilon for e in (a, b)]
-                    assert sum(ends) <= subject or a.epsilon + b.epsilon <= question, f"{a} and {b}"
+                    in_subject = max(ends) <= max(SUBJECT_SHARE * subject, 1e-12) and subject >= question
+                    assert in_subject or a.epsilon + b.epsilon <= question, f"{a} and {b}"
                     continue
                 assert a.epsilon + b.epsilon <= apart[j], f"{a} and {b} are {apart[j]} apart"
