@@ -309,7 +309,7 @@ class Codebook:
         """
         if unknown := sorted(epsilons.keys() - {edit.edit_id for edit in self.edits}):
             raise InputError(f"No edit {unknown[0]!r} is in force; the codebook has {len(self.edits)} edits.")
-        for epsilon in set(epsilons.values()):
+        for epsilon in epsilons.values():
             checked_epsilon(epsilon, self.config)
         return self._next(
             tuple(edit.with_epsilon(epsilons[edit.edit_id]) if edit.edit_id in epsilons else edit for edit in self.edits)
@@ -344,8 +344,10 @@ def checked_epsilon(epsilon: float, config: GraceConfig) -> float:
     """A radius that a key may ask for.
 
     Raises:
-        InputError: one that is not above 0, or beyond what the distance can be.
+        InputError: one that is no number above 0, or beyond what the distance can be.
     """
+    if not isinstance(epsilon, int | float | np.floating):
+        raise InputError(f"ε is {epsilon!r:.80}; use a number above 0.")
     if not 0 < epsilon < float("inf"):
         raise InputError(f"ε is {epsilon}; use a number above 0.")
     if epsilon >= FURTHEST[config.distance]:

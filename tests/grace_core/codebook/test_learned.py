@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,3 +134,10 @@ def test_tensors_that_do_not_fit_together_are_refused(name: str) -> None:
 def test_a_learned_codebook_without_its_encoder_says_so() -> None:
     with pytest.raises(InputError, match="there is no learned encoder"):
         _ = Codebook(CONFIG, Encoder.raw(8)).reader
+
+
+@pytest.mark.parametrize("epsilon", [[1.0], "1", None])
+def test_a_radius_that_is_no_number_is_refused_in_words(epsilon: Any) -> None:
+    book = codebook(edit("e", queries(3, 1)[0]))
+    with pytest.raises(InputError, match="use a number above 0"):
+        book.with_epsilons({"e": epsilon})
