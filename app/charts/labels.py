@@ -28,6 +28,13 @@ def distinctive(texts: Sequence[str]) -> list[str]:
     return found
 
 
+def part_of(share: float, distance: str = "the distance") -> str:
+    """A share of a distance, in words: “half the distance”, “0.8 of 1.200, the distance”."""
+    if share == 0.5:
+        return f"half {'of ' if distance != 'the distance' else ''}{distance}"
+    return f"{share:g} of {distance}"
+
+
 def counted(number: int, noun: str) -> str:
     """So many of a thing, in words: “1 key”, “2,000 keys”."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

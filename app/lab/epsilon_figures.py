@@ -137,7 +137,7 @@ def _note(curves: Curves, probes: Yardstick) -> str:
         )
     if any(shares is not None and shares.tolist() != free.tolist() for shares, free in _both(curves) if free is not None):
         parts.append(
-            "Thin: what it would be if no key were capped at half the distance to the nearest edit with another target; asking "
+            "Thin: what it would be if no key were capped by the nearest edit with another target; asking "
             "for a larger ε does not lift that."
         )
     return " ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.charts.labels import counted
+from app.charts.labels import counted, part_of
 from grace_core.measuring.what_if import Cap, Moment, Turn, WhatIf, asked_epsilon, present_radii
 
 
@@ -76,7 +76,8 @@ def _cap_words(found: WhatIf) -> str:
         return ""
     every = "The only key has" if found.keys == 1 else "Every key has"
     return (
-        f"{every} its cap with this ε: half the distance to the nearest edit with another target, {found.ceiling:.3f} at most. "
+        f"{every} its cap with this ε: {part_of(found.caps[0].share)} to the nearest edit with another target, "
+        f"{found.ceiling:.3f} at most. "
         f"A larger ε than that changes nothing while those edits stand; what caps each key is listed below."
     )
 
@@ -84,15 +85,16 @@ def _cap_words(found: WhatIf) -> str:
 def _room_words(room: Cap) -> str:
     if room.distance is None or room.kind != "rival":
         return ""
-    return f"It could grow to {room.distance / 2:.3f}, half the distance to “{room.other_prompt}”, which has another target."
+    way = part_of(room.share)
+    return f"It could grow to {room.distance * room.share:.3f}, {way} to “{room.other_prompt}”, which has another target."
 
 
 def cap_text(cap: Cap) -> str:
     """Why a key gets another ε than it asks for."""
     match cap.kind:
         case "rival":
-            half = "half the distance" if cap.distance is None else f"half of {cap.distance:.3f}, the distance"
-            return f"gets ε {cap.epsilon:.3f}: {half} to “{cap.other_prompt}”, which has another target"
+            apart = "the distance" if cap.distance is None else f"{cap.distance:.3f}, the distance"
+            return f"gets ε {cap.epsilon:.3f}: {part_of(cap.share, apart)} to “{cap.other_prompt}”, which has another target"
         case "serves":
             return f"gets ε {cap.epsilon:.3f}: it also serves “{cap.other_prompt}”, at that distance"
         case "rule":

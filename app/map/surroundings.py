@@ -17,7 +17,7 @@ from app.map.colouring import CONTESTED, OWN, classes_of, exact_distances
 from app.map.layout.layout import Layout
 from app.studio.views import MapView
 from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.geometry import pair_distances
+from grace_core.codebook.geometry import pair_distances, way
 from grace_core.config import Distance, Rule
 
 Kind = Literal["key", "query"]
@@ -55,7 +55,8 @@ class Rings:
     """How near to one key a new edit must come to change it, by the codebook's own rules. None: no such limit.
 
     splitting: with another target, see `rings_of`. joining: with the same one and a value that works for both.
-    cap: half way to the nearest edited query with another target; keys may be shared, so that it need not be a key.
+    cap: so far on the way (`share`) to the nearest edited query with another target as a ball may go; keys may be shared, so
+    that it need not be a key.
     others: the keys with another target, by the edits that own them.
     """
 
@@ -64,6 +65,7 @@ class Rings:
     joining: float
     cap: float | None
     others: frozenset[str]
+    share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class Radial:
 def rings_of(codebook: Codebook, edit_id: str) -> Rings:
     """The rings around the key of an edit in force, for a new edit that asks for the codebook's ε.
 
-    `separated` leaves each key half the way to the nearest other target: one nearer than 2ε takes from this ε. A new edit
-    joins as far as either of the two asks for, but not beyond that half. `published` looks whether the new ball would
+    `separated` leaves each key a share of the way to the nearest other target (`geometry.way`): one nearer than ε over that
+    share takes from this ε. A new edit joins as far as either of the two asks for, but not beyond that. `published` looks whether the new ball would
     touch this one; where it does, another target leaves each of them half their distance, and the same one joins as far
     as this ball can grow without touching one of another target.
     """
@@ -101,13 +103,14 @@ def rings_of(codebook: Codebook, edit_id: str) -> Rings:
         raise ValueError(f"Edit {edit_id!r} has no key in force.")
     rule, asked = codebook.config.rule, codebook.config.epsilon
     rival = codebook.rival_of(edit_id)
-    cap = None if rival is None else rival.distance / 2.0
+    share = way(codebook.config.distance) if rule == "separated" else 0.5
+    cap = None if rival is None else rival.distance * share
     rows = [row for row, other in enumerate(codebook.entries) if other.target_ids != entry.target_ids]
     others = frozenset(codebook.entries[row].edit_id for row in rows)
     if rule == "separated":
         own = next(edit.epsilon for edit in codebook.edits if edit.edit_id == entry.edit_id)
         joining = max(own, asked) if cap is None else min(cap, max(own, asked))
-        return Rings(rule, 2.0 * entry.epsilon, joining, cap, others)
+        return Rings(rule, entry.epsilon / share, joining, cap, others, share)
     touching = entry.epsilon + asked
     apart = pair_distances(entry.key, codebook.keys[rows], codebook.config.distance)
     room = min((float(far) - codebook.entries[row].epsilon for far, row in zip(apart, rows, strict=True)), default=touching)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.charts.labels import part_of
 from app.charts.plotly import Figure, base_layout, distance_unit, escape, wrapped
 from app.map.surroundings import Radial, Spot, Standing
 from grace_core.config import Rule
@@ -31,9 +32,9 @@ _SIDE, _CHARACTER = 300.0, 6.8
 # Where on its circle the name may stand, in half turns, best first.
 _TURNS = (0.5, -0.5, 0.25, 0.75, -0.25, -0.75, 0.375, 0.625, -0.375, -0.625, 0.125, 0.875, -0.125, -0.875, 0.0, 1.0)
 
-# What the two rules do with a new edit inside the ring, and what half way to another target is to them.
+# What the two rules do with a new edit inside the ring, and what the way to another target is to them.
 _SPLIT: dict[Rule, str] = {
-    "separated": "(2ε) takes from this ε",
+    "separated": "({}ε) takes from this ε",
     "published": "(ε + its own ε) leaves both at most half their distance",
 }
 _CAP: dict[Rule, str] = {"separated": "ε at most", "published": "half way"}
@@ -163,7 +164,7 @@ def radial_note(view: Radial) -> str:
     return (
         "Exact: the distance to the centre is the true distance; directions are those of the map."
         " A new edit with the same target inside “merge” joins this key, if no key is nearer and its value works there too;"
-        f" one with another target inside “split” {_SPLIT[view.rings.rule]}.{part}"
+        f" one with another target inside “split” {_SPLIT[view.rings.rule].format(f'{1 / view.rings.share:g}')}.{part}"
     )
 
 
@@ -172,7 +173,7 @@ def strip_note(view: Radial) -> str:
     inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
     cap = ""
     if view.rings.cap is not None:
-        cap = f" Half way to the nearest edited query with another target is {view.rings.cap:.2f}"
+        cap = f" {part_of(view.rings.share).capitalize()} to the nearest edited query with another target is {view.rings.cap:.2f}"
         cap += ": ε cannot grow beyond that." if view.rings.rule == "separated" else "."
     return (
         f"Queries in order of their true distance; left of the ε line {inside:,} {'is' if inside == 1 else 'are'} within reach."

@@ -33,7 +33,7 @@ class Shrunk:
 
 @dataclass(frozen=True)
 class Cut:
-    """A new key's radius that another key ended early. Half of `distance` is what the rule left of it.
+    """A new key's radius that another key ended early. What the rule left of it is a share of `distance`.
 
     asked: the ε that the edit wanted, after siblings had their say. given: the ε that it got.
     by: the edit whose query is the rival, which wants another target.

@@ -28,6 +28,7 @@ from grace_core.codebook.geometry import (
     taken_over,
     two_distances,
     updated_limits,
+    way,
 )
 from grace_core.codebook.published import PublishedKeys, published
 from grace_core.codebook.search import Find, finder
@@ -135,13 +136,20 @@ class Parts:
 
 @dataclass(frozen=True)
 class Rival:
-    """The nearest edited query with another target, and how far from a key it is: half of that caps the key's ε.
+    """The nearest edited query with another target, and how far from a key it is: a share of that caps the key's ε.
 
     With two keys, of those whose question is the further part: the others end the subject's part alone.
+    share: see `geometry.way`.
     """
 
     edit_id: str
     distance: float
+    share: float = 0.5
+
+    @property
+    def cap(self) -> float:
+        """The largest radius that it leaves."""
+        return self.distance * self.share
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +307,7 @@ class Codebook:
             found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
         if found.index[row] < 0:
             return None
-        return Rival(points[int(found.index[row])].edit_id, float(found.distance[row]))
+        return Rival(points[int(found.index[row])].edit_id, float(found.distance[row]), way(self.config.distance))
 
     def with_epsilons(self, epsilons: Mapping[str, float]) -> Codebook:
         """The same edits, those named asking for another radius.

@@ -26,11 +26,17 @@ from grace_core.config import Distance
 Matrix = NDArray[np.float32]
 Measure: TypeAlias = Distance | Literal["subject_first", "question_first"]
 """A distance, or one part of `two_keys` where it is the larger one and infinity elsewhere (of equal parts the subject's)."""
-SUBJECT_SHARE = 0.8
-"""How much of the way to another edit's subject a subject's part may go. Half way, the same question about others left too
-little: of 30 biographies, lower case 0.90 instead of 1.00, one typo 0.83 instead of 1.00, capitals 0.10 instead of 0.53."""
+_HALF, _TWO_KEYS_SHARE = 0.5, 0.8
+"""How much of the way to an edited query with another target a ball may go. Half way, no two balls meet. Of two keys each
+part may go further, and where two balls overlap the nearer key answers: half way left too little to other words for the
+same question, and more so the more edits there are (assets/docs/measurements.md)."""
 BLOCK = 1024
 """By default, rows of a distance matrix held at a time: 1024 x 10,000 float32 are 40 MB."""
+
+
+def way(distance: Distance) -> float:
+    """How much of the way to the nearest edited query with another target the rule `separated` lets a ball go."""
+    return _TWO_KEYS_SHARE if distance == "two_keys" else _HALF
 
 
 def pair_distances(query: NDArray[np.float32], keys: Matrix, distance: Measure) -> NDArray[np.float64]:
@@ -244,17 +250,16 @@ def updated_limits(
 def separated(
     points: Sequence[Point], limit: Limits, distance: Distance, subjects: Limits | None = None
 ) -> tuple[Ball, ...]:  # fmt: skip
-    """Radii without order: as asked for, but at most half way to the nearest edited query with another target.
+    """Radii without order: as asked for, but at most so much of the `way` to the nearest edited query with another target.
 
     A point that works with an earlier point's value joins that one's ball where the ball can reach it (expand);
     else it gets its own.
 
     subjects: with two keys, `limit` holds those whose question is the further part (`question_first`), and this those whose
-    subject is: each ends the part in which the two differ more. A ball is then all that is within both. Its question's part
-    ends half way, its subject's at `SUBJECT_SHARE` of the way: where two such balls overlap, the nearer key answers.
+    subject is: each ends the part in which the two differ more. A ball is then all that is within both.
     """
-    caps = limit.distance / 2.0
-    ends = None if subjects is None else subjects.distance * SUBJECT_SHARE
+    caps = limit.distance * way(distance)
+    ends = None if subjects is None else subjects.distance * way(distance)
     owner_of = _shared(points, caps, distance, ends)
     while len(stray := _stray(points, owner_of, distance)):
         owner_of[stray] = stray

@@ -75,7 +75,7 @@ class ChangedAnswer:
 class Cap:
     """A key that would not get what is asked for.
 
-    rival: half way to the nearest edited query with another target (`other_id`, at `distance`) is less.
+    rival: a `share` of the way to the nearest edited query with another target (`other_id`, at `distance`) is less.
     serves: it answers another edit (`other_id`, at `distance`), which needs more. rule: the order of the published rule.
     """
 
@@ -87,6 +87,7 @@ class Cap:
     other_id: str | None
     other_prompt: str
     distance: float | None
+    share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,9 @@ def _rival(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap |
     kind: CapKind = "rule" if codebook.config.rule == "published" else "rival"
     other = edits[rival.edit_id]
     asked = edits[entry.edit_id].epsilon
-    return Cap(kind, entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, rival.distance)
+    return Cap(
+        kind, entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, rival.distance, rival.share
+    )  # fmt: skip
 
 
 def _serving(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap:

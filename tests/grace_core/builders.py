@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.encoder import Background, Encoder
-from grace_core.codebook.geometry import SUBJECT_SHARE, pair_distances, two_distances
+from grace_core.codebook.geometry import pair_distances, two_distances, way
 from grace_core.codebook.learned import (
     LearnedEncoder,
     LearnedKey,
@@ -105,7 +105,7 @@ def assert_same(one: Codebook, other: Codebook) -> None:
 
 
 def assert_apart(codebook: Codebook) -> None:
-    """No two balls with different targets overlap."""
+    """No ball with another target goes further than it may towards another; with one key none overlap."""
     for i, a in enumerate(codebook.entries):
         apart = pair_distances(a.key, codebook.keys, codebook.config.distance)
         for j, b in enumerate(codebook.entries):
@@ -113,7 +113,8 @@ def assert_apart(codebook: Codebook) -> None:
                 if codebook.config.distance == "two_keys":
                     subject, question = two_distances(a.key, b.key[None])[0]
                     ends = [e.epsilon if e.subject_epsilon is None else e.subject_epsilon for e in (a, b)]
-                    in_subject = max(ends) <= max(SUBJECT_SHARE * subject, 1e-12) and subject >= question
-                    assert in_subject or a.epsilon + b.epsilon <= question, f"{a} and {b}"
+                    in_subject = max(ends) <= max(way("two_keys") * subject, 1e-12) and subject >= question
+                    in_question = max(a.epsilon, b.epsilon) <= max(way("two_keys") * question, 1e-12)
+                    assert in_subject or in_question, f"{a} and {b}"
                     continue
                 assert a.epsilon + b.epsilon <= apart[j], f"{a} and {b} are {apart[j]} apart"
