@@ -94,9 +94,9 @@ def rings_of(codebook: Codebook, edit_id: str) -> Rings:
     """The rings around the key of an edit in force, for a new edit that asks for the codebook's ε.
 
     `separated` leaves each key a share of the way to the nearest other target (`geometry.way`): one nearer than ε over that
-    share takes from this ε. A new edit joins as far as either of the two asks for, but not beyond that. `published` looks whether the new ball would
-    touch this one; where it does, another target leaves each of them half their distance, and the same one joins as far
-    as this ball can grow without touching one of another target.
+    share takes from this ε. A new edit joins as far as either of the two asks for, but not beyond that. `published` looks
+    whether the new ball would touch this one; where it does, another target leaves each of them half their distance, and the
+    same one joins as far as this ball can grow without touching one of another target.
     """
     entry = codebook.entry_of(edit_id)
     if entry is None:
