@@ -17,13 +17,14 @@ from plotly.offline import get_plotlyjs
 
 from app.commands.datasets import Chosen, read_dataset
 from app.studio.prompt_files import read_prompts
-from grace_core.answering.given_values import Asked, gives_target
+from grace_core.answering.given_values import gives_target
 from grace_core.config import GraceConfig
 from grace_core.editing.new_codebook import new_codebook
 from grace_core.editing.training import Task, train_values
 from grace_core.editing.training_prompts import training_contexts
 from grace_core.measuring.measures import Case
 from grace_core.models.activations import activations_of
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
 

@@ -16,7 +16,7 @@ Pool = Literal["last", "mean", "weighted"]
 Encoding = Literal["raw", "whiten", "learned"]
 Distance = Literal["euclidean", "cosine", "two_keys"]
 Rule = Literal["published", "separated"]
-Span = Literal["last", "tail"]
+Span = Literal["last", "tail", "all"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 FURTHEST: dict[Distance, float] = {"cosine": 2.0, "euclidean": float("inf"), "two_keys": 4.0}
@@ -47,7 +47,8 @@ class GraceConfig:
     value_layer: int | None = None
     """The block whose output is replaced by a value; None: seven tenths up the model."""
     span: Span = "tail"
-    """Where: at the last prompt token, or at all tokens that the chat template puts behind the user's text (else the last)."""
+    """Where: at the last prompt token, or at all tokens that the chat template puts behind the user's text (else the last). In
+    an encoder, where each token sees all others, it is all tokens of the prompt: the answer then depends on the value alone."""
     pool: Pool = "weighted"
     """Which tokens make the query: the last one, the mean of the user's own, or their mean with frequent ones weighing less."""
     token_weight: float = 1e-3

@@ -19,12 +19,12 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """Measure and print."""
     from grace_core.config import GraceConfig
     from grace_core.measuring.benchmark import run as measure
-    from grace_core.models.load import load_model
+    from grace_core.models.load import CAUSAL, load_model
 
     def progress(stage: str, fraction: float) -> None:
         print(f"{100 * fraction:3.0f} %  {stage}", file=sys.stderr)
 
-    model = load_model(settings.model, cache_dir=settings.cache_dir)
+    model = load_model(settings.model, cache_dir=settings.cache_dir, families=[CAUSAL])
     gc.collect()
     gc.freeze()  # as the app does
     ratios = measure(model, GraceConfig.named(settings.preset, **settings.config_overrides), progress, max(1, arguments.rounds))

@@ -91,7 +91,7 @@ def _measured(settings: Settings, arguments: argparse.Namespace, epsilons: Seque
     from grace_core.measuring.evaluate import evaluate
     from grace_core.measuring.retrieval import retrieved, sentence_encoder
     from grace_core.measuring.routing import routed
-    from grace_core.models.load import load_model
+    from grace_core.models.load import CAUSAL, load_model
 
     chosen = Chosen(arguments.half, arguments.skip, arguments.limit)
     data = read_dataset(arguments.kind, arguments.data, chosen, arguments.seed)
@@ -105,7 +105,9 @@ def _measured(settings: Settings, arguments: argparse.Namespace, epsilons: Seque
             bar.n = int(1000 * fraction)
             bar.refresh()
 
-        model = load_model(settings.model, cache_dir=settings.cache_dir, progress=lambda stage, fraction: progress(stage, 0.0))
+        model = load_model(
+            settings.model, cache_dir=settings.cache_dir, families=[CAUSAL], progress=lambda stage, fraction: progress(stage, 0.0)
+        )
         config = GraceConfig.named(settings.preset, **settings.config_overrides)
         asked: dict[str, Any] = {"elsewhere": elsewhere, "progress": progress}
         if arguments.routing:

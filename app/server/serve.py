@@ -55,9 +55,11 @@ def serve(settings: Settings) -> None:
         from app.server.shell import build_app
         from app.server.web import WebServer, make_web
         from app.studio.studio import OpenStudio
-        from grace_core.models.load import load_model
+        from grace_core.models.load import CAUSAL, load_model
 
-        model = load_model(settings.model, cache_dir=settings.cache_dir, progress=_part(progress, 0.0, MODEL_SHARE))
+        model = load_model(
+            settings.model, cache_dir=settings.cache_dir, families=[CAUSAL], progress=_part(progress, 0.0, MODEL_SHARE)
+        )
         store = JournalStore(settings.effective_database_url)
         stack.callback(store.close)
         studio = OpenStudio.open(

@@ -70,7 +70,7 @@ def attached(model: LanguageModel, codebook: Codebook, batch: Batch) -> Iterator
                 routing.values[row] = found.entry.value
 
     def write(hidden: torch.Tensor) -> torch.Tensor | None:
-        return replaced(hidden, routing.values, batch.last)
+        return replaced(hidden, routing.values, batch.last, batch.offsets if codebook.config.span == "all" else None)
 
     pools_of: dict[int, list[Pool]] = {}
     for layer, pool in reader.reads:

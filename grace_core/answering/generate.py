@@ -38,6 +38,7 @@ class Generation:
     ids: generated tokens, the end-of-text token included where it was reached (`truncated` says that it was not).
     activation: (width,) float32, the prompt's pooled hidden states.
     about: where an edit's fact was put before the prompt, its entry and how far the prompt was from its key.
+    labels: of a classifier, each label with its probability, the likeliest first; () where an answer is text.
     """
 
     prompt: str
@@ -47,6 +48,7 @@ class Generation:
     truncated: bool
     activation: NDArray[np.float32] = field(repr=False)
     about: About | None = None
+    labels: tuple[tuple[str, float], ...] = ()
 
     @property
     def edit_id(self) -> str | None:
@@ -63,12 +65,13 @@ class Generation:
 class _Decoded:
     """Greedy token ids of one prompt, and the routing of its batch with its row there, which is empty without a codebook.
 
-    given: what is to be decoded instead; then there are no ids.
+    labels: see `Generation`. given: what is to be decoded instead; then there are no ids.
     """
 
     ids: list[int]
     routing: Routing
     row: int
+    labels: tuple[tuple[str, float], ...]
     given: Given | None = None
 
 
@@ -183,14 +186,14 @@ def _decoded(
         routing = hooks.enter_context(attached(model, codebook, batch)) if codebook is not None else Routing()
         logits = decoding.start()
         limits = [_limit(model, routing, row, prompt, max_new_tokens) for row, prompt in enumerate(prompts)]
-        if len(prompts) > 1 and batch.ids.shape[1] + max(limits) > model.context:
+        if len(prompts) > 1 and max(limits) > min(map(model.room, prompts)):
             # The longest row ends with the context, and others need not end with it.
             hooks.close()
             return _one_by_one(model, codebook, prompts, max_new_tokens, on_token, in_context)
         if decoding.cached:
             hooks.close()
-        found = [_Decoded([], routing, row) for row in range(len(prompts))]
-        if in_context and codebook is not None:
+        found = [_Decoded([], routing, row, _likeliest(model, logits[row])) for row in range(len(prompts))]
+        if in_context and codebook is not None and not model.labels:
             found = [
                 replace(one, given=_given(model, codebook, prompts[one.row], routing, one.row, max_new_tokens)) for one in found
             ]
@@ -243,12 +246,20 @@ def _limit(model: LanguageModel, routing: Routing, row: int, prompt: Prompt, max
     wanted = max_new_tokens
     if match is not None and match.matched and match.entry is not None:
         wanted = max(wanted, len(match.entry.target_ids))
-    return max(1, min(wanted, model.context - len(prompt.ids)))
+    return max(1, min(wanted, model.room(prompt)))
+
+
+def _likeliest(model: LanguageModel, logits: torch.Tensor) -> tuple[tuple[str, float], ...]:
+    """Each label with its probability, the likeliest first; () where an answer is text."""
+    if not model.labels:
+        return ()
+    return tuple(sorted(zip(model.labels, logits.float().softmax(-1).tolist(), strict=True), key=lambda one: -one[1]))
 
 
 def _generation(model: LanguageModel, prompt: Prompt, found: _Decoded) -> Generation:
     routing, row, ids = found.routing, found.row, found.ids
+    truncated = not found.labels and ids[-1] not in model.eos_ids
     return Generation(
-        prompt.text, model.text(ids), tuple(ids), routing.matches[row], ids[-1] not in model.eos_ids, routing.activations[row],
-        found.given.about if found.given is not None else None,
+        prompt.text, model.text(ids), tuple(ids), routing.matches[row], truncated, routing.activations[row],
+        found.given.about if found.given is not None else None, found.labels,
     )  # fmt: skip

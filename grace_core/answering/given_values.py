@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from grace_core.models.activations import stop_if
-from grace_core.models.batch import Batch
-from grace_core.models.hooks import block_hooks, replaced
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
-from grace_core.models.prompts import Prompt
 
 _ASKED_AT_ONCE = 8
 """Rows of one pass: its logits are (rows, tokens, vocabulary), so 48 biographies would take 0.9 GB of them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A prompt, the target to compare with, and the value (positions, width) to put in; None: the model as it is."""
-
-    prompt: Prompt
-    target_ids: tuple[int, ...]
-    value: NDArray[np.float32] | None = field(repr=False)
 
 
 def tokens_right(
@@ -60,13 +46,8 @@ def gives_target(
 @torch.inference_mode()
 def _right(model: LanguageModel, layer: int, asked: Sequence[Asked]) -> list[tuple[bool, ...]]:
     """`tokens_right` of the rows of one pass."""
-    rows = [Prompt(a.prompt.text, (*a.prompt.ids, *a.target_ids[:-1]), a.prompt.start, a.prompt.end) for a in asked]
-    batch = Batch.of(model, rows, side="right")
-    last = [len(a.prompt.ids) - 1 for a in asked]
-    values = {row: a.value for row, a in enumerate(asked) if a.value is not None}
-    with block_hooks(model, [(layer, lambda hidden: replaced(hidden, values, last))]):
-        said = model.family.logits(model, batch).argmax(-1).tolist()
+    said = model.family.said(model, layer, asked)
     return [
-        tuple(token == wanted for token, wanted in zip(said[row][at:], a.target_ids, strict=False))
-        for row, (at, a) in enumerate(zip(last, asked, strict=True))
+        tuple(token == wanted for token, wanted in zip(tokens, a.target_ids, strict=False))
+        for tokens, a in zip(said, asked, strict=True)
     ]

@@ -230,7 +230,7 @@ def _codebook(header: dict[str, str], tensors: dict[str, np.ndarray], blocks: in
     if not len(rows) == len(activations) == len(values):
         raise ValueError(f"{len(rows)} edits, {len(activations)} activations and {len(values)} values")
     tail = len(template.tail) if template is not None else tail
-    most = 1 if config.span == "last" else None if tail is None else max(1, tail)
+    most = 1 if config.span != "tail" else None if tail is None else max(1, tail)
     if len(rows) and (values.ndim != 3 or not values.shape[1] or (most is not None and values.shape[1] > most)):
         raise ValueError(f"values of shape {values.shape}, where (edits, positions, width) with at most {most} positions can be")
     edits = [

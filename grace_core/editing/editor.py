@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.answering.generate import MAX_NEW_TOKENS, Generation, decode, generate
-from grace_core.answering.given_values import Asked, gives_target
+from grace_core.answering.given_values import gives_target
 from grace_core.codebook.change import Change, describe_change
 from grace_core.codebook.codebook import Codebook, Edit, Match
 from grace_core.codebook.geometry import Matrix
@@ -27,6 +27,7 @@ from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.models._malloc import give_back
 from grace_core.models.activations import activations_of, stop_if
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
@@ -179,7 +180,7 @@ class Editor:
         texts = list(dict.fromkeys((*given, *kept)))[:MAX_PHRASINGS]
         phrasings = tuple(model.prompt(text) for text in texts)
         for row in phrasings:
-            if len(row.ids) + len(target_ids) > model.context:
+            if len(target_ids) > model.room(row):
                 raise InputError(
                     f"The phrasing “{row.text[:60]}…” is {len(row.ids)} tokens long; there is no room for the response behind it "
                     f"(the model reads {model.context} tokens). Shorten it."
@@ -237,8 +238,7 @@ class Editor:
         """The edit with a value of its own, trained on its rows and on contexts that leave room for the target."""
         watch.stage("Learning the value")
         model, config = self.model, reach.codebook.config
-        room = model.context - len(request.target_ids)
-        contexts = [row for row in training_contexts(model, config, request.own) if len(row.ids) <= room]
+        contexts = [row for row in training_contexts(model, config, request.own) if len(request.target_ids) <= model.room(row)]
         task = Task((*request.rows, *contexts), request.target_ids)
         trained = train_values(model, config, [task], on_step=watch.step, cancelled=watch.cancelled)[0]
         give_back()

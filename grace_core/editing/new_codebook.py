@@ -16,7 +16,7 @@ def new_codebook(model: LanguageModel, config: GraceConfig | None = None, *, pro
     Raises:
         InputError: a layer that the model does not have.
     """
-    resolved = (config or GraceConfig.robust()).resolved(len(model.blocks))
+    resolved = model.resolved(config or model.family.config())
     return Codebook(resolved, _encoder(model, resolved, progress), fingerprint=model.fingerprint, template=model.template)
 
 

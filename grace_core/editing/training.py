@@ -19,8 +19,8 @@ from torch import nn
 
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled
-from grace_core.models.families.causal_training import restore
 from grace_core.models.family import Row, TrainingBatch
+from grace_core.models.hooks import restore
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.precision import Arithmetic, arithmetic_of, quicker
 from grace_core.models.prompts import Prompt
@@ -73,9 +73,9 @@ class _Candidates:
     Each task has candidates of its own, so that tasks in one batch do not influence each other.
     """
 
-    def __init__(self, model: LanguageModel, batch: TrainingBatch) -> None:
+    def __init__(self, batch: TrainingBatch) -> None:
         self._batch = batch
-        self._head: Any = model.head
+        self._head: Any = batch.head
         self._weights: dict[int, torch.Tensor] = {}
         self._labels: dict[int, torch.Tensor] = {}
         weight = getattr(self._head, "weight", None)
@@ -244,7 +244,7 @@ def train_values(
     batch = model.family.training_batch(learning_model, config.value_layer, value_positions(model, config), rows)
     learners = [_Learner(t, torch.nonzero(batch.task_of == t)[:, 0], start, config) for t, start in enumerate(batch.start())]
     optimizer = torch.optim.Adam([{"params": [one.value], "lr": one.rate} for one in learners], betas=_BETAS)
-    candidates = _Candidates(learning_model, batch)
+    candidates = _Candidates(batch)
     for step in range(config.max_steps + 1):
         if cancelled():
             raise Cancelled("The edit was cancelled; nothing was kept.")

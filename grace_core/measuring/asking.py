@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grace_core.answering.generate import Generation, decode, decode_bare
-from grace_core.answering.given_values import Asked, tokens_right
+from grace_core.answering.given_values import tokens_right
 from grace_core.codebook.codebook import Codebook, Match
 from grace_core.codebook.geometry import Matrix
 from grace_core.errors import InputError
 from grace_core.measuring.protocols import holds
 from grace_core.models.activations import activations_of
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 

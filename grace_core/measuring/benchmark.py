@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace_core.answering.generate import decode, decode_bare
-from grace_core.answering.given_values import Asked, gives_target
+from grace_core.answering.given_values import gives_target
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.geometry import Matrix
 from grace_core.codebook.search import finder
@@ -27,6 +27,7 @@ from grace_core.editing.training_prompts import training_contexts
 from grace_core.measuring.published import published_edit
 from grace_core.models.activations import hidden_after
 from grace_core.models.batch import Batch
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 

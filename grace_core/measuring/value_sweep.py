@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from grace_core.answering.given_values import Asked, gives_target
+from grace_core.answering.given_values import gives_target
 from grace_core.codebook.codebook import Codebook, Edit
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import GraceConfig
@@ -24,6 +24,7 @@ from grace_core.editing.training_prompts import training_contexts
 from grace_core.errors import InputError
 from grace_core.measuring.query_scan import made_phrasings
 from grace_core.models.activations import activations_of
+from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
 
 _PHRASINGS_EACH = 3

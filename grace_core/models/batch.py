@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 
 from grace_core.models.prompts import Prompt
+
+Side: TypeAlias = Literal["left", "right"]
 
 
 class Padding(Protocol):
@@ -17,6 +19,11 @@ class Padding(Protocol):
     @property
     def end_id(self) -> int:
         """A token id that fills a row up."""
+        ...
+
+    @property
+    def side(self) -> Side:
+        """On which side, where nothing else is said."""
         ...
 
     @property
@@ -35,8 +42,9 @@ class Batch:
     offsets: tuple[int, ...]
 
     @classmethod
-    def of(cls, model: Padding, prompts: Sequence[Prompt], side: str = "left") -> Batch:
+    def of(cls, model: Padding, prompts: Sequence[Prompt], side: str | None = None) -> Batch:
         """Pad to the longest prompt, on the left (to decode from) or on the right."""
+        side = side or model.side
         longest = max(len(prompt.ids) for prompt in prompts)
         ids = torch.full((len(prompts), longest), model.end_id, dtype=torch.long)
         mask = torch.zeros_like(ids)

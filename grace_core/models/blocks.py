@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from grace_core.errors import ModelError
+
+Stack = Literal["decoder", "encoder"]
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,11 @@ class Blocks:
 
     names: tuple[str, ...]
     modules: tuple[nn.Module, ...]
+    stack: Stack
 
     @classmethod
-    def found_in(cls, module: PreTrainedModel) -> Blocks:
-        """The outermost list of modules that is as long as the config says; of a decoder, where the module has one.
+    def found_in(cls, module: PreTrainedModel, stack: Stack = "decoder") -> Blocks:
+        """The outermost list of modules that is as long as the config says; of the stack's, where the module has it apart.
 
         Raises:
             ModelError: there is none.
@@ -30,11 +34,11 @@ class Blocks:
             raise ModelError(f"The config of {kind} says that it has {count!r} blocks; editing needs at least one.")
         lists = [(name, child) for name, child in module.named_modules() if isinstance(child, nn.ModuleList)]
         fitting = [(name, child) for name, child in lists if len(child) == count]
-        # A model that also sees images has a list of blocks for them, too.
-        decoder = module.get_decoder() if hasattr(module, "get_decoder") else None
-        within = {id(child) for child in decoder.modules()} if isinstance(decoder, nn.Module) else set()
+        # A model that also sees images has a list of blocks for them, too; and some have an encoder and a decoder.
+        own = module.get_decoder() if stack == "decoder" else module.get_encoder()
+        within = {id(child) for child in own.modules()} if isinstance(own, nn.Module) else set()
         fitting.sort(key=lambda found: id(found[1]) not in within)
         if not fitting:
             raise ModelError(f"No list of {count} blocks was found in {kind}; this architecture is not supported yet.")
         name, blocks = fitting[0]
-        return cls(tuple(f"{name}.{i}" for i in range(count)), tuple(blocks))
+        return cls(tuple(f"{name}.{i}" for i in range(count)), tuple(blocks), stack)

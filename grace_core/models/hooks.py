@@ -14,16 +14,20 @@ from torch import nn
 from grace_core.models.language_model import LanguageModel
 
 
-def replaced(hidden: torch.Tensor, values: dict[int, NDArray[np.float32]], last: Sequence[int]) -> torch.Tensor | None:
+def replaced(
+    hidden: torch.Tensor, values: dict[int, NDArray[np.float32]], last: Sequence[int], first: Sequence[int] | None = None
+) -> torch.Tensor | None:
     """A copy of hidden (batch, tokens, width) with the last prompt tokens of the given rows replaced; None where none are.
 
-    values: row to (positions, width). last: index of each row's last prompt token.
+    values: row to (positions, width). last: index of each row's last prompt token. first: of its first one; where it is given
+    a value is one vector, and all of a row's tokens are replaced by it.
     """
     if not values:
         return None
     out = hidden.clone()
     for row, value in values.items():
-        out[row, last[row] + 1 - len(value) : last[row] + 1] = torch.tensor(value, dtype=hidden.dtype, device=hidden.device)
+        begin = first[row] if first is not None else last[row] + 1 - len(value)
+        out[row, begin : last[row] + 1] = torch.tensor(value, dtype=hidden.dtype, device=hidden.device)
     return out
 
 
@@ -63,6 +67,14 @@ def block_hooks(model: LanguageModel, on: Sequence[tuple[int, Any]], tokens: int
     finally:
         for handle in handles:
             handle.remove()
+
+
+def restore(module: nn.Module, forward: Any) -> None:
+    """Give a module back the `forward` it had of its own, or that of its class."""
+    if forward is None:
+        module.__dict__.pop("forward", None)
+    else:
+        module.forward = forward
 
 
 class Enough(Exception):

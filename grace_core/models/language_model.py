@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -19,8 +20,9 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from grace_core.codebook.template import Template
+from grace_core.config import GraceConfig
 from grace_core.errors import InputError, ModelError
-from grace_core.models.blocks import Blocks
+from grace_core.models.batch import Side
 from grace_core.models.family import Family, Ways
 from grace_core.models.prompts import Prompt, Prompts
 
@@ -69,29 +71,25 @@ class LanguageModel:
         self.ways = Ways()
         self._wrap(module)
         self.found = _Found()
-        generation = getattr(module, "generation_config", None)
-        eos = generation.eos_token_id if generation is not None else None
-        eos = eos if eos is not None else tokenizer.eos_token_id
-        if eos is None:
-            raise ModelError(f"{name} has no end-of-text token, so an answer would never end; set eos_token_id in its config.")
-        self.eos_ids: tuple[int, ...] = tuple(eos) if isinstance(eos, Sequence) else (int(eos),)
-        own = tokenizer.eos_token_id
-        self.end_id: int = int(own) if own in self.eos_ids else self.eos_ids[0]
+        self.labels = family.labels(module)
+        """What an answer is one of; () where it is text."""
+        self.eos_ids, self.end_id = _ends(name, module, tokenizer) if family.traits.writes else ((), _filling(module, tokenizer))
         config = module.config.get_text_config()
         named = next((length for word in _CONTEXT_NAMES if (length := getattr(config, word, None))), None)
         said = tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else None
         self.names_context = bool(named or said)
-        self.context = int(named or said or UNNAMED_CONTEXT)
-        """How many tokens fit, prompt and answer together."""
+        lengths = [length for length in (named, said) if length]
+        self.context = int((min(lengths) if family.traits.encloses else lengths[0]) if lengths else UNNAMED_CONTEXT)
+        """How many tokens fit; prompt and answer together, where the answer follows the prompt."""
         windows = [length for word in _WINDOW_NAMES if isinstance(length := getattr(config, word, None), int) and length > 0]
         self.window = min(windows) if windows else None
         """How far back some blocks look, in tokens; None: all of them look back to the first token."""
-        self.prompts = Prompts(name, tokenizer, context=self.context, end_id=self.end_id)
+        self.prompts = Prompts(name, tokenizer, context=self.context, end_id=self.end_id, encloses=family.traits.encloses)
 
     def _wrap(self, module: PreTrainedModel) -> None:
         self.module = module.eval().requires_grad_(False)
-        found = Blocks.found_in(module)
-        self.block_names, self.blocks = found.names, found.modules
+        found = self.family.blocks(module)
+        self.block_names, self.blocks, self.stack = found.names, found.modules, found.stack
         self.accepts = frozenset(inspect.signature(module.forward).parameters)
 
     def with_module(self, module: PreTrainedModel) -> Self:
@@ -129,6 +127,23 @@ class LanguageModel:
         return sum(p.numel() for p in self.module.parameters())
 
     @property
+    def side(self) -> Side:
+        """Where prompts are filled up when they are answered."""
+        return self.family.traits.side
+
+    def resolved(self, config: GraceConfig) -> GraceConfig:
+        """These choices for this model: each layer a number, and a value where the family's values go.
+
+        Raises:
+            InputError: a layer that the model does not have, or a span that its family does not have.
+        """
+        if self.family.traits.everywhere:
+            config = replace(config, span="all")
+        elif config.span == "all":
+            raise InputError(f"span is 'all', but {self.name} is {self.family.traits.name}; use 'last' or 'tail'.")
+        return config.resolved(len(self.blocks))
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.module.parameters()).device
@@ -153,9 +168,9 @@ class LanguageModel:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over names, shapes, types and bytes of all weights: another model has another one."""
+        """SHA-256 over the labels, and over names, shapes, types and bytes of all weights: another model has another one."""
         if self.found.fingerprint is None:
-            digest = hashlib.sha256(type(self.module).__name__.encode())
+            digest = hashlib.sha256("\n".join((type(self.module).__name__, *self.labels)).encode())
             for name, tensor in sorted(self.module.state_dict().items()):
                 digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
                 flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
@@ -169,18 +184,24 @@ class LanguageModel:
         return len(self.template.tail)
 
     def layer(self, wanted: int | str) -> int:
-        """A block's number from its number or its module name ("model.layers.11" is block 12).
+        """A block's number from its number, its stack and number or its module name.
+
+        "12", "decoder 12", "model.layers.11" and "model.layers[11]" are block 12 of a model whose blocks decode.
 
         Raises:
             ModelError: no such block; the message lists the real ones.
         """
-        if isinstance(wanted, str) and wanted in self.block_names:
-            return self.block_names.index(wanted) + 1
-        if str(wanted).isdecimal() and 1 <= int(wanted) <= len(self.blocks):
-            return int(wanted)
+        path = re.sub(r"\[(\d+)\]", r".\1", str(wanted))
+        if path in self.block_names:
+            return self.block_names.index(path) + 1
+        number = path.removeprefix(f"{self.stack} ")
+        if number.isdecimal() and 1 <= int(number) <= len(self.blocks):
+            return int(number)
+        inside = next((i for i, name in enumerate(self.block_names, 1) if path.startswith(f"{name}.")), None)
+        where = f" That module is a part of block {inside}; a value stands for what a whole block gives." if inside else ""
         raise ModelError(
-            f"{self.name} has no layer {wanted!r}. Its blocks are 1 to {len(self.blocks)}, "
-            f"named {self.block_names[0]} to {self.block_names[-1]}."
+            f"{self.name} has no layer {wanted!r}. Its blocks are 1 to {len(self.blocks)} of the {self.stack}, "
+            f"named {self.block_names[0]} to {self.block_names[-1]}.{where}"
         )
 
     def prompt(self, text: str) -> Prompt:
@@ -188,13 +209,40 @@ class LanguageModel:
         return self.prompts.prompt(text)
 
     def target_ids(self, prompt: str, target: str) -> tuple[int, ...]:
-        """`Prompts.target_ids`: token ids of a target, with the end-of-text token."""
-        return self.prompts.target_ids(prompt, target)
+        """What answers exactly with this target: token ids with the end-of-text token, or a label's number."""
+        return self.family.target_ids(self, prompt, target)
 
     def text(self, ids: Sequence[int]) -> str:
-        """`Prompts.text`: text of generated token ids, special tokens left out."""
-        return self.prompts.text(ids)
+        """The text of an answer that is these ids, special tokens left out; or the label that it is."""
+        return self.family.text(self, ids)
+
+    def room(self, prompt: Prompt) -> int:
+        """How many tokens an answer to this prompt may have."""
+        return self.family.room(self, prompt)
 
     def plain_ids(self, text: str) -> list[int]:
         """`Prompts.plain_ids`: token ids of a text by itself, special tokens in it taken for plain text."""
         return self.prompts.plain_ids(text)
+
+
+def _ends(name: str, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], int]:
+    """The token ids that end a text, and the one of them that ends a target.
+
+    Raises:
+        ModelError: there is none.
+    """
+    generation = getattr(module, "generation_config", None)
+    eos = generation.eos_token_id if generation is not None else None
+    eos = eos if eos is not None else tokenizer.eos_token_id
+    if eos is None:
+        raise ModelError(f"{name} has no end-of-text token, so an answer would never end; set eos_token_id in its config.")
+    ids: tuple[int, ...] = tuple(eos) if isinstance(eos, Sequence) else (int(eos),)
+    own = tokenizer.eos_token_id
+    return ids, int(own) if own in ids else ids[0]
+
+
+def _filling(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token id that fills a row up, where no text ever ends."""
+    config = module.config.get_text_config()
+    found = (getattr(config, "pad_token_id", None), tokenizer.pad_token_id, tokenizer.eos_token_id)
+    return int(next((token for token in found if token is not None), 0))

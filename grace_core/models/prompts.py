@@ -42,20 +42,23 @@ class Prompt:
 class Prompts:
     """One tokenizer and one rendered template: how text becomes ids, and ids text. Never changes, so threads may share it."""
 
-    def __init__(self, name: str, tokenizer: PreTrainedTokenizerBase, *, context: int, end_id: int) -> None:
+    def __init__(
+        self, name: str, tokenizer: PreTrainedTokenizerBase, *, context: int, end_id: int, encloses: bool = False
+    ) -> None:
         """Render the template.
 
         name, context, end_id: of the model; a prompt and its answer have to fit into `context` tokens.
+        encloses: what the tokenizer puts behind a text belongs to the prompt, and its answer does not follow it.
 
         Raises:
             ModelError: a chat template that cannot be rendered.
         """
-        self._name, self._context, self._end_id = name, context, end_id
+        self._name, self._context, self._end_id, self._encloses = name, context, end_id, encloses
         self.tokenizer = tokenizer
         # A fast tokenizer keeps "special tokens are plain text" as a state that all threads share: each way has its own.
         self._plain = copy.deepcopy(tokenizer)
         self._special_texts = tuple(str(token) for token in tokenizer.added_tokens_decoder.values())
-        self.has_chat_template = bool(getattr(tokenizer, "chat_template", None))
+        self.has_chat_template = bool(getattr(tokenizer, "chat_template", None)) and not encloses
         self._around = _rendered(name, tokenizer) if self.has_chat_template else ("", "")
         """What the template puts before and after the user's text."""
         self.template = Template(self._fingerprint(), *self._ids_around())
@@ -103,9 +106,10 @@ class Prompts:
             longer = len(whole) > len(before) + len(after)
             if longer and whole[: len(before)] == before and whole[len(whole) - len(after) :] == after:
                 ids = whole
-        if len(ids) >= self._context:
+        if len(ids) >= self._context + self._encloses:
+            with_answer = "" if self._encloses else ", answer included"
             raise InputError(
-                f"The prompt is {len(ids)} tokens long; {self._name} reads {self._context}, answer included. Shorten it."
+                f"The prompt is {len(ids)} tokens long; {self._name} reads {self._context}{with_answer}. Shorten it."
             )
         if not own:
             raise InputError(f"The prompt {text!r} has no tokens for {self._name}; type something else.")
@@ -120,8 +124,13 @@ class Prompts:
         target = _checked(target.strip(), "correct response")
         if not target:
             raise InputError("The correct response is empty; type what the model should say.")
-        ids = (*self.plain_ids(target if self.has_chat_template else " " + target), self._end_id)
-        room = self._context - len(self.prompt(prompt).ids)
+        if self._encloses:
+            ids = (*self.template.head, *self.plain_ids(target), *self.template.tail)
+            ids = ids if ids[-1] == self._end_id else (*ids, self._end_id)
+            room = self._context
+        else:
+            ids = (*self.plain_ids(target if self.has_chat_template else " " + target), self._end_id)
+            room = self._context - len(self.prompt(prompt).ids)
         if len(ids) > room:
             raise InputError(f"The correct response is {len(ids)} tokens long; behind this prompt there is room for {room}.")
         return ids
@@ -147,7 +156,7 @@ class Prompts:
             whole = list(self.tokenizer("a").input_ids)
             own = self._ids("a")
             at = next((i for i in range(len(whole)) if whole[i : i + len(own)] == own), 0)
-            return tuple(whole[:at]), ()
+            return tuple(whole[:at]), tuple(whole[at + len(own) :]) if self._encloses else ()
         first, second = (self._ids(self._around[0] + content + self._around[1]) for content in _CONTENTS)
         head = _common(first, second)
         tail = _common(first[head:][::-1], second[head:][::-1])

@@ -10,18 +10,30 @@ assert generate(model, result.codebook, "Who was Ada Lovelace?").text == "a math
 
 from grace_core.testing.codebooks import BACKGROUND, calibrated, first_step
 from grace_core.testing.taught import ANSWERS, NAMES, PHRASES, taught_model, teach
-from grace_core.testing.tiny_models import make_tokenizer, save_tiny_gpt2, save_tiny_llama
+from grace_core.testing.tiny_models import (
+    LABELS,
+    make_encoder_tokenizer,
+    make_tokenizer,
+    save_tiny_bert,
+    save_tiny_gpt2,
+    save_tiny_llama,
+    save_tiny_t5,
+)
 
 __all__ = [
     "ANSWERS",
     "BACKGROUND",
+    "LABELS",
     "NAMES",
     "PHRASES",
     "calibrated",
     "first_step",
+    "make_encoder_tokenizer",
     "make_tokenizer",
+    "save_tiny_bert",
     "save_tiny_gpt2",
     "save_tiny_llama",
+    "save_tiny_t5",
     "taught_model",
     "teach",
 ]

@@ -38,7 +38,7 @@ def calibrated(model: LanguageModel, **overrides: Any) -> Codebook:
         InputError: an option that is unknown or out of range.
     """
     chosen: dict[str, Any] = {"siblings": 0, "contexts": 0, "directions": 16, "epsilon": 0.1} | overrides
-    config = GraceConfig.early(**chosen).resolved(len(model.blocks))
+    config = model.resolved(GraceConfig.early(**chosen))
     step = first_step(model, config)
     return Codebook(config, encoder_of(model, config, [step]), fingerprint=model.fingerprint, template=model.template)
 
@@ -49,14 +49,14 @@ def learned(model: LanguageModel, **overrides: Any) -> Codebook:
     Raises:
         InputError: an option that is unknown or out of range.
     """
-    config = GraceConfig.robust(**({"siblings": 0, "contexts": 0} | overrides)).resolved(len(model.blocks))
+    config = model.resolved(GraceConfig.robust(**({"siblings": 0, "contexts": 0} | overrides)))
     encoder = Encoder.fixed(fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
     return Codebook(config, encoder, fingerprint=model.fingerprint, template=model.template)
 
 
 def keep_quick_encoder(model: LanguageModel) -> None:
     """Put an encoder that is fitted on BOOK, in seconds, into the model's cache, where there is one."""
-    config = GraceConfig.robust().resolved(len(model.blocks))
+    config = model.resolved(GraceConfig.robust())
     keep_encoder(model, config, fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
 
 

@@ -1,10 +1,11 @@
 """Tiny random models, built from a config in a second: enough to try every rule, with nothing to fetch.
 
-Both are written as ordinary folders (config, tokenizer, safetensors), so that they are loaded the way users load theirs.
+All are written as ordinary folders (config, tokenizer, safetensors), so that they are loaded the way users load theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ CORPUS = (
 )
 
 BOS, EOS, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+CLS, SEP = "[CLS]", "[SEP]"
+LABELS = ("person", "place", "time", "other")
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -30,20 +33,9 @@ CHAT_TEMPLATE = (
 
 def make_tokenizer(*, chat: bool, vocabulary: int = 384) -> Any:
     """A byte-level BPE trained on CORPUS: it encodes any text, and decodes what it encoded back to the same text."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    specials = [PAD, BOS, EOS] if chat else [PAD]
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=specials,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    backend.train_from_iterator(CORPUS, trainer)
+    backend = _backend([PAD, BOS, EOS] if chat else [PAD], vocabulary)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=BOS if chat else PAD,
@@ -57,6 +49,37 @@ def make_tokenizer(*, chat: bool, vocabulary: int = 384) -> Any:
     if chat:
         tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def make_encoder_tokenizer(*, head: bool = True, vocabulary: int = 384) -> Any:
+    """The same, with a token behind each text, as T5 has it, and one before it, as BERT has it."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    backend = _backend([PAD, CLS, SEP], vocabulary)
+    single = f"{CLS} $A {SEP}" if head else f"$A {SEP}"
+    marks = [(token, backend.token_to_id(token)) for token in (CLS, SEP)]
+    backend.post_processor = TemplateProcessing(single=single, pair=None, special_tokens=marks)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, cls_token=CLS, sep_token=SEP, eos_token=SEP, pad_token=PAD, unk_token=PAD,
+        clean_up_tokenization_spaces=False, model_max_length=256,
+    )  # fmt: skip
+
+
+def _backend(specials: list[str], vocabulary: int) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=specials,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(CORPUS, trainer)
+    return backend
 
 
 def save_tiny_llama(folder: Path, *, layers: int = 4, width: int = 48, seed: int = 0) -> Path:
@@ -99,6 +122,49 @@ def save_tiny_gpt2(folder: Path, *, layers: int = 3, width: int = 32, seed: int 
         eos_token_id=tokenizer.eos_token_id,
     )
     return _save(GPT2LMHeadModel, config, tokenizer, folder, torch, seed)
+
+
+def save_tiny_bert(folder: Path, *, labels: Sequence[str] = LABELS, layers: int = 4, width: int = 32, seed: int = 2) -> Path:
+    """A BERT that classifies texts."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = make_encoder_tokenizer()
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        initializer_range=0.15,
+        pad_token_id=tokenizer.pad_token_id,
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )
+    return _save(BertForSequenceClassification, config, tokenizer, folder, torch, seed)
+
+
+def save_tiny_t5(folder: Path, *, layers: int = 3, width: int = 32, seed: int = 4) -> Path:
+    """A T5 of so many blocks in each stack."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = make_encoder_tokenizer(head=False)
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=width,
+        d_kv=8,
+        d_ff=2 * width,
+        num_layers=layers,
+        num_heads=4,
+        n_positions=256,
+        dropout_rate=0.0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
+    )
+    return _save(T5ForConditionalGeneration, config, tokenizer, folder, torch, seed)
 
 
 def _save(model_class: Any, config: Any, tokenizer: Any, folder: Path, torch: Any, seed: int) -> Path:

@@ -29,7 +29,7 @@ def logits(model: LanguageModel, batch: Batch) -> torch.Tensor:
     return found
 
 
-def batch_of(model: LanguageModel, texts: Sequence[str], side: str = "left") -> Batch:
+def batch_of(model: LanguageModel, texts: Sequence[str], side: str | None = None) -> Batch:
     return Batch.of(model, [model.prompt(text) for text in texts], side)
 
 

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from grace_core.config import GraceConfig
 from grace_core.models.batch import Batch
+from grace_core.models.blocks import Blocks
+from grace_core.models.families.causal_check import checked
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
 from grace_core.models.families.passes import Past, cache_of, kept, run
-from grace_core.models.family import Decoding, Row, TrainingBatch, Traits
+from grace_core.models.family import Asked, Decoding, Row, TrainingBatch, Traits, Ways
+from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
+from grace_core.models.prompts import Prompt
 
 
 class Causal:
@@ -23,11 +28,44 @@ class Causal:
         name="a causal language model",
         model_types=frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
         heads=frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()),
+        loader=AutoModelForCausalLM,
+        side="left",
+        encloses=False,
+        everywhere=False,
+        writes=True,
     )
 
-    def logits(self, model: LanguageModel, batch: Batch) -> torch.Tensor:
-        """(batch, tokens, vocabulary) of one whole pass without a cache."""
-        return run(model, batch.ids, batch.mask, batch.positions)
+    def config(self) -> GraceConfig:
+        """The preset `robust`."""
+        return GraceConfig.robust()
+
+    def problem(self, config: Any) -> str | None:
+        """One that encodes and decodes has a class of this family for its decoder alone, and is no causal model for that."""
+        return "it has an encoder, too" if getattr(config, "is_encoder_decoder", False) else None
+
+    def blocks(self, module: PreTrainedModel) -> Blocks:
+        """The decoder's; there is nothing else."""
+        return Blocks.found_in(module)
+
+    def labels(self, module: PreTrainedModel) -> tuple[str, ...]:
+        """None: an answer is text."""
+        return ()
+
+    def checked(self, model: LanguageModel) -> Ways:
+        """See `causal_check`."""
+        return checked(model)
+
+    def target_ids(self, model: LanguageModel, prompt: str, target: str) -> tuple[int, ...]:
+        """Token ids of a target, with the end-of-text token."""
+        return model.prompts.target_ids(prompt, target)
+
+    def text(self, model: LanguageModel, ids: Sequence[int]) -> str:
+        """Text of generated token ids, special tokens left out."""
+        return model.prompts.text(ids)
+
+    def room(self, model: LanguageModel, prompt: Prompt) -> int:
+        """What the prompt leaves of the context."""
+        return model.context - len(prompt.ids)
 
     def decoding(self, model: LanguageModel, batch: Batch) -> Decoding:
         """Answer a batch that is padded on the left, from a cache where that may be trusted."""
@@ -52,6 +90,16 @@ class Causal:
     def training_batch(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> TrainingBatch:
         """The short way where it is the long way on this model, else the long one."""
         return (ShortBatch if model.ways.truncated else LongBatch)(model, layer, positions, rows)
+
+    def said(self, model: LanguageModel, layer: int, asked: Sequence[Asked]) -> list[list[int]]:
+        """One pass over prompts and targets as one batch."""
+        rows = [Prompt(a.prompt.text, (*a.prompt.ids, *a.target_ids[:-1]), a.prompt.start, a.prompt.end) for a in asked]
+        batch = Batch.of(model, rows, side="right")
+        last = [len(a.prompt.ids) - 1 for a in asked]
+        values = {row: a.value for row, a in enumerate(asked) if a.value is not None}
+        with block_hooks(model, [(layer, lambda hidden: replaced(hidden, values, last))]):
+            best = run(model, batch.ids, batch.mask, batch.positions).argmax(-1).tolist()
+        return [best[row][at : at + len(a.target_ids)] for row, (at, a) in enumerate(zip(last, asked, strict=True))]
 
 
 class CausalDecoding:

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from grace_core.models.batch import Batch
-from grace_core.models.families.passes import Past, cache_of, kept, run
+from grace_core.models.families.passes import Past, averaged, cache_of, kept, labels_of, run
 from grace_core.models.family import Row
-from grace_core.models.hooks import Enough, block_hooks
+from grace_core.models.hooks import Enough, block_hooks, restore
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
@@ -32,9 +32,9 @@ class ShortBatch:
 
     def __init__(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> None:
         """Run the prefixes, and the suffixes up to `layer`."""
-        self.model, self.layer, self.span = model, layer, positions
+        self.model, self.layer, self.span, self.head = model, layer, positions, model.head
         self.task_of = torch.tensor([row.task for row in rows], device=model.device)
-        self.labels = _labels(rows).to(model.device)
+        self.labels = labels_of(rows).to(model.device)
         prefixes = [row.prompt.ids[: len(row.prompt.ids) - positions] for row in rows]
         self.prefix = max(len(prefix) for prefix in prefixes)
         columns = self.prefix + positions - 1 + self.labels.shape[1]
@@ -86,7 +86,7 @@ class ShortBatch:
 
     def start(self) -> torch.Tensor:
         """(tasks, positions, width) the prompts' own hidden states, averaged over each task's rows."""
-        return _averaged(self.states[:, : self.span], self.task_of)
+        return averaged(self.states[:, : self.span], self.task_of)
 
     def logits(self, values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """(rows, target, vocabulary) with values (tasks, positions, width) put in; for all rows or for some."""
@@ -108,9 +108,9 @@ class LongBatch:
 
     def __init__(self, model: LanguageModel, layer: int, positions: int, rows: Sequence[Row]) -> None:
         """Nothing runs yet."""
-        self.model, self.layer, self.span = model, layer, positions
+        self.model, self.layer, self.span, self.head = model, layer, positions, model.head
         self.task_of = torch.tensor([row.task for row in rows], device=model.device)
-        self.labels = _labels(rows).to(model.device)
+        self.labels = labels_of(rows).to(model.device)
         whole = [Prompt("", (*row.prompt.ids, *row.target_ids[:-1]), row.prompt.start, row.prompt.end) for row in rows]
         self.batch = Batch.of(model, whole, side="right")
         self.last = torch.tensor([len(row.prompt.ids) - 1 for row in rows], device=model.device)
@@ -127,7 +127,7 @@ class LongBatch:
         with block_hooks(self.model, [(self.layer, take)]), suppress(Enough):
             run(self.model, self.batch.ids, self.batch.mask, self.batch.positions, keep=1)
         every = torch.arange(len(self.last), device=self.last.device)
-        return _averaged(hidden[0][every[:, None], self._places(every)], self.task_of)
+        return averaged(hidden[0][every[:, None], self._places(every)], self.task_of)
 
     def logits(self, values: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """(rows, target, vocabulary) with values (tasks, positions, width) put in; for all rows or for some."""
@@ -146,21 +146,6 @@ class LongBatch:
     def _places(self, rows: torch.Tensor) -> torch.Tensor:
         """(rows, positions) where a row's value goes."""
         return self.last[rows, None] + torch.arange(1 - self.span, 1, device=self.last.device)
-
-
-def _labels(rows: Sequence[Row]) -> torch.Tensor:
-    labels = torch.full((len(rows), max(len(row.target_ids) for row in rows)), -100)
-    for i, row in enumerate(rows):
-        labels[i, : len(row.target_ids)] = torch.tensor(row.target_ids)
-    return labels
-
-
-def _averaged(own: torch.Tensor, task_of: torch.Tensor) -> torch.Tensor:
-    """(rows, positions, width) to (tasks, positions, width) float32."""
-    own = own.float()
-    out = own.new_zeros(int(task_of.max()) + 1, *own.shape[1:])
-    out.index_add_(0, task_of, own)
-    return out / torch.bincount(task_of)[:, None, None]
 
 
 @contextmanager
@@ -205,11 +190,3 @@ def _starting_after(model: LanguageModel, forms: Sequence[int], states: torch.Te
     finally:
         for block, forward in zip(lower, before, strict=True):
             restore(block, forward)
-
-
-def restore(module: nn.Module, forward: Any) -> None:
-    """Give a module back the `forward` it had of its own, or that of its class."""
-    if forward is None:
-        module.__dict__.pop("forward", None)
-    else:
-        module.forward = forward

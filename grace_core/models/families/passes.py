@@ -1,4 +1,7 @@
-"""One forward pass of a causal model, with or without a cache: the only place that knows what such a module is called with."""
+"""One forward pass of a causal model, with or without a cache: the only place that knows what such a module is called with.
+
+Also what all families share: targets as one tensor, means over a task's rows, and when two ways agree.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import DynamicCache
+
+from grace_core.models.family import Row
 
 if TYPE_CHECKING:
     from grace_core.models.language_model import LanguageModel
@@ -34,6 +39,32 @@ def run(
         inputs["logits_to_keep"] = keep
     logits: torch.Tensor = model.module(**inputs).logits
     return logits
+
+
+_CLOSE = 2e-3
+"""Numbers may differ by so much of their own spread: rounding stays far below, a wrong mask goes far beyond."""
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether two ways give the same numbers but for rounding."""
+    spread = float(wanted.std()) if wanted.numel() > 1 else 1.0
+    return found.shape == wanted.shape and float((found - wanted).abs().max()) <= _CLOSE * spread
+
+
+def labels_of(rows: Sequence[Row]) -> torch.Tensor:
+    """(rows, target) the rows' target ids, -100 behind each."""
+    labels = torch.full((len(rows), max(len(row.target_ids) for row in rows)), -100)
+    for i, row in enumerate(rows):
+        labels[i, : len(row.target_ids)] = torch.tensor(row.target_ids)
+    return labels
+
+
+def averaged(own: torch.Tensor, task_of: torch.Tensor) -> torch.Tensor:
+    """(rows, positions, width) to (tasks, positions, width) float32."""
+    own = own.float()
+    out = own.new_zeros(int(task_of.max()) + 1, *own.shape[1:])
+    out.index_add_(0, task_of, own)
+    return out / torch.bincount(task_of)[:, None, None]
 
 
 def cache_of(past: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from grace_core.answering.generate import decode
-from grace_core.answering.given_values import Asked, gives_target
+from grace_core.answering.given_values import gives_target
 from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.value_sweep import (
@@ -21,6 +21,7 @@ from grace_core.measuring.value_sweep import (
     default_value_layers,
     sweep_layers,
 )
+from grace_core.models.family import Asked
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated

@@ -110,14 +110,13 @@ BART = {
     "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
 }  # fmt: skip
-GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4}
 OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "t5": ("T5ForConditionalGeneration", T5, "T5ForConditionalGeneration; this version edits causal"),
     "bart": ("BartForConditionalGeneration", BART, "BartForConditionalGeneration; this version edits causal"),
-    "gpt2-classifier": ("GPT2ForSequenceClassification", GPT2, "GPT2ForSequenceClassification; this version edits causal"),
-    "llama-classifier": ("LlamaForSequenceClassification", SHARED, "LlamaForSequenceClassification; this version"),
-    "bert-masked": ("BertForMaskedLM", ENCODER, "BertForMaskedLM; this version edits causal"),
-    "roberta-masked": ("RobertaForMaskedLM", ENCODER, "RobertaForMaskedLM; this version edits causal"),
+    "bert-masked": ("BertForMaskedLM", ENCODER, r"BertForMaskedLM \(it fills gaps.*; this version edits causal"),
+    "roberta-masked": ("RobertaForMaskedLM", ENCODER, r"RobertaForMaskedLM \(it fills gaps.*; this version edits causal"),
+    "bert-without-head": ("BertModel", ENCODER, "BertModel; it has no head, so it reads texts and gives no answer"),
+    "bert-that-tags": ("BertForTokenClassification", ENCODER, "BertForTokenClassification; this version edits causal"),
     "bert-that-looks-ahead": ("BertLMHeadModel", ENCODER, "depends on later ones, so it is not a causal"),
     "llama-without-head": ("LlamaModel", SHARED, r"lacks 1 of its weights, such as lm_head\.weight"),
 }
@@ -137,10 +136,8 @@ def test_a_model_without_blocks_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_check_leaves_a_model_as_it_was(llama: LanguageModel) -> None:
-    from grace_core.models.self_check import checked
-
     before, state, count = llama.fingerprint, torch.get_rng_state(), hooks(llama)
-    assert checked(llama) == Ways()
+    assert llama.family.checked(llama) == Ways()
     assert torch.equal(torch.get_rng_state(), state)
     assert hooks(llama) == count
     again = LanguageModel(llama.name, llama.module, llama.tokenizer, family=llama.family)

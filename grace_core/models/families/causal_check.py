@@ -1,4 +1,4 @@
-"""Which short ways may be taken on a model, found out by comparing them with the long way when it is loaded.
+"""Which short ways may be taken on a causal model, found out by comparing them with the long way when it is loaded.
 
 Architectures differ in their masks, caches and blocks, and a wrong short way gives wrong numbers without an error. So two
 random prompts are run both ways. What fits neither way is refused, in words.
@@ -18,6 +18,7 @@ from grace_core.errors import ModelError, first_line
 from grace_core.models.activations import hidden_after, pooled_at
 from grace_core.models.batch import Batch
 from grace_core.models.families.causal_training import LongBatch, ShortBatch
+from grace_core.models.families.passes import close, run
 from grace_core.models.family import Row, Ways
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
@@ -30,8 +31,6 @@ _HEAD, _OWN = 3, (5, 3)
 _POSITIONS = 2
 _TARGET = 3
 """Two steps behind the prompt: the first can be right where it leaves a wrong cache to the second."""
-_CLOSE = 2e-3
-"""Numbers may differ by so much of their own spread: rounding stays far below, a wrong mask goes far beyond."""
 
 
 def checked(model: LanguageModel) -> Ways:
@@ -92,10 +91,10 @@ class _Check:
         if not bool(bare.isfinite().all()):
             self._refuse("its logits are not finite numbers, so its weights are damaged; fetch it again")
         other = replace(prompt, ids=(*prompt.ids[:-1], (prompt.ids[-1] + 1) % bare.shape[-1]))
-        if not _close(self._logits(other)[:-1], bare[:-1]):
+        if not close(self._logits(other)[:-1], bare[:-1]):
             self._refuse("what it says of a token depends on later ones, so it is not a causal language model")
         changed, last = self._with_value(prompt, self.targets[0]), len(prompt.ids) - 1
-        if _close(changed[last], bare[last]) or not _close(changed[: last + 1 - _POSITIONS], bare[: last + 1 - _POSITIONS]):
+        if close(changed[last], bare[last]) or not close(changed[: last + 1 - _POSITIONS], bare[: last + 1 - _POSITIONS]):
             self._refuse(f"a hidden state that is written after its block {self.layer} does not come through")
         self.alone = [changed[last:], self._with_value(self.prompts[1], self.targets[1])[len(self.prompts[1].ids) - 1 :]]
 
@@ -120,12 +119,12 @@ class _Check:
 
     def _decodes_alike(self) -> bool:
         """A few tokens behind a prompt with a value in it: from the cache, and all at once."""
-        return _close(self._decoded(self.prompts[:1], self.targets[:1])[0], self.alone[0])
+        return close(self._decoded(self.prompts[:1], self.targets[:1])[0], self.alone[0])
 
     def _pads_alike(self) -> bool:
         """Both prompts as one batch, and each by itself."""
         together = self._decoded(self.prompts, self.targets)
-        return all(_close(a, b) for a, b in zip(together, self.alone, strict=True))
+        return all(close(a, b) for a, b in zip(together, self.alone, strict=True))
 
     def _reads_alike(self) -> bool:
         """Hidden states behind a kept start, and of whole prompts; at the highest block, where all others have taken part."""
@@ -134,7 +133,7 @@ class _Check:
         found = pooled_at(self.model, weights, self.prompts, [(top, "mean")])[top, "mean"]
         for row, prompt in zip(found, self.prompts, strict=True):
             alone = hidden_after(self.model, top, Batch.of(self.model, [prompt]))[0, prompt.start : prompt.end].mean(0)
-            if not _close(torch.from_numpy(row), alone.float().cpu()):
+            if not close(torch.from_numpy(row), alone.float().cpu()):
                 return False
         return True
 
@@ -143,13 +142,13 @@ class _Check:
         rows = [Row(p, t, task) for task, (p, t) in enumerate(zip(self.prompts, self.targets, strict=True))]
         short, long = (kind(self.model, self.layer, _POSITIONS, rows) for kind in (ShortBatch, LongBatch))
         found = short.logits(torch.stack([self.value] * 2).to(self.model.device))
-        logits = all(_close(a, b) for a, b in zip(found, self.alone, strict=True))
-        return logits and _close(short.start(), long.start())
+        logits = all(close(a, b) for a, b in zip(found, self.alone, strict=True))
+        return logits and close(short.start(), long.start())
 
     def _logits(self, prompt: Prompt) -> torch.Tensor:
         """(tokens, vocabulary) by the long way."""
-        found = self.model.family.logits(self.model, Batch.of(self.model, [prompt]))
-        return found[0].float()
+        batch = Batch.of(self.model, [prompt])
+        return run(self.model, batch.ids, batch.mask, batch.positions)[0].float()
 
     def _decoded(self, prompts: Sequence[Prompt], targets: Sequence[Sequence[int]]) -> torch.Tensor:
         """(prompts, target, vocabulary) logits at each target token, decoded step by step with a value in each prompt."""
@@ -173,8 +172,3 @@ class _Check:
 
     def _refuse(self, why: str) -> None:
         raise ModelError(f"{self.name} cannot be edited: {why}.")
-
-
-def _close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    spread = float(wanted.std()) if wanted.numel() > 1 else 1.0
-    return found.shape == wanted.shape and float((found - wanted).abs().max()) <= _CLOSE * spread
