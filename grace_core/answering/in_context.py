@@ -45,4 +45,4 @@ def given_fact(
         whole = model.prompt(with_fact(prompt.text, found.entry.prompt, found.entry.target))
     except InputError:  # longer than the context
         return None
-    return Given(whole, found) if len(whole.ids) + room <= model.context else None
+    return Given(whole, found) if room <= model.room(whole) else None

@@ -151,6 +151,7 @@ def save_tiny_t5(folder: Path, *, layers: int = 3, width: int = 32, seed: int = 
     from transformers import T5Config, T5ForConditionalGeneration
 
     tokenizer = make_encoder_tokenizer(head=False)
+    named_elsewhere: dict[str, Any] = {"n_positions": 256, "decoder_start_token_id": tokenizer.pad_token_id}
     config = T5Config(
         vocab_size=len(tokenizer),
         d_model=width,
@@ -158,11 +159,10 @@ def save_tiny_t5(folder: Path, *, layers: int = 3, width: int = 32, seed: int = 
         d_ff=2 * width,
         num_layers=layers,
         num_heads=4,
-        n_positions=256,
         dropout_rate=0.0,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        decoder_start_token_id=tokenizer.pad_token_id,
+        **named_elsewhere,
     )
     return _save(T5ForConditionalGeneration, config, tokenizer, folder, torch, seed)
 

@@ -63,7 +63,7 @@ class Classifier:
 
     def labels(self, module: PreTrainedModel) -> tuple[str, ...]:
         """As the config names them, in the order of the head's outputs."""
-        named = module.config.id2label
+        named: Any = module.config.id2label
         return tuple(str(named[i]) for i in range(len(named)))
 
     def checked(self, model: LanguageModel) -> Ways:
