@@ -175,7 +175,8 @@ def sibling_subjects(model: LanguageModel, learned: LearnedEncoder, prompt: str,
     """(prompts, dimensions) the subject's half of the same prompt asked about others; one in four of them is a namesake."""
     names, common = vocabulary(background_prompts(model))
     alike = namesakes(prompt, count // 4, first_names(), common)
-    prompts = fitting(model, (*siblings(prompt, count - len(alike), names, common), *alike))
+    found = fitting(model, (*siblings(prompt, count - len(alike), names, common), *alike))
+    prompts = [model.prompts.as_read(one) for one in found]
     return learned.subject(pooled_at(model, learned.weights, prompts, learned.subject_reads, rows_at_once=32))
 
 

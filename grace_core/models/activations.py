@@ -52,7 +52,10 @@ def activations_of(
     """(prompts, width) what a codebook with this reader keeps of prompts; each is run whole unless `share_start`.
 
     One prompt at a time is unpadded, so that an edit's own activation does not depend on what it was batched with.
+    A learned encoder reads what `Prompts.as_read` gives.
     """
+    if reader.learned is not None:
+        prompts = [model.prompts.as_read(prompt) for prompt in prompts]
     states = pooled_at(
         model, reader.weights, prompts, reader.reads,
         rows_at_once=rows_at_once, share_start=share_start, on_read=on_read, cancelled=cancelled,

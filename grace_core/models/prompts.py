@@ -27,6 +27,7 @@ _PROBES = (
     "…“quotes”—dash’s",
 )
 """Texts whose token ids stand for a tokenizer's rules in its fingerprint."""
+_WORDS_IN_CAPITALS = 3
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,19 @@ class Prompts:
             raise InputError(f"The prompt {text!r} has no tokens for {self._name}; type something else.")
         return Prompt(text, ids, len(before), len(ids) - len(after))
 
+    def as_read(self, prompt: Prompt) -> Prompt:
+        """The prompt that a learned encoder reads in place of this one: in lower case where all of it is in capitals.
+
+        Capitals split a word into other tokens than it has otherwise, and hardly a question in capitals was found again.
+        The answer is still that to the prompt as it was typed.
+        """
+        if not in_capitals(prompt.text):
+            return prompt
+        try:
+            return self.prompt(prompt.text.lower())
+        except InputError:  # in lower case it is too long
+            return prompt
+
     def target_ids(self, prompt: str, target: str) -> tuple[int, ...]:
         """Token ids of a target, with the end-of-text token.
 
@@ -161,6 +175,11 @@ class Prompts:
         head = _common(first, second)
         tail = _common(first[head:][::-1], second[head:][::-1])
         return tuple(first[:head]), tuple(first[len(first) - tail :])
+
+
+def in_capitals(text: str) -> bool:
+    """Whether all letters are capitals, in three words or more: fewer may be a name that is written so."""
+    return text.isupper() and sum(any(c.isalpha() for c in word) for word in text.split()) >= _WORDS_IN_CAPITALS
 
 
 def _rendered(name: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from grace_core.models.activations import activations_of, hidden_after
 from grace_core.models.hooks import block_hooks
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
+from grace_core.testing.codebooks import learned
 from tests.grace_core.builders import edit_for
 from tests.grace_core.running import batch_of, continued, hooks, logits, own_last
 
@@ -113,6 +114,23 @@ def test_reading_happens_once_and_later_passes_use_the_same_match(tiny: Language
 
 
 # Neighbours
+
+
+def test_a_question_in_capitals_is_routed_as_in_lower_case_in_any_company(tiny: LanguageModel) -> None:
+    asked = "Who was Ada Lovelace?"
+    codebook = learned(tiny)
+    codebook = codebook.with_edit(edit_for(tiny, codebook, asked.lower(), "Paris.", edit_id="e"))
+    prompts = (PROMPTS[2], asked.upper())
+    batch = batch_of(tiny, prompts)
+    bare = logits(tiny, batch)
+    with attached(tiny, codebook, batch) as routing:
+        edited = logits(tiny, batch)
+    assert routing.matches[1].edit_id == "e"
+    assert routing.matches[1].distance == pytest.approx(0.0, abs=1e-6)
+    assert (routing.activations[1] == activations_of(tiny, codebook.reader, [tiny.prompt(asked.upper())])[0]).all()
+    if not routing.matches[0].matched:
+        assert torch.equal(edited[0], bare[0])
+    assert not torch.equal(edited[1, -1], bare[1, -1])
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -15,7 +15,7 @@ from grace_core.codebook.template import Template
 from grace_core.errors import InputError, ModelError
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
-from grace_core.models.prompts import Prompt
+from grace_core.models.prompts import Prompt, in_capitals
 from grace_core.testing.tiny_models import BOS, CHAT_TEMPLATE, EOS, PAD
 
 TEXTS = (
@@ -79,6 +79,17 @@ def test_special_tokens_in_a_target_are_plain_text(tiny: LanguageModel, special:
     ids = tiny.target_ids("Who?", f"This {special} that")
     assert not set(ids[:-1]) & set(tiny.tokenizer.all_special_ids)
     assert tiny.text(ids) == f"This {special} that"
+
+
+@pytest.mark.parametrize(
+    ("text", "capitals"),
+    [("WHO WAS ADA LOVELACE?", True), ("ÜBER DEN 2. FLUSS", True), ("NASA", False), ("BBC TV?", False), ("Who Was Ada?", False),
+     ("12 + 7 = ?", False), ("東京 東京 東京", False)],
+)  # fmt: skip
+def test_a_prompt_in_capitals_is_read_in_lower_case(tiny: LanguageModel, text: str, capitals: bool) -> None:
+    assert in_capitals(text) == capitals
+    prompt = tiny.prompt(text)
+    assert tiny.prompts.as_read(prompt) == (tiny.prompt(text.lower()) if capitals else prompt)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t"])
