@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from grace_core.answering.attached import attached
-from grace_core.answering.generate import MAX_NEW_TOKENS, generate
-from grace_core.codebook.codebook import Codebook, Match, Parts
+from grace_core.answering.generate import MAX_NEW_TOKENS, Generation, generate
+from grace_core.answering.occlusion import LeftOut, words_left_out
+from grace_core.codebook.codebook import Codebook, Entry, Match, Parts
 from grace_core.codebook.geometry import pair_distances
 from grace_core.config import Distance
 from grace_core.models.batch import Batch
@@ -63,6 +64,7 @@ class Anatomy:
     divergence: KL(with ‖ without) of the next token, in nats; exactly 0 where the query is deferred.
     distance: what the codebook measures its keys' distances in.
     cut: the answer with the codebook was cut off for its length; cut_without: the one without.
+    words: the prompt without each of its words, and how far it then is from each of `keys`.
     """
 
     prompt: str
@@ -75,6 +77,7 @@ class Anatomy:
     distance: Distance
     cut: bool = False
     cut_without: bool = False
+    words: tuple[LeftOut, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -145,19 +148,22 @@ def dissect(
     def told(stage: str, start: float, share: float) -> Callable[[str], None]:
         return lambda text: progress(stage, start + share * min(1.0, len(text) / 300))
 
-    answered = generate(
-        model, codebook, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
-        on_text=told("Answering with the codebook", 0.1, 0.4),
-    )  # fmt: skip
-    without = answered
-    if match.matched:
-        without = generate(
-            model, bare, own, max_new_tokens=max_new_tokens, cancelled=cancelled,
-            on_text=told("Answering without the codebook", 0.5, 0.5),
+    def answer(book: Codebook, stage: str, start: float) -> Generation:
+        return generate(
+            model, book, own, max_new_tokens=max_new_tokens, cancelled=cancelled, on_text=told(stage, start, 0.35)
         )  # fmt: skip
+
+    answered = answer(codebook, "Answering with the codebook", 0.1)
+    without = answer(bare, "Answering without the codebook", 0.45) if match.matched else answered
+    query = codebook.encoder(answered.activation[None])[0]
+    near = nearest_entries(codebook, query)
+    words = words_left_out(
+        model, codebook, own, [entry for entry, _ in near], cancelled=cancelled,
+        on_read=lambda done, total: progress(f"Leaving out one word at a time: {done} of {total}", 0.8 + 0.2 * done / total),
+    )  # fmt: skip
     return Anatomy(
         prompt=own,
-        keys=nearest_keys(codebook, codebook.encoder(answered.activation[None])[0]),
+        keys=tuple(_near_key(codebook, query, entry, distance) for entry, distance in near),
         edit_id=match.edit_id,
         with_codebook=answered.text,
         without_codebook=without.text,
@@ -166,29 +172,27 @@ def dissect(
         distance=codebook.config.distance,
         cut=answered.truncated,
         cut_without=without.truncated,
+        words=words,
     )
 
 
-def nearest_keys(codebook: Codebook, query: NDArray[np.float32], count: int = NEAREST) -> tuple[NearKey, ...]:
-    """The keys nearest to a query (dimensions,), in true distances; of equally near ones the last made comes first."""
+def nearest_entries(
+    codebook: Codebook, query: NDArray[np.float32], count: int = NEAREST
+) -> tuple[tuple[Entry, float], ...]:  # fmt: skip
+    """The entries nearest to a query (dimensions,), in true distances; of equally near ones the last made comes first."""
     if not codebook.entries:
         return ()
     distances = pair_distances(query, codebook.keys, codebook.config.distance)
     last_first = np.arange(len(distances))[::-1]
     order = last_first[np.argsort(distances[::-1], kind="stable")][:count]
-    return tuple(
-        NearKey(
-            entry.edit_id,
-            entry.prompt,
-            entry.target,
-            float(distances[i]),
-            float(entry.epsilon),
-            codebook.parts(query, entry),
-            entry.subject_epsilon,
-        )
-        for i in order
-        for entry in (codebook.entries[i],)
-    )
+    return tuple((codebook.entries[i], float(distances[i])) for i in order)
+
+
+def _near_key(codebook: Codebook, query: NDArray[np.float32], entry: Entry, distance: float) -> NearKey:
+    return NearKey(
+        entry.edit_id, entry.prompt, entry.target, distance, float(entry.epsilon), codebook.parts(query, entry),
+        entry.subject_epsilon,
+    )  # fmt: skip
 
 
 def token_shifts(

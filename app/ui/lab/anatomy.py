@@ -12,6 +12,7 @@ from app.lab.anatomy_figures import keys_figure, keys_table, tokens_figure, toke
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import NONE, build_message, message_value
 from app.ui.lab.anatomy_view import anatomy_value, build_anatomy_view
+from app.ui.lab.anatomy_words import build_anatomy_words, words_value
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.run import Updates, run_job, streams
 from app.ui.open_map import bind_open_map
@@ -27,7 +28,7 @@ class AnatomyPart:
     def __init__(self, context: PageContext) -> None:
         self.context, self.studio = context, context.studio
         with gr.Column(elem_classes="gs-panel"):
-            gr.HTML('<h2 class="gs-heading">Anatomy of an answer</h2>', apply_default_css=False, elem_classes="gs-part")
+            _heading("Anatomy of an answer", "h2")
             with gr.Row(elem_classes="gs-field-row"):
                 self.prompt = gr.Textbox(
                     label="Prompt",
@@ -50,21 +51,25 @@ class AnatomyPart:
                 "gs-anatomy-empty",
                 message_value(
                     "Here you see why a prompt gets its answer: which keys are near its query and how far, whether the nearest "
-                    "one matches, what the model says with and without the codebook, and how the next token's odds moved.",
+                    "one matches, which words brought it there, what the model says with and without the codebook, and how the "
+                    "next token's odds moved.",
                     "plain",
                 ),
             )
         with gr.Column(visible=False, elem_id="gs-anatomy-result") as self.result:
             with gr.Column(elem_classes="gs-panel"):
                 self.view = build_anatomy_view()
+            with gr.Column(elem_classes="gs-panel"):
+                _heading("Which words brought it near", "h3")
+                self.words = build_anatomy_words()
             with gr.Row(elem_classes="gs-columns"):
                 with gr.Column(elem_classes="gs-panel", min_width=420):
-                    gr.HTML('<h3 class="gs-heading">Nearest keys</h3>', apply_default_css=False, elem_classes="gs-part")
+                    _heading("Nearest keys", "h3")
                     self.keys = build_figure(
                         elem_id="gs-anatomy-keys", label="Nearest keys", filename="grace-studio-nearest-keys", height=360
                     )
                 with gr.Column(elem_classes="gs-panel", min_width=420):
-                    gr.HTML('<h3 class="gs-heading">Next token</h3>', apply_default_css=False, elem_classes="gs-part")
+                    _heading("Next token", "h3")
                     self.tokens = build_figure(
                         elem_id="gs-anatomy-tokens",
                         label="Next-token probabilities",
@@ -76,7 +81,8 @@ class AnatomyPart:
     def _bind(self) -> None:
         context = self.context
         outputs = [
-            self.message, self.progress, self.empty, self.go, self.stop, self.result, self.view, self.keys, self.tokens,
+            self.message, self.progress, self.empty, self.go, self.stop, self.result, self.view, self.words, self.keys,
+            self.tokens,
         ]  # fmt: skip
         asking = [self.prompt, context.session]
         bind([self.go.click, self.prompt.submit], self.on_go, asking, outputs)
@@ -111,6 +117,7 @@ class AnatomyPart:
             self.empty: NONE,
             self.result: gr.update(visible=True),
             self.view: anatomy_value(anatomy),
+            self.words: words_value(anatomy),
             self.keys: figure_value(keys, note=KEYS_NOTE, table=keys_table(anatomy), empty=none, spoken=anatomy.verdict()),
             self.tokens: figure_value(tokens_figure(anatomy), note=tokens_note(anatomy), table=tokens_table(anatomy)),
         }
@@ -130,6 +137,10 @@ def tokens_note(anatomy: Anatomy) -> str:
         f"At the last prompt token, where the value was put in, the codebook moved the next token's distribution by "
         f"{anatomy.divergence:.2f} nats (KL divergence of “with” from “without”)."
     )
+
+
+def _heading(text: str, tag: str) -> None:
+    gr.HTML(f'<{tag} class="gs-heading">{text}</{tag}>', apply_default_css=False, elem_classes="gs-part")
 
 
 def _other_prompt(prompt: str, picked: str | None) -> Any:

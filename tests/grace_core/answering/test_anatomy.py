@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grace_core.answering.anatomy import Anatomy, NearKey, dissect, divergence, nearest_keys, token_shifts
+from grace_core.answering.anatomy import Anatomy, NearKey, dissect, divergence, nearest_entries, token_shifts
 from grace_core.answering.generate import generate
 from grace_core.codebook.codebook import Codebook, Parts
 from grace_core.errors import Cancelled, InputError
@@ -87,10 +87,10 @@ def test_refusals(tiny: LanguageModel, book: Codebook) -> None:
 
 def test_nearest_keys_are_the_codebooks_nearest() -> None:
     book = line_codebook(*(made_edit(str(i), [float(x), 0.0], f"t{i}") for i, x in enumerate((0, 4, -4, 9))))
-    keys = nearest_keys(book, np.array([0.5, 0.0], np.float32), count=3)
-    assert [(key.edit_id, key.distance) for key in keys] == [("0", 0.5), ("1", 3.5), ("2", 4.5)]
+    near = nearest_entries(book, np.array([0.5, 0.0], np.float32), count=3)
+    assert [(entry.edit_id, distance) for entry, distance in near] == [("0", 0.5), ("1", 3.5), ("2", 4.5)]
     tied = np.array([2.0, 0.0], np.float32)
-    assert nearest_keys(book, tied)[0].edit_id == book.match(tied[None])[0].entry.edit_id  # type: ignore[union-attr]
+    assert nearest_entries(book, tied)[0][0].edit_id == book.match(tied[None])[0].entry.edit_id  # type: ignore[union-attr]
 
 
 def test_divergence_by_hand() -> None:

@@ -28,6 +28,7 @@ def test_an_answer_is_taken_apart_and_not_logged(context: PageContext, studio: O
     end = last(part.on_go(PROMPT, session))
     assert end[part.view]["matched"]
     assert (end[part.view]["with_cut"], end[part.view]["without_cut"]) == (False, False)
+    assert end[part.words]["keys"][0]["lines"][0]["pieces"]
     assert json.loads(end[part.keys])["figure"]["data"]
     assert end[part.go]["interactive"]
     assert (studio.revision(), session.job) == (before, None)
