@@ -78,7 +78,7 @@ class LanguageModel:
         named = next((length for word in _CONTEXT_NAMES if (length := getattr(config, word, None))), None)
         said = tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else None
         self.names_context = bool(named or said)
-        lengths = [length for length in (named, said) if length]
+        lengths = [length for length in (named, said, _places(module)) if length]
         self.context = int((min(lengths) if family.traits.encloses else lengths[0]) if lengths else UNNAMED_CONTEXT)
         """How many tokens fit; prompt and answer together, where the answer follows the prompt."""
         windows = [length for word in _WINDOW_NAMES if isinstance(length := getattr(config, word, None), int) and length > 0]
@@ -239,6 +239,13 @@ def _ends(name: str, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     ids: tuple[int, ...] = tuple(eos) if isinstance(eos, Sequence) else (int(eos),)
     own = tokenizer.eos_token_id
     return ids, int(own) if own in ids else ids[0]
+
+
+def _places(module: PreTrainedModel) -> int | None:
+    """How many tokens have a position of their own, where the first of them are kept for padding (RoBERTa); None elsewhere."""
+    tables = [child for name, child in module.named_modules() if name.endswith("position_embeddings")]
+    kept = next((table for table in tables if isinstance(table, nn.Embedding) and table.padding_idx is not None), None)
+    return kept.num_embeddings - kept.padding_idx - 1 if kept is not None and kept.padding_idx is not None else None
 
 
 def _filling(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

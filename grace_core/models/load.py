@@ -17,6 +17,7 @@ from grace_core.errors import ModelError, first_line
 from grace_core.models._hf_logging import quiet_transformers
 from grace_core.models.families.causal import Causal
 from grace_core.models.families.classifier import Classifier
+from grace_core.models.families.seq2seq import Seq2Seq
 from grace_core.models.family import Family
 from grace_core.models.language_model import LanguageModel, LearnIn
 from grace_core.models.sources.resolve import default_cache_dir, resolve_model
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 
 CAUSAL: Family[LanguageModel] = Causal()
-FAMILIES: tuple[Family[LanguageModel], ...] = (CAUSAL, Classifier())
+FAMILIES: tuple[Family[LanguageModel], ...] = (CAUSAL, Seq2Seq(), Classifier())
 """All that can be edited. One that has several heads goes to the first family that has its class."""
 
 
@@ -118,11 +119,12 @@ def _family_of(shown: str, config: Any, families: Sequence[Family[LanguageModel]
     """
     named = config.architectures or []
     kinds = ", ".join(named or [config.model_type])
-    # A class that ends in "Model" has no head of its own; the head is then one of the weights that are checked.
-    headed = [name for name in named if not name.endswith("Model")]
+    # A class that ends in "Model" has no head of its own, but for a few; the head is then one of the weights that are checked.
+    heads = frozenset[str]().union(*(family.traits.heads for family in FAMILIES))
+    headed = [name for name in named if name in heads or not name.endswith("Model")]
     if not headed and config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
         raise ModelError(
-            f"{shown} is a {kinds}; it has no head, so it reads texts and gives no answer. Choose one with a head, such as "
+            f"{shown} is a {kinds}; it names no head, so it reads texts and gives no answer. Choose one with a head, such as "
             f"{DEFAULT_MODEL}."
         )
     why = ""

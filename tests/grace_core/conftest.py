@@ -9,6 +9,7 @@ import pytest
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
 from grace_core.testing.taught import teach
+from grace_core.testing.tiny_models import save_tiny_bert, save_tiny_t5
 from tests.conftest import MakeOnce
 
 
@@ -39,3 +40,21 @@ def taught_gpt2(tiny_gpt2_dir: Path, cache_dir: Path, make_once: MakeOnce) -> La
 def real(real_model_dir: Path) -> LanguageModel:
     """SmolLM2-135M-Instruct on a CPU. Mark the test `real`."""
     return load_model(str(real_model_dir), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def bert(make_once: MakeOnce, cache_dir: Path) -> LanguageModel:
+    """A tiny classifier of texts, taught."""
+    plain = make_once("tiny-bert", save_tiny_bert)
+    return load_model(
+        str(make_once("taught-bert", lambda folder: teach(plain, folder, steps=60))), device="cpu", cache_dir=cache_dir
+    )
+
+
+@pytest.fixture(scope="session")
+def t5(make_once: MakeOnce, cache_dir: Path) -> LanguageModel:
+    """A tiny encoder-decoder model, taught."""
+    plain = make_once("tiny-t5", save_tiny_t5)
+    return load_model(
+        str(make_once("taught-t5", lambda folder: teach(plain, folder, steps=150))), device="cpu", cache_dir=cache_dir
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from grace_core.testing.tiny_models import make_tokenizer
+from grace_core.testing.tiny_models import LABELS, make_encoder_tokenizer, make_tokenizer
 
 WIDTH, BLOCKS, HEADS, LENGTH = 32, 4, 4, 128
 SHARED: dict[str, Any] = {
@@ -114,25 +114,77 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+_PLAIN: dict[str, Any] = {
+    "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": HEADS,
+    "initializer_range": 0.2,
+}  # fmt: skip
+_BERT = _PLAIN | {"max_position_embeddings": LENGTH}
+_DISTIL = {"dim": WIDTH, "hidden_dim": 64, "n_layers": BLOCKS, "n_heads": HEADS, "max_position_embeddings": LENGTH}
+_DEBERTA = _BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "pooler_hidden_size": WIDTH}
+_T5 = {"d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": BLOCKS, "num_heads": HEADS, "decoder_start_token_id": 0}
+_BART = {
+    "d_model": WIDTH, "encoder_layers": BLOCKS, "decoder_layers": 2, "encoder_attention_heads": HEADS, "init_std": 0.2,
+    "decoder_attention_heads": HEADS, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": LENGTH,
+}  # fmt: skip
+
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("BertForSequenceClassification", _BERT),
+    "roberta": ("RobertaForSequenceClassification", _BERT),
+    "xlm-roberta": ("XLMRobertaForSequenceClassification", _BERT),
+    "distilbert": ("DistilBertForSequenceClassification", _DISTIL | {"initializer_range": 0.2}),
+    "electra": ("ElectraForSequenceClassification", _BERT | {"embedding_size": WIDTH}),
+    "mpnet": ("MPNetForSequenceClassification", _BERT),
+    "deberta": ("DebertaForSequenceClassification", _DEBERTA),
+    "deberta-v2": ("DebertaV2ForSequenceClassification", _DEBERTA | {"position_buckets": 16, "norm_rel_ebd": "layer_norm"}),
+    "modernbert": ("ModernBertForSequenceClassification", _BERT | {"local_attention": 16, "initializer_cutoff_factor": 2.0}),
+    "modernbert-mean": (
+        "ModernBertForSequenceClassification", _BERT | {"local_attention": 16, "classifier_pooling": "mean"},
+    ),
+    "gpt2-classifier": ("GPT2ForSequenceClassification", _GPT2),
+    "llama-classifier": ("LlamaForSequenceClassification", SHARED),
+    "t5": ("T5ForConditionalGeneration", _T5),
+    "t5-v1.1": ("T5ForConditionalGeneration", _T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
+    "mt5": ("MT5ForConditionalGeneration", _T5),
+    "bart": ("BartForConditionalGeneration", _BART | {"decoder_start_token_id": 2, "forced_bos_token_id": 1}),
+    "mbart": ("MBartForConditionalGeneration", _BART | {"decoder_start_token_id": 2}),
+    "pegasus": ("PegasusForConditionalGeneration", _BART | {"decoder_start_token_id": 0}),
+    "marian": ("MarianMTModel", _BART | {"decoder_start_token_id": 0}),
+}  # fmt: skip
+"""Those that read a prompt in an encoder: classifiers, of decoders too, and encoder-decoder models."""
+
+
 def save(name: str, folder: Path, *, chat: bool = True) -> Path:
     """The model of that name as an ordinary folder."""
     kind, options = ARCHITECTURES[name]
     return save_as(kind, options, folder, chat=chat)
 
 
+def save_encoder(name: str, folder: Path) -> Path:
+    """The model of that name among ENCODERS as an ordinary folder."""
+    kind, options = ENCODERS[name]
+    tokenizer = make_encoder_tokenizer(head="T5" not in kind)
+    ends = {"bos_token_id": 1, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
+    return _saved(kind, ends | options | (labels if "Classification" in kind else {}), tokenizer, folder)
+
+
 def save_as(kind: str, options: dict[str, Any], folder: Path, *, chat: bool = True) -> Path:
     """A random model of a transformers class as an ordinary folder."""
+    tokenizer = make_tokenizer(chat=chat)
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": 0}
+    return _saved(kind, ends | options, tokenizer, folder)
+
+
+def _saved(kind: str, options: dict[str, Any], tokenizer: Any, folder: Path) -> Path:
     import torch
     import transformers
 
     from grace_core.models._hf_logging import quiet_transformers
 
-    tokenizer = make_tokenizer(chat=chat)
     model_class: Any = getattr(transformers, kind)
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": 0}
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(3)
-        model = model_class(model_class.config_class(vocab_size=len(tokenizer), **ends, **options)).eval()
+        model = model_class(model_class.config_class(vocab_size=len(tokenizer), **options)).eval()
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder

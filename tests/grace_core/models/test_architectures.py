@@ -102,20 +102,13 @@ def assert_answers_are_the_models_own_and_edits_route(model: LanguageModel) -> N
     assert [answer.ids for answer in undone] == bare
 
 
-# What is no causal language model
+# What belongs to no family
 
 ENCODER = {name: SHARED[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")}
-T5 = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
-BART = {
-    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
-}  # fmt: skip
 OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "t5": ("T5ForConditionalGeneration", T5, "T5ForConditionalGeneration; this version edits causal"),
-    "bart": ("BartForConditionalGeneration", BART, "BartForConditionalGeneration; this version edits causal"),
     "bert-masked": ("BertForMaskedLM", ENCODER, r"BertForMaskedLM \(it fills gaps.*; this version edits causal"),
     "roberta-masked": ("RobertaForMaskedLM", ENCODER, r"RobertaForMaskedLM \(it fills gaps.*; this version edits causal"),
-    "bert-without-head": ("BertModel", ENCODER, "BertModel; it has no head, so it reads texts and gives no answer"),
+    "bert-without-head": ("BertModel", ENCODER, "BertModel; it names no head, so it reads texts and gives no answer"),
     "bert-that-tags": ("BertForTokenClassification", ENCODER, "BertForTokenClassification; this version edits causal"),
     "bert-that-looks-ahead": ("BertLMHeadModel", ENCODER, "depends on later ones, so it is not a causal"),
     "llama-without-head": ("LlamaModel", SHARED, r"lacks 1 of its weights, such as lm_head\.weight"),
@@ -123,7 +116,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", list(OTHERS))
-def test_what_is_no_causal_language_model_is_refused_in_words(name: str, tmp_path: Path) -> None:
+def test_what_belongs_to_no_family_is_refused_in_words(name: str, tmp_path: Path) -> None:
     kind, options, words = OTHERS[name]
     with pytest.raises(ModelError, match=words):
         load_model(str(save_as(kind, options, tmp_path)), device="cpu")

@@ -38,9 +38,35 @@ def copy(tiny_llama_dir: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_llama_dir, tmp_path / "copy"))
 
 
-def test_a_model_that_is_no_causal_lm_is_refused(copy: Path) -> None:
-    (copy / "config.json").write_text(json.dumps({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}))
-    with pytest.raises(ModelError, match=r"T5ForConditionalGeneration.*causal"):
+T5_CONFIG = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "decoder_start_token_id": 0}
+BERT_CONFIG: dict[str, Any] = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
+
+
+@pytest.mark.parametrize("config", [T5_CONFIG, BERT_CONFIG])
+def test_a_family_that_the_caller_cannot_use_is_refused_before_weights_are_read(copy: Path, config: dict[str, Any]) -> None:
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "model.safetensors").write_bytes(b"no weights")
+    words = rf"is a {config['architectures'][0]}, an? .*Here only causal language models can be edited so far"
+    with pytest.raises(ModelError, match=words):
+        load_model(str(copy), families=[load.CAUSAL])
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"problem_type": "regression"}, "it gives a number, no label"),
+        ({"id2label": {"0": "score"}}, "it gives a number, no label"),
+        ({"problem_type": "multi_label_classification"}, "it gives several labels at once"),
+        ({"id2label": {"0": "good", "1": "good"}}, "two of its labels have one name"),
+        ({"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"]}, "names no padding token; set pad_token_id"),
+        ({"model_type": "bart", "architectures": ["BartForSequenceClassification"]}, "it has a decoder, too"),
+        ({"model_type": "t5", "architectures": ["T5EncoderModel"]}, "T5EncoderModel"),
+    ],
+)
+def test_what_gives_no_single_label_is_refused_before_weights_are_read(copy: Path, facts: dict[str, Any], words: str) -> None:
+    (copy / "config.json").write_text(json.dumps(BERT_CONFIG | facts))
+    (copy / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=words):
         load_model(str(copy))
 
 
