@@ -93,7 +93,7 @@ def theirs(model: LanguageModel, text: str, tokens: int) -> str:
     if model.labels:
         return LABELS[int(model.module(**inputs).logits.argmax())]
     # One token more: some configs demand that the last one ends the text.
-    ids = model.module.generate(**inputs, max_new_tokens=tokens + 1, do_sample=False, num_beams=1)  # type: ignore[operator]
+    ids = model.module.generate(**inputs, max_new_tokens=tokens + 1, do_sample=False, num_beams=1)
     return model.text(ids[0, 1 : tokens + 1].tolist())
 
 
