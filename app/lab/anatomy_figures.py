@@ -3,63 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.charts.labels import distinctive
 from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, escape, key_line, shorten, words
-from grace_core.answering.anatomy import Anatomy, NearKey
+from grace_core.answering.anatomy import Anatomy, NearKey, Reach
+
+# How far apart the two parts of one key are drawn, in rows.
+_PARTS_APART = 0.38
 
 
 def keys_figure(anatomy: Anatomy) -> Figure:
-    """The nearest keys, nearest on top: a bar as long as ε, and a dot at the query's distance. A dot in its bar is inside."""
-    keys = anatomy.keys
-    rows = list(range(len(keys)))
-    answering = [index == 0 and anatomy.edit_id is not None for index in rows]
-    colours = ["@own" if one else "@grey" for one in answering]
-    furthest = max((max(key.distance, key.epsilon) for key in keys), default=1.0)
-    labels = [words("distance, ε", 1.01, 1, yanchor="bottom")]
-    labels += [
-        words(
-            f"{key.distance:.3f} {'≤' if key.inside else '>'} {key.epsilon:.3f}",
-            1.01,
-            row,
-            "@text" if answering[row] else "@muted",
-            yref="y",
-        )
-        for row, key in enumerate(keys)
-    ]
+    """The nearest keys, nearest on top: a bar as long as a key reaches and a dot at the query's distance, for each part."""
+    keys, marks = anatomy.keys, _marks(anatomy)
+    furthest = max((max(mark.part.away, mark.part.end) for mark in marks), default=1.0)
     names = [f"{row}.  {escape(shorten(name, 34))}" for row, name in enumerate(distinctive([key.prompt for key in keys]), 1)]
+    parts = len(marks) > len(keys)
     layout = base_layout(
-        margin={"l": 240, "r": 110, "t": 24, "b": 44},
-        xaxis=axis(f"distance from the query ({distance_unit(anatomy.distance)})", range=[-0.07 * furthest, 1.09 * furthest]),
+        margin={"l": 240, "r": 150 if parts else 110, "t": 24, "b": 44},
+        xaxis=axis(
+            "each part of the distance, over its own scale"
+            if parts
+            else f"distance from the query ({distance_unit(anatomy.distance)})",
+            range=[-0.07 * furthest, 1.09 * furthest],
+        ),
         yaxis=axis(
-            tickvals=rows,
+            tickvals=list(range(len(keys))),
             ticktext=names,
             range=[len(keys) - 0.45, -0.55],
             showgrid=False,
             showline=False,
             tickfont={"size": 12, "color": "@muted"},
         ),
-        annotations=labels,
+        annotations=[
+            words("distance, how far it reaches" if parts else "distance, ε", 1.01, 1, yanchor="bottom"),
+            *map(_said, marks),
+        ],
     )
-    return {"data": _keys_and_distances(keys, colours), "layout": layout}
+    return {"data": _keys_and_distances(marks), "layout": layout}
 
 
-def _keys_and_distances(keys: Sequence[NearKey], colours: list[str]) -> list[dict[str, Any]]:
+class _Mark(NamedTuple):
+    """One part of the distance to one key, and where it is drawn. named: the part is not all there is."""
+
+    key: NearKey
+    part: Reach
+    y: float
+    width: float
+    colour: str
+    named: bool
+
+
+def _marks(anatomy: Anatomy) -> list[_Mark]:
+    found = []
+    for row, key in enumerate(anatomy.keys):
+        reaches = key.reaches
+        colour = "@own" if row == 0 and anatomy.edit_id is not None else "@grey"
+        for at, part in enumerate(reaches):
+            y = row + (0.0 if len(reaches) == 1 else _PARTS_APART * (at - 0.5))
+            found.append(_Mark(key, part, y, 0.5 if len(reaches) == 1 else 0.3, colour, len(reaches) > 1))
+    return found
+
+
+def _said(mark: _Mark) -> dict[str, Any]:
+    part, digits = mark.part, 2 if mark.named else 3
+    text = f"{part.away:.{digits}f} {'≤' if part.inside else '>'} {part.end:.{digits}f}"
+    named = f"{part.name} {text}" if mark.named else text
+    return words(named, 1.01, mark.y, "@text" if mark.colour == "@own" else "@muted", yref="y")
+
+
+def _keys_and_distances(marks: Sequence[_Mark]) -> list[dict[str, Any]]:
     """The bars and the dots of `keys_figure`."""
-    rows = list(range(len(keys)))
+    rows = [mark.y for mark in marks]
+    colours = [mark.colour for mark in marks]
     hover = [
-        f"<b>{escape(shorten(key.prompt, 90))}</b><br>→ {escape(shorten(key.target, 90))}<br>"
-        f"distance {key.distance:.3f}, ε {key.epsilon:.3f}"
-        for key in keys
+        f"<b>{escape(shorten(mark.key.prompt, 90))}</b><br>→ {escape(shorten(mark.key.target, 90))}<br>"
+        f"{mark.part.name} {mark.part.away:.3f}, at most {mark.part.end:.3f}"
+        for mark in marks
     ]
     bars = {
         "type": "bar",
         "orientation": "h",
-        "name": "ε",
-        "x": [key.epsilon for key in keys],
+        "name": "at most",
+        "x": [mark.part.end for mark in marks],
         "y": rows,
-        "width": 0.5,
+        "width": [mark.width for mark in marks],
         "marker": {"color": colours, "opacity": 0.28, "line": {"color": colours, "width": 1.2}},
         "hoverinfo": "text",
         "hovertext": hover,
@@ -68,11 +96,11 @@ def _keys_and_distances(keys: Sequence[NearKey], colours: list[str]) -> list[dic
         "type": "scatter",
         "mode": "markers",
         "name": "distance",
-        "x": [key.distance for key in keys],
+        "x": [mark.part.away for mark in marks],
         "y": rows,
         "marker": {
-            "size": 13,
-            "symbol": ["circle" if key.inside else "circle-open" for key in keys],
+            "size": [11 if mark.named else 13 for mark in marks],
+            "symbol": ["circle" if mark.part.inside else "circle-open" for mark in marks],
             "color": colours,
             "line": {"width": 2, "color": colours},
         },
@@ -85,11 +113,14 @@ def _keys_and_distances(keys: Sequence[NearKey], colours: list[str]) -> list[dic
 
 def keys_table(anatomy: Anatomy) -> Table:
     """The nearest keys as rows."""
-    columns = ("rank", "prompt", "target", "distance", "epsilon", "inside", "answers")
-    rows = [
-        (i + 1, key.prompt, key.target, key.distance, key.epsilon, key.inside, i == 0 and anatomy.edit_id is not None)
-        for i, key in enumerate(anatomy.keys)
-    ]
+    columns = ("rank", "prompt", "target", "distance", "epsilon", "inside", "answers", "subject", "subject at most", "question")
+    rows = []
+    for row, key in enumerate(anatomy.keys):
+        both = (None, None, None)
+        if key.parts is not None:
+            both = (key.parts.subject, key.reaches[0].end, key.parts.question)
+        answers = row == 0 and anatomy.edit_id is not None
+        rows.append((row + 1, key.prompt, key.target, key.distance, key.epsilon, key.inside, answers, *both))
     return columns, rows
 
 

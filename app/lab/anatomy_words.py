@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from app.charts.labels import distinctive
 from app.charts.plotly import Table, shorten
-from grace_core.answering.anatomy import Anatomy, NearKey
+from grace_core.answering.anatomy import Anatomy
 from grace_core.answering.occlusion import Away, LeftOut
 
 FELT = 0.02
 """A smaller move of a distance is not named, and not coloured."""
-_NAMED = 3
+_NAMED, _OF_STRONGEST = 3, 0.3
+# Named are at most so many words, that move a distance by this share or more of what the strongest does.
 _NAME = 60
 
 
@@ -60,7 +61,7 @@ def key_words(anatomy: Anatomy) -> tuple[KeyWords, ...]:
     names = distinctive([key.prompt for key in anatomy.keys])
     found = []
     for row, (key, name) in enumerate(zip(anatomy.keys, names, strict=True)):
-        lines = tuple(_line(anatomy, row, part, away, end) for part, away, end in _parts(key))
+        lines = tuple(_line(anatomy, row, part, away, end) for part, away, end in key.reaches)
         found.append(KeyWords(shorten(name, _NAME), lines, _sentence(anatomy, lines)))
     return tuple(found)
 
@@ -76,18 +77,10 @@ def words_table(anatomy: Anatomy) -> Table:
     return columns, rows
 
 
-def _parts(key: NearKey) -> tuple[tuple[str, float, float], ...]:
-    """(name, how far now, how far at most) of each part of the distance to a key; without parts, of the distance itself."""
-    if key.parts is None:
-        return (("Distance", key.distance, key.epsilon),)
-    subject_end = key.epsilon if key.subject_epsilon is None else min(key.subject_epsilon, key.epsilon)
-    return ("Subject", key.parts.subject, subject_end), ("Question", key.parts.question, key.epsilon)
-
-
 def _part(away: Away, name: str) -> float:
     if away.parts is None:
         return away.distance
-    return away.parts.subject if name == "Subject" else away.parts.question
+    return away.parts.subject if name == "subject" else away.parts.question
 
 
 def _line(anatomy: Anatomy, row: int, name: str, now: float, end: float) -> Line:
@@ -96,12 +89,12 @@ def _line(anatomy: Anatomy, row: int, name: str, now: float, end: float) -> Line
         if word.start > at:
             pieces.append(Piece(anatomy.prompt[at : word.start]))
         text, then = anatomy.prompt[word.start : word.end], _part(word.away[row], name)
-        says = f"Without “{shorten(text, _NAME)}”: {name.lower()} {then:.2f} instead of {now:.2f}. {_answers(anatomy, word)}"
+        says = f"Without “{shorten(text, _NAME)}”: {name} {then:.2f} instead of {now:.2f}. {_answers(anatomy, word)}"
         pieces.append(Piece(text, then - now, word.edit_id != anatomy.edit_id, says))
         at = word.end
     if at < len(anatomy.prompt):
         pieces.append(Piece(anatomy.prompt[at:]))
-    return Line(name, now, end, tuple(pieces))
+    return Line(name.capitalize(), now, end, tuple(pieces))
 
 
 def _answers(anatomy: Anatomy, word: LeftOut) -> str:
@@ -116,8 +109,9 @@ def _sentence(anatomy: Anatomy, lines: Sequence[Line]) -> str:
     for line in lines:
         about = {"Subject": "the subject", "Question": "the question"}.get(line.name, "it")
         moved = sorted((p for p in line.pieces if p.farther is not None), key=lambda p: -abs(p.farther or 0.0))
-        near = [p.text for p in moved if (p.farther or 0.0) >= FELT][:_NAMED]
-        far = [p.text for p in moved if (p.farther or 0.0) <= -FELT][:_NAMED]
+        least = max(2 * FELT, _OF_STRONGEST * line.strongest)
+        near = [p.text for p in moved if (p.farther or 0.0) >= least][:_NAMED]
+        far = [p.text for p in moved if (p.farther or 0.0) <= -least][:_NAMED]
         if near:
             parts.append(f"{_listed(near)} brought {about} near" + (f"; {_listed(far)} kept it away." if far else "."))
         elif far:

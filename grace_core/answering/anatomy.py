@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +26,22 @@ NEAREST = 5
 TOP_TOKENS = 6
 
 
+class Reach(NamedTuple):
+    """One part of a distance, or the whole of one without parts: how far the query is, and how far the key reaches."""
+
+    name: str
+    away: float
+    end: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether this part alone would let the key answer."""
+        return self.away <= self.end
+
+
 @dataclass(frozen=True)
 class NearKey:
-    """A key and how far the query is from it; `inside`: within its ε (only the nearest key can answer).
+    """A key and how far the query is from it; `inside`: in its ball (only the nearest key can answer).
 
     parts: of the distance, where it has two. subject_epsilon: how far the subject's part may be; None: as far as ε.
     """
@@ -41,9 +55,17 @@ class NearKey:
     subject_epsilon: float | None = None
 
     @property
+    def reaches(self) -> tuple[Reach, ...]:
+        """Each part of the distance beside its own end."""
+        if self.parts is None:
+            return (Reach("distance", self.distance, self.epsilon),)
+        end = self.epsilon if self.subject_epsilon is None else min(self.subject_epsilon, self.epsilon)
+        return Reach("subject", self.parts.subject, end), Reach("question", self.parts.question, self.epsilon)
+
+    @property
     def inside(self) -> bool:
-        """Whether the query lies in this key's ball."""
-        return self.distance <= self.epsilon
+        """Whether the query lies in this key's ball: all parts of its distance within their ends."""
+        return all(part.inside for part in self.reaches)
 
 
 @dataclass(frozen=True)
@@ -98,30 +120,43 @@ class Anatomy:
         if not self.keys:
             return "Deferred: the codebook has no key yet, so the model answers by itself."
         near = self.keys[0]
-        away = f"{near.distance:.3f} away" + (f" ({near.parts})" if near.parts is not None else "")
         if self.edit_id is not None:
             words = (
-                f"Matched: the nearest key is {away}, within its ε of {near.epsilon:.3f}, "
-                f"so its value takes the place of the hidden state, {self._said()}."
+                f"Matched: the nearest key is {_inside_words(near)}, so its value takes the place of the hidden state, "
+                f"{self._said()}."
             )
             rivals = sum(key.inside for key in self.keys[1:])
             if rivals:
                 others = "another key's ε" if rivals == 1 else f"the ε of {rivals} other keys"
                 words += f" The query is within {others} too; only the nearest key counts."
             return words
-        if near.inside:
-            return (
-                f"Deferred: the nearest key is {away}, within its ε of {near.epsilon:.3f}, but its subject must be within "
-                f"{near.subject_epsilon or 0:.3f}, so that a namesake is not answered. The model answers by itself, untouched."
-            )
-        words = (
-            f"Deferred: the nearest key is {away}, beyond its ε of {near.epsilon:.3f} "
-            f"by {near.distance - near.epsilon:.3f}, so the model answers by itself, untouched."
-        )
+        words = f"Deferred: the nearest key is {_outside_words(near)}, so the model answers by itself, untouched."
         further = next((i for i, key in enumerate(self.keys) if key.inside), None)
         if further is not None:
             words += f" It is within the ε of key {further + 1}, but only the nearest key is asked."
         return words
+
+
+def _inside_words(near: NearKey) -> str:
+    if near.parts is None:
+        return f"{near.distance:.3f} away, within its ε of {near.epsilon:.3f}"
+    subject, question = near.reaches
+    return (
+        f"near enough in both parts: the subject is {subject.away:.2f} away, of at most {subject.end:.2f}, and the question "
+        f"{question.away:.2f}, of at most {question.end:.2f}"
+    )
+
+
+def _outside_words(near: NearKey) -> str:
+    if near.parts is None:
+        return f"{near.distance:.3f} away, beyond its ε of {near.epsilon:.3f} by {near.distance - near.epsilon:.3f}"
+    subject, question = near.reaches
+    told = {part.name: f"{part.away:.2f} away, of at most {part.end:.2f}" for part in (subject, question)}
+    if subject.inside:
+        return f"about the same subject ({told['subject']}), but asks something else ({told['question']})"
+    if question.inside:
+        return f"the same question ({told['question']}), but about another subject ({told['subject']})"
+    return f"too far in both parts: the subject is {told['subject']}, the question {told['question']}"
 
 
 def dissect(

@@ -124,8 +124,8 @@ class AnatomyPart:
 
 
 KEYS_NOTE = (
-    "Bars are each key's ε and dots the query's true distance: a filled dot lies within its bar, "
-    "and only the first row can answer."
+    "Bars are how far each key reaches, its ε, and dots the query's true distance: a filled dot lies within its bar. "
+    "Only the first key can answer, and only where all its dots are filled."
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.charts.palette import PALETTES
 from app.lab.anatomy_figures import keys_figure, keys_table, tokens_figure, tokens_table, visible
 from grace_core.answering.anatomy import Anatomy, NearKey, TokenShift
+from grace_core.codebook.codebook import Parts
 
 MATCHED = Anatomy(
     "Who?",
@@ -66,6 +67,23 @@ def test_keys_from_one_template_are_named_by_what_differs() -> None:
 def test_the_labels_tell_inside_from_outside() -> None:
     said = [note["text"] for note in keys_figure(MATCHED)["layout"]["annotations"]]
     assert said[1:] == ["0.100 ≤ 0.400", "0.600 > 0.300", "0.700 ≤ 0.800"]
+
+
+def test_each_part_of_a_distance_has_a_bar_of_its_own() -> None:
+    key = NearKey("a", "Who was Ada?", "T", 0.7, 1.0, Parts(0.7, 0.2), 0.6)
+    seen = replace(MATCHED, keys=(key,), edit_id=None, distance="two_keys")
+    figure = keys_figure(seen)
+    assert_drawable(figure)
+    bars, dots = figure["data"]
+    assert (bars["x"], dots["x"]) == ([0.6, 1.0], [0.7, 0.2])
+    assert dots["marker"]["symbol"] == ["circle-open", "circle"]
+    assert bars["y"] == dots["y"]
+    assert bars["y"][0] < 0 < bars["y"][1]
+    said = [note["text"] for note in figure["layout"]["annotations"]]
+    assert said[1:] == ["subject 0.70 > 0.60", "question 0.20 ≤ 1.00"]
+    columns, rows = keys_table(seen)
+    row = dict(zip(columns, rows[0], strict=True))
+    assert (row["inside"], row["subject"], row["subject at most"], row["question"]) == (False, 0.7, 0.6, 0.2)
 
 
 def test_tokens_with_and_without() -> None:

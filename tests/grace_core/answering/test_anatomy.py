@@ -52,15 +52,22 @@ def test_the_target_is_called_the_answer_only_where_it_is() -> None:
         assert "is not its target" in garbled.verdict()
 
 
-def test_both_parts_of_a_distance_are_told_and_why_a_namesake_is_deferred() -> None:
-    key = NearKey("a", "Who?", "Born in Kure.", 0.9, 1.0, Parts(0.9, 0.2), 0.8)
-    namesake = Anatomy("Who?", (key,), None, "said", "said", (), 0.0, "two_keys")
-    assert namesake.verdict().startswith(
-        "Deferred: the nearest key is 0.900 away (subject 0.90, question 0.20), within its ε of 1.000"
+def test_both_parts_of_a_distance_are_told_each_with_its_end() -> None:
+    def verdict(subject: float, question: float, edit_id: str | None = None) -> str:
+        key = NearKey("a", "Who?", "Born in Kure.", max(subject, question), 1.0, Parts(subject, question), 0.8)
+        assert key.inside == (subject <= 0.8 and question <= 1.0)
+        return Anatomy("Who?", (key,), edit_id, "Born in Kure.", "said", (), 0.0, "two_keys").verdict()
+
+    assert verdict(0.7, 0.2, "a").startswith(
+        "Matched: the nearest key is near enough in both parts: the subject is 0.70 away, of at most 0.80, and the question "
+        "0.20, of at most 1.00, so its value"
     )
-    assert "its subject must be within 0.800" in namesake.verdict()
-    answered = Anatomy("Who?", (key,), "a", "Born in Kure.", "said", (), 1.0, "two_keys")
-    assert answered.verdict().startswith("Matched: the nearest key is 0.900 away (subject 0.90, question 0.20)")
+    assert verdict(0.9, 0.2).startswith(
+        "Deferred: the nearest key is the same question (0.20 away, of at most 1.00), but about another subject (0.90 away, "
+        "of at most 0.80), so the model"
+    )
+    assert "about the same subject (0.10 away, of at most 0.80), but asks something else (1.20 away" in verdict(0.1, 1.2)
+    assert "too far in both parts" in verdict(0.9, 1.2)
 
 
 def test_a_deferred_prompt_is_untouched(tiny: LanguageModel, book: Codebook) -> None:

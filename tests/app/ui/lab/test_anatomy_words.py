@@ -10,7 +10,7 @@ from tests.app.lab.test_anatomy_words import PROMPT, SEEN
 
 def test_a_number_and_a_colour_for_each_word() -> None:
     value = words_value(SEEN)
-    assert [key["name"] for key in value["keys"]] == ["1. Who was Ada?", "2. Who was Emmy?"]
+    assert [key["name"] for key in value["keys"]] == ["1. … Ada?", "2. … Emmy?"]
     subject, question = value["keys"][0]["lines"]
     assert (subject["away"], question["away"]) == ("0.10, ends at 0.80", "0.40, ends at 1.00")
     drawn = {piece["text"]: piece for piece in question["pieces"]}
