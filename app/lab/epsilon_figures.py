@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.charts.labels import counted
-from app.charts.plotly import Figure, Table, axis, base_layout, words
+from app.charts.plotly import Figure, Table, axis, base_layout, distance_unit, words
 from grace_core.config import Distance
 from grace_core.measuring.epsilon_curves import Curves, Yardstick
 
@@ -47,7 +47,7 @@ def curves_figure(curves: Curves, probes: Yardstick, tried: float | None, distan
     ends = [(name, colour, shares[-1]) for name, colour, _, shares, *_ in lines]
     outside = {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": "@line"}
     layout = base_layout(
-        xaxis=axis(f"ε asked for ({distance} distance)", range=[0, end], **outside),
+        xaxis=axis(f"ε asked for ({distance_unit(distance)})", range=[0, end], **outside),
         yaxis=axis("share of prompts", range=[-0.02, 1.04], tickformat=".0%", dtick=0.25),
         margin={"l": 62, "r": 128, "t": 30, "b": 48},
         hovermode="x unified",

@@ -135,7 +135,10 @@ class QuerySpaces:
     def _foreseen(self, now: Snapshot, *events: Event) -> Foreseen:
         """What these events, in one go, would change."""
         before, after = moment_of(now), self._live.foreseen(now, *events)
-        changed = changed_answers(before.queries, before.matches, [one.match for one in after.matched])
+        changed = changed_answers(
+            before.queries, before.matches, [one.match for one in after.matched], after.codebook,
+            (one.vector for one in after.matched),
+        )  # fmt: skip
         return Foreseen(changed, len(before.queries), now.state.folded)
 
     def _rereader(self, model: LanguageModel) -> Rereader:

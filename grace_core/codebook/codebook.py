@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,12 @@ class Entry:
         """Whether a query (dimensions,) at this distance is within its radius, and within the subject's where it has one."""
         if distance > self.epsilon:
             return False
-        return self.subject_epsilon is None or two_distances(query, self.key[None])[0, 0] <= self.subject_epsilon
+        return self.subject_epsilon is None or bool(two_distances(query, self.key[None])[0, 0] <= self.subject_epsilon)
+
+    @property
+    def subject_end(self) -> float:
+        """With two keys, how far the subject's part may really be; the question's may be as far as the radius."""
+        return self.epsilon if self.subject_epsilon is None else min(self.subject_epsilon, self.epsilon)
 
     @property
     def edit_id(self) -> str:
@@ -295,14 +301,19 @@ class Codebook:
         rows[there[~same]] = -1
         return rows
 
-    def rival_of(self, edit_id: str) -> Rival | None:
-        """The nearest edited query with another target than the key that serves this edit; None: no key, or no such query."""
+    def rival_of(self, edit_id: str, part: Literal["question", "subject"] = "question") -> Rival | None:
+        """The nearest edited query with another target than the key that serves this edit; None: no key, or no such query.
+
+        part: with two keys, which part of the distance to it is the larger one, and so is ended by it.
+        """
         entry = self.entry_of(edit_id)
         if entry is None:
             return None
         points = self._fold.points
         at = self._place[entry.edit_id]
-        found, row = self._fold.limits, at
+        found, row = self._fold.subjects if part == "subject" else self._fold.limits, at
+        if found is None and part == "subject":
+            return None
         if found is None:  # the published rule has no use for it
             found, row = limits(self._fold.queries, self._fold.groups, self.config.distance, rows=np.array([at])), 0
         if found.index[row] < 0:

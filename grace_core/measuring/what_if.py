@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from grace_core.codebook.codebook import Codebook, Edit, Entry, Match
+from grace_core.codebook.codebook import Codebook, Edit, Entry, Match, Parts
 from grace_core.codebook.geometry import Matrix, pair_distances
+from grace_core.config import FURTHEST
 from grace_core.errors import InputError
 
 AnswerChange = Literal["gained", "lost", "switched"]
-CapKind = Literal["rival", "serves", "rule"]
+CapKind = Literal["rival", "serves", "rule", "siblings"]
+Part = Literal["subject", "question"]
 _NO_KEY = "No edit is in force, so there is no ε to change; make an edit on the Review page first."
 
 
@@ -57,7 +60,7 @@ class Moment:
 class ChangedAnswer:
     """A logged query and what answers it now and would then: an edit with its target, or (None, None) the model itself.
 
-    distance: to the nearest key then. epsilon_before, epsilon_after: that of the nearest key now and then.
+    distance: to the nearest key then; parts: of it. epsilon_before, epsilon_after: that of the nearest key now and then.
     """
 
     query: LoggedQuery
@@ -69,14 +72,16 @@ class ChangedAnswer:
     distance: float
     epsilon_before: float
     epsilon_after: float
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True)
 class Cap:
-    """A key that would not get what is asked for.
+    """A key that would not get what is asked for, or (part) with two keys one part of it: where that part ends.
 
     rival: a `share` of the way to the nearest edited query with another target (`other_id`, at `distance`) is less.
     serves: it answers another edit (`other_id`, at `distance`), which needs more. rule: the order of the published rule.
+    siblings: of the subject's part, the same question about others is near; no ε moves that.
     """
 
     kind: CapKind
@@ -88,6 +93,7 @@ class Cap:
     other_prompt: str
     distance: float | None
     share: float = 0.5
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,11 @@ class WhatIf:
     """The effect of one ε. `after` is the codebook as it would be; `changed` is sorted by kind, nearest first.
 
     moved: keys whose radius would be another one. caps: keys that get less or more than is asked for, tightest first.
+    spared: with two keys, keys whose subject's part ends before their ε since the same question about others is near.
     lifted: keys that asked for less than new edits do, mostly since prompts about others were near, and now for more.
     room: for a single key, how far it could grow (None: without limit, or several keys).
     keys: how many it is about. beyond: queries within this ε of a nearest key among them whose cap keeps them out.
+    others: those that are within their nearest key's ε, but whose subject is too far for it.
     """
 
     epsilon: float
@@ -110,11 +118,14 @@ class WhatIf:
     lifted: int = 0
     keys: int = 0
     beyond: tuple[LoggedQuery, ...] = ()
+    others: tuple[LoggedQuery, ...] = ()
+    spared: int = 0
 
     @property
     def ceiling(self) -> float | None:
         """The largest radius that any of these keys can have; None where one of them is not capped at this ε."""
-        return max(cap.epsilon for cap in self.caps) if self.keys and len(self.caps) == self.keys else None
+        caps = [cap.epsilon for cap in self.caps if cap.part != "subject"]
+        return max(caps) if self.keys and len(caps) == self.keys else None
 
     @property
     def counts(self) -> dict[AnswerChange, int]:
@@ -150,32 +161,40 @@ def what_if(view: Moment, epsilon: float, edit_id: str | None) -> WhatIf:
     """
     before, after = view.codebook, changed_codebook(view.codebook, epsilon, edit_id)
     then = after.match_again(view.vectors, before, view.matches)
-    changed = changed_answers(view.queries, view.matches, then)
+    changed = changed_answers(view.queries, view.matches, then, after, view.vectors)
     old = {entry.edit_id: entry.epsilon for entry in before.entries}
     moved = sum(old.get(entry.edit_id) != entry.epsilon for entry in after.entries)
     asked = set(served(before, edit_id))
     touched = [entry for entry in after.entries if asked & set(entry.edit_ids)]
     edits = {edit.edit_id: edit for edit in after.edits}
-    caps = sorted((cap for entry in touched if (cap := _cap(after, entry, edits)) is not None), key=lambda cap: cap.epsilon)
+    ends = [(_cap(after, entry, edits), subject_cap(after, entry, edits)) for entry in touched]
+    caps = sorted(
+        (cap for both in ends for cap in both if cap is not None and cap.kind != "siblings"), key=lambda cap: cap.epsilon
+    )
     room = _rival(after, touched[0], edits) if edit_id is not None and len(touched) == 1 else None
     wanted = {edit.edit_id: edit.epsilon for edit in before.edits}
-    spared = min(epsilon, before.config.epsilon)
-    lifted = sum(wanted[entry.edit_id] < spared for entry in touched)
+    lifted = sum(wanted[entry.edit_id] < min(epsilon, before.config.epsilon) for entry in touched)
     ids = {entry.edit_id for entry in touched}
-    beyond = tuple(
-        query
+    near = [
+        (query, match.distance or 0.0, match.entry.epsilon)
         for query, match in zip(view.queries, then, strict=True)
-        if not match.matched and match.entry is not None and match.entry.edit_id in ids and (match.distance or 0.0) <= epsilon
-    )
-    return WhatIf(epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted, len(touched), beyond)
+        if not match.matched and match.entry is not None and match.entry.edit_id in ids
+    ]
+    beyond = tuple(query for query, distance, radius in near if radius < distance <= epsilon)
+    others = tuple(query for query, distance, radius in near if distance <= radius)
+    spared = sum(cap is not None and cap.kind == "siblings" for _, cap in ends)
+    return WhatIf(
+        epsilon, after, changed, len(view.queries), moved, tuple(caps), room, lifted, len(touched), beyond, others, spared
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Turn:
     """At which ε a logged query's nearest key begins to answer it, and which one would turn that round.
 
-    edit_id, prompt, epsilon: of the nearest key. distance: to it. answered: it answers now.
+    edit_id, prompt, epsilon: of the nearest key. distance: to it; parts: of that. answered: it answers now.
     other: an ε for that key with which it would be otherwise; None where no ε does that.
+    end: what keeps it out whatever ε the key asks for, where that is known.
     """
 
     query: LoggedQuery
@@ -185,6 +204,8 @@ class Turn:
     distance: float
     answered: bool
     other: float | None
+    parts: Parts | None = None
+    end: Cap | None = None
 
 
 def turn_of(view: Moment, query_id: str) -> Turn | None:
@@ -196,17 +217,40 @@ def turn_of(view: Moment, query_id: str) -> Turn | None:
     entry, distance = match.entry, match.distance
     assert entry is not None
     assert distance is not None
+    parts = view.codebook.parts(view.vectors[row], entry)
     step = slider_step(slider_end(view.codebook))
     steps = math.ceil(distance / step - 1e-9) + (-1 if match.matched else 0)
     wanted = round(steps * step, 6)
-    other = wanted if wanted > 0 and query in (one.query for one in what_if(view, wanted, entry.edit_id).changed) else None
-    return Turn(query, entry.edit_id, entry.prompt, float(entry.epsilon), distance, match.matched, other)
+    found = what_if(view, wanted, entry.edit_id) if 0 < wanted < FURTHEST[view.codebook.config.distance] else None
+    other = wanted if found is not None and query in (one.query for one in found.changed) else None
+    end = None
+    if other is None and not match.matched and found is not None:
+        end = _kept_out_by(found.after, entry.edit_id, parts)
+    return Turn(query, entry.edit_id, entry.prompt, float(entry.epsilon), distance, match.matched, other, parts, end)
 
 
-def changed_answers(queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match]) -> tuple[ChangedAnswer, ...]:
-    """The queries that get another answer, from what one codebook and another one say of each; by kind, nearest first."""
+def _kept_out_by(after: Codebook, edit_id: str, parts: Parts | None) -> Cap | None:
+    """What ends the part of a key that a query is too far in, though the key asks for enough."""
+    entry = after.entry_of(edit_id)
+    assert entry is not None
+    edits = {edit.edit_id: edit for edit in after.edits}
+    if parts is not None and parts.question <= entry.epsilon and (found := subject_cap(after, entry, edits)) is not None:
+        return found
+    return _cap(after, entry, edits)
+
+
+def changed_answers(
+    queries: Sequence[LoggedQuery], now: Sequence[Match], then: Sequence[Match], after: Codebook,
+    vectors: Iterable[NDArray[np.float32]],
+) -> tuple[ChangedAnswer, ...]:  # fmt: skip
+    """The queries that get another answer, from what one codebook and another one say of each; by kind, nearest first.
+
+    after, vectors: the other one, and the queries in its space.
+    """
     found = [
-        _changed(query, one, other) for query, one, other in zip(queries, now, then, strict=True) if not same_answer(one, other)
+        _changed(query, one, other, after, vector)
+        for query, one, other, vector in zip(queries, now, then, vectors, strict=True)
+        if not same_answer(one, other)
     ]
     order = {"gained": 0, "switched": 1, "lost": 2}
     return tuple(sorted(found, key=lambda change: (order[change.kind], change.distance)))
@@ -220,7 +264,7 @@ def same_answer(one: Match, other: Match) -> bool:
     return a.target_ids == b.target_ids and (a.value is b.value or a.value.tobytes() == b.value.tobytes())
 
 
-def _changed(query: LoggedQuery, now: Match, then: Match) -> ChangedAnswer:
+def _changed(query: LoggedQuery, now: Match, then: Match, after: Codebook, vector: NDArray[np.float32]) -> ChangedAnswer:
     kind: AnswerChange = "switched" if now.matched and then.matched else "gained" if then.matched else "lost"
     # With edits in force there is always a nearest key, and without any no answer can change.
     assert now.entry is not None
@@ -230,7 +274,7 @@ def _changed(query: LoggedQuery, now: Match, then: Match) -> ChangedAnswer:
         query, kind,
         now.edit_id, now.entry.target if now.matched else None,
         then.edit_id, then.entry.target if then.matched else None,
-        then.distance, float(now.entry.epsilon), float(then.entry.epsilon),
+        then.distance, float(now.entry.epsilon), float(then.entry.epsilon), after.parts(vector, then.entry),
     )  # fmt: skip
 
 
@@ -241,15 +285,31 @@ def _cap(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | N
     return _serving(codebook, entry, edits) if entry.epsilon > asked else _rival(codebook, entry, edits)
 
 
+def subject_cap(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
+    """With two keys, what ends the subject's part of a key before its ε does; None where nothing does."""
+    if entry.subject_epsilon is None or entry.subject_epsilon >= entry.epsilon:
+        return None
+    asked, end = edits[entry.edit_id], entry.subject_epsilon
+    rival = codebook.rival_of(entry.edit_id, "subject")
+    if rival is not None and rival.cap <= end:
+        other = edits[rival.edit_id]
+        return Cap(
+            "rival", entry.edit_id, entry.prompt, asked.epsilon, end, other.edit_id, other.prompt, rival.distance, rival.share,
+            "subject",
+        )  # fmt: skip
+    return Cap("siblings", entry.edit_id, entry.prompt, asked.epsilon, end, None, "", None, part="subject")
+
+
 def _rival(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
     rival = codebook.rival_of(entry.edit_id)
     if rival is None:
         return None
     kind: CapKind = "rule" if codebook.config.rule == "published" else "rival"
-    other = edits[rival.edit_id]
-    asked = edits[entry.edit_id].epsilon
+    other, asked = edits[rival.edit_id], edits[entry.edit_id].epsilon
+    part: Part | None = "question" if codebook.config.distance == "two_keys" else None
     return Cap(
-        kind, entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, rival.distance, rival.share
+        kind, entry.edit_id, entry.prompt, asked, float(entry.epsilon), other.edit_id, other.prompt, rival.distance, rival.share,
+        part,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def made_edit(
     epsilon: float = 1.0,
     value: float = 0.0,
     prompt: str | None = None,
+    subject_epsilon: float | None = None,
 ) -> Edit:
     """An edit at a point; its value is a constant vector."""
     activation = np.asarray(at, dtype=np.float32)
@@ -45,7 +46,19 @@ def made_edit(
         activation,
         np.full((1, len(activation)), value, dtype=np.float32),
         epsilon,
+        subject_epsilon=subject_epsilon,
     )
+
+
+def parted(subject: float, question: float) -> list[float]:
+    """A point so far from the origin in each part of the distance `two_keys`."""
+    return [float(np.sqrt(2 * subject)), float(np.sqrt(2 * question))]
+
+
+def parted_codebook(*edits: Edit) -> Codebook:
+    """A codebook of two keys; the first number of a point is its subject's half, the second one its question's."""
+    config = GraceConfig.robust().resolved(30)
+    return Codebook(config, Encoder.raw(2), edits)
 
 
 def line_codebook(*edits: Edit, rule: str = "separated") -> Codebook:

@@ -71,7 +71,7 @@ class WhatIfPage:
         with gr.Row():
             # Beside the list, not in it: Gradio's list loses what is typed into it when its choices change meanwhile.
             self.search = gr.Textbox(
-                label="Find a key", placeholder="Words of its prompt or target", max_lines=1, elem_id="gs-whatif-search", scale=1
+                label="Find a key", placeholder="Words of its prompt", max_lines=1, elem_id="gs-whatif-search", scale=1
             )
             self.choice = gr.Dropdown(
                 choices=key_choices(view, ALL),

@@ -30,7 +30,7 @@ function row(one, open) {
     cell(HEADS[0], el("div", "gs-whatif-prompt gs-clamp", one.prompt, { title: `${one.prompt}\n→ ${one.text}` })),
     cell(HEADS[1], who(one.now, one.now_model)),
     cell(HEADS[2], el("span", `gs-whatif-kind ${one.kind}`, one.kind_label), who(one.then, one.then_model)),
-    cell(HEADS[3], el("span", "", one.distance)),
+    cell(HEADS[3], el("span", "", one.distance), ...(one.parts ? one.parts.split(", ").map((part) => el("span", "gs-whatif-part", part)) : [])),
     cell(HEADS[4], el("span", "", one.radii)),
     cell(HEADS[5], mapLink(one.id, "gs-link", "Map", { "aria-label": `Show on the map the edit that this is about: ${one.prompt}` }, open)),
   );

@@ -80,13 +80,14 @@ def _row(change: ChangedAnswer) -> dict[str, Any]:
         "then": MODEL if change.target_after is None else change.target_after,
         "then_model": change.target_after is None,
         "distance": f"{change.distance:.3f}",
+        "parts": "" if change.parts is None else str(change.parts),
         "radii": f"{change.epsilon_before:.3f} → {change.epsilon_after:.3f}",
     }
 
 
 COLUMNS = (
     "query", "answer then", "change", "answered now by", "would be answered by", "edit now", "edit then",
-    "distance", "epsilon now", "epsilon then",
+    "distance", "epsilon now", "epsilon then", "subject", "question",
 )  # fmt: skip
 
 
@@ -95,6 +96,7 @@ def _saved(change: ChangedAnswer) -> list[Any]:
     return [
         change.query.prompt, change.query.text, KINDS[change.kind], change.target_before or MODEL, change.target_after or MODEL,
         change.before, change.after, float(change.distance), float(change.epsilon_before), float(change.epsilon_after),
+        *((None, None) if change.parts is None else (change.parts.subject, change.parts.question)),
     ]  # fmt: skip
 
 

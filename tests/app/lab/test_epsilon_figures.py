@@ -29,7 +29,7 @@ def test_both_shares_with_the_present_and_the_tried_epsilon() -> None:
     assert [line["x0"] for line in drawn.figure["layout"]["shapes"]] == [0.4, 0.55]
     words = {mark["text"]: mark["xanchor"] for mark in drawn.figure["layout"]["annotations"]}
     assert (words["now 0.40"], words["tried 0.55"]) == ("right", "left")
-    assert "cosine" in drawn.figure["layout"]["xaxis"]["title"]["text"]
+    assert "1 − cos" in drawn.figure["layout"]["xaxis"]["title"]["text"]
     assert drawn.table == (
         ["epsilon", "phrasings_reached", "unrelated_touched", "reached_if_uncapped", "touched_if_uncapped"],
         [[0.2, 0.0, 0.0, 0.0, 0.0], [0.4, 0.5, 0.0, 0.5, 0.0], [0.6, 1.0, 0.25, 1.0, 0.25]],
