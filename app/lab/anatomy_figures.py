@@ -116,7 +116,7 @@ def keys_table(anatomy: Anatomy) -> Table:
     columns = ("rank", "prompt", "target", "distance", "epsilon", "inside", "answers", "subject", "subject at most", "question")
     rows = []
     for row, key in enumerate(anatomy.keys):
-        both = (None, None, None)
+        both: tuple[float | None, ...] = (None, None, None)
         if key.parts is not None:
             both = (key.parts.subject, key.reaches[0].end, key.parts.question)
         answers = row == 0 and anatomy.edit_id is not None
