@@ -84,6 +84,9 @@ COMMANDS: tuple[Command, ...] = (
     _command("call", "do an action in a studio that runs, print its result as JSON", "app.commands.call", ("host", "port")),
     _command("eval", "make many edits from a file and measure the final codebook", "app.commands.evaluate", _OF_THE_MODEL),
     _command(
+        "experiment", "run a published stream of edits and measure on the way", "app.commands.experiment", ("model", "cache")
+    ),
+    _command(
         "bench",
         "time edits and generation against the published recipe and the bare model",
         "app.commands.benchmark",
@@ -101,7 +104,7 @@ COMMANDS: tuple[Command, ...] = (
 def make_parser(command: Command) -> argparse.ArgumentParser:
     """The parser of one subcommand; that of `serve` is also the program's own, and lists the others."""
     is_default = command is SERVE
-    listing = "\n".join(f"  {other.name:<8}{other.summary}" for other in COMMANDS)
+    listing = "\n".join(f"  {other.name:<12}{other.summary}" for other in COMMANDS)
     parser = argparse.ArgumentParser(
         prog=PROGRAM if is_default else f"{PROGRAM} {command.name}",
         usage=f"{PROGRAM} [command] [options]" if is_default else None,

@@ -70,16 +70,21 @@ class Calibration:
         return cls(version, f"{_SIBLINGS}“{prompt}”", (*others, prompt), activations)
 
 
-def first_calibration(model: LanguageModel, config: GraceConfig, progress: Progress | None = None) -> Calibration | None:
+def first_calibration(
+    model: LanguageModel, config: GraceConfig, progress: Progress | None = None, background: Sequence[str] = ()
+) -> Calibration | None:
     """The step that a new codebook starts with; None where the encoding needs none.
 
-    The prompts are shipped for the default model and sampled from any other one, which takes minutes; where the model has
-    a `cache_dir` they are kept there, and the next codebook of it, whatever its options, samples nothing.
+    The prompts are those given. Else they are shipped for the default model and sampled from any other causal one, which takes
+    minutes; where the model has a `cache_dir` they are kept there, and the next codebook of it, whatever its options, samples
+    nothing. A model that writes nothing on behind a prompt cannot be asked for them, and takes those that are shipped.
     """
     if config.encoding != "whiten":
         return None
     report = progress or (lambda stage, fraction: None)
-    prompts = shipped_background(model) or _kept_background(model, report)
+    prompts = tuple(dict.fromkeys(background)) or shipped_background(model)
+    if not prompts:
+        prompts = background_prompts(model) if model.family.traits.encloses else _kept_background(model, report)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
     weights = weights_of(model, config, prompts)

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 
 CAUSAL: Family[LanguageModel] = Causal()
-FAMILIES: tuple[Family[LanguageModel], ...] = (CAUSAL, Seq2Seq(), Classifier())
+CLASSIFIER: Family[LanguageModel] = Classifier()
+FAMILIES: tuple[Family[LanguageModel], ...] = (CAUSAL, Seq2Seq(), CLASSIFIER)
 """All that can be edited. One that has several heads goes to the first family that has its class."""
 
 

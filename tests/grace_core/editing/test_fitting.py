@@ -268,3 +268,13 @@ def test_siblings_are_read_like_any_prompt(tiny: LanguageModel) -> None:
         alone = activations_of(tiny, codebook.reader, [tiny.prompt(text)])[0]
         assert row == pytest.approx(alone, abs=1e-4)
     assert sibling_activations(tiny, calibrated(tiny, siblings=0), "Who was Ada Lovelace?")[0] == ()
+
+
+def test_a_model_that_writes_nothing_on_takes_the_prompts_that_are_shipped_or_given(bert: LanguageModel) -> None:
+    config = bert.resolved(GraceConfig.early(siblings=0))
+    shipped = first_calibration(bert, config)
+    assert shipped is not None
+    assert shipped.prompts == background_prompts(bert)
+    given = new_codebook(bert, background=("Who was Ada Lovelace?", "Describe London.", "Who was Ada Lovelace?"))
+    assert given.encoder.background is not None
+    assert given.encoder.background.count == 2
