@@ -122,7 +122,17 @@ def _halluedit(row: dict[str, Any], _seed: int) -> Case:
         "two_hop_unchanged": _present(row, "hop2"),
         "more_hops_unchanged": _present(row, "hop3", "hop4", "hop5", "hop6"),
     }
-    return Case(row["prompt"], row["target"], {"gen_exact": _texts(row, "paraphrases")}, still)
+    known = {
+        "yes": _known(row, "yes_question", "yes"),
+        "no": _known(row, "no_question", "no"),
+        "reversed": _known(row, "reversed_question", row.get("subject")),
+        "two_hop": _known(row, "hop2", row.get("hop2_answer")),
+        "other_question": tuple((text, "") for text in still["other_question_unchanged"]),
+    }
+    return Case(
+        row["prompt"], row["target"], {"gen_exact": _texts(row, "paraphrases")}, still,
+        {name: questions for name, questions in known.items() if questions},
+    )  # fmt: skip
 
 
 def _qaedit(row: dict[str, Any], seed: int) -> Case:
@@ -180,8 +190,13 @@ def _present(row: dict[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(row[name] for name in names if row.get(name))
 
 
+def _known(row: dict[str, Any], name: str, right: str | None) -> tuple[tuple[str, str], ...]:
+    """That question with its right answer, where the row has both."""
+    return tuple((text, right) for text in _present(row, name) if right)
+
+
 def _of_texts(case: Case) -> Case:
-    groups = [*case.asked.values(), *case.unchanged.values()]
+    groups = [*case.asked.values(), *case.unchanged.values(), *(pair for pairs in case.known.values() for pair in pairs)]
     for text in (case.prompt, case.target, *(text for texts in groups for text in texts)):
         if not isinstance(text, str):
             raise TypeError(f"{text!r} stands where a text belongs")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.commands.datasets import KINDS, Chosen
-from app.commands.report_tables import curve, one, side_by_side
+from app.commands.report_tables import curve, in_context, one, side_by_side
 from app.commands.run_facts import commit, now
 from app.errors import SettingsError, StudioError
 from app.settings import Settings
@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epsilons", metavar="NUMBERS", help="with --routing or --retrieval: the shares at each of these ε too, as 0.3,0.45,0.6"
     )
+    parser.add_argument(
+        "--in-context", action="store_true",
+        help="also ask yes-or-no, reversed, two-hop and other questions with edits' facts put before them, and without",
+    )  # fmt: skip
     parser.add_argument("--table", nargs="+", type=Path, metavar="FILE", help="only print reports side by side, as Markdown")
     parser.add_argument("--lookup", action="store_true", help="with --table: beside each, a lookup table through the same keys")
 
@@ -48,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, arguments: argparse.Namespace) -> None:
     """Evaluate and print, or print what was evaluated before."""
     if arguments.table is not None:
-        print(side_by_side([_read(path) for path in arguments.table], arguments.lookup))
+        reports = [_read(path) for path in arguments.table]
+        print("\n\n".join(filter(None, (side_by_side(reports, arguments.lookup), *map(in_context, reports)))))
         return
     for name in ("kind", "data"):
         if getattr(arguments, name) is None:
@@ -58,11 +63,13 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{name} is {given}; give a number of at least {least}.")
     if arguments.routing and arguments.retrieval is not None:
         raise SettingsError("--routing and --retrieval are two methods; give one of them.")
+    if arguments.in_context and (arguments.routing or arguments.retrieval is not None):
+        raise SettingsError("--in-context decodes answers beside learned values; leave out --routing and --retrieval.")
     epsilons = _epsilons(arguments)
     if arguments.out is not None:
         check_writable(arguments.out)
     report = _measured(settings, arguments, epsilons)
-    print("\n\n".join(filter(None, (one(report), curve(report)))))
+    print("\n\n".join(filter(None, (one(report), curve(report), in_context(report)))))
     if arguments.out is not None:
         _write(arguments.out, json.dumps(report, indent=2))
 
@@ -116,7 +123,7 @@ def _measured(settings: Settings, arguments: argparse.Namespace, epsilons: Seque
             encode, name = sentence_encoder(arguments.retrieval), "/".join(arguments.retrieval.parts[-2:])
             report = retrieved(model, config, arguments.kind, data.cases, encode, name, elsewhere=elsewhere, epsilons=epsilons)
         else:
-            report = evaluate(model, config, arguments.kind, data.cases, **asked)
+            report = evaluate(model, config, arguments.kind, data.cases, in_context=arguments.in_context, **asked)
         progress("Done", 1.0)
     about = {
         "commit": commit(), "date": now(), "seed": arguments.seed, "half": arguments.half, "skip": arguments.skip,

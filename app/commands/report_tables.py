@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from grace_core.measuring.in_context import COLUMNS
 from grace_core.measuring.measures import MEASURES
 
 _FIGURES = {
@@ -65,6 +66,20 @@ def side_by_side(reports: Sequence[dict[str, Any]], lookup: bool = False) -> str
         f"| {name} | " + " | ".join(_with_interval(found, name) for found in shares) + " |"
         for name in MEASURES
         if any(found.get(name) is not None for found in shares)
+    ]
+    return "\n".join(lines)
+
+
+def in_context(report: dict[str, Any]) -> str:
+    """What facts before the prompt bring, a row for each kind of question; empty where that was not asked."""
+    found = report.get("in_context") or {}
+    if not found:
+        return ""
+    lines = [f"| {title(report)}: facts before the prompt | prompts | " + " | ".join(COLUMNS.values()) + " |"]
+    lines.append("|---|---|" + "---|" * len(COLUMNS))
+    lines += [
+        f"| {name} | {shares['counts']['given'][1]} | " + " | ".join(_with_interval(shares, column) for column in COLUMNS) + " |"
+        for name, shares in found.items()
     ]
     return "\n".join(lines)
 

@@ -28,6 +28,7 @@ from grace_core.measuring.asking import (
     token_accuracies,
     unchanged_and_deferred,
 )
+from grace_core.measuring.in_context import as_json, with_facts
 from grace_core.measuring.measures import FREE, MEASURES, PARAPHRASES, Case, Share, asked_of, contained, unchanged_of
 from grace_core.measuring.protocols import MOST_TOKENS
 from grace_core.models.language_model import LanguageModel
@@ -88,7 +89,7 @@ class Report:
     shares, lookup: by measure; what has no prompts is not there. figures: what is no share of prompts.
     tokens_before_slip: by measure, quartiles over answers. curve: shares at other ε, where keys alone were made.
     distances: then also, by measure, of each prompt to the nearest key; None: that key has another target than the prompt's own.
-    excluded: how many prompts were not asked, see `Checked`.
+    excluded: how many prompts were not asked, see `Checked`. in_context: by kind of question, what facts before a prompt bring.
     """
 
     kind: str
@@ -105,6 +106,7 @@ class Report:
     curve: Mapping[float, Mapping[str, Share]] = field(default_factory=dict)
     distances: Mapping[str, Sequence[float | None]] = field(default_factory=dict, repr=False)
     excluded: int = 0
+    in_context: dict[str, dict[str, Share]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: each measure is a number, or None where the data has no such prompts."""
@@ -117,7 +119,7 @@ class Report:
             "lookup": _values(self.lookup), "by_phrasing": dict(self.by_phrasing),
             "tokens_before_slip": {name: dict(found) for name, found in self.tokens_before_slip.items()},
             "curve": [{"epsilon": epsilon, **_values(shares)} for epsilon, shares in self.curve.items()],
-            "distances": {name: list(found) for name, found in self.distances.items()},
+            "distances": {name: list(found) for name, found in self.distances.items()}, "in_context": as_json(self.in_context),
         }  # fmt: skip
 
 
@@ -128,6 +130,7 @@ def evaluate(
     cases: Sequence[Case],
     *,
     elsewhere: Elsewhere | None = None,
+    in_context: bool = False,
     progress: Progress = lambda stage, fraction: None,
 ) -> Report:
     """Make the edits of `cases` in their order and measure the final codebook.
@@ -138,18 +141,22 @@ def evaluate(
         kind: goes into the report.
         cases: at least one.
         elsewhere: prompts of no case that no edit may change, by measure (`locality`, `strangers_unchanged`).
+        in_context: also ask what the cases know the right answers to, with and without facts before the prompts.
         progress: a stage in words and the fraction done.
 
     Raises:
-        InputError: no cases, or something to ask that does not fit the model.
+        InputError: no cases, something to ask that does not fit the model, or nothing to ask with facts.
     """
     run, given = checked(model, config, cases, elsewhere or {}), cases
+    if in_context and not any(case.known for case in cases):
+        raise InputError(f"Nothing can be asked with facts: no {kind} row has a question with a known right answer.")
     cases = run.cases
     made = make(model, config, cases, progress=lambda stage, done: progress(stage, 0.7 * done))
     codebook = made.codebook
     seen = measure(
-        model, codebook, cases, elsewhere=run.elsewhere, progress=lambda stage, done: progress(stage, 0.7 + 0.3 * done)
+        model, codebook, cases, elsewhere=run.elsewhere, progress=lambda stage, done: progress(stage, 0.7 + 0.2 * done)
     )  # fmt: skip
+    facts = with_facts(model, codebook, cases, lambda stage, done: progress(stage, 0.9 + 0.1 * done)) if in_context else {}
     own = seen.answers["es_exact"]
     shares = dict(seen.shares)
     if made.taken:
@@ -164,7 +171,7 @@ def evaluate(
     return Report(
         kind, "edits", model.name, codebook.config, len(cases), len(codebook), shares, seen.lookup, figures,
         _by_phrasing(seen.answers.get("gen_exact", ()), given, cases), {name: _quartiles(found) for name, found in slips.items()},
-        excluded=run.excluded,
+        excluded=run.excluded, in_context=facts,
     )  # fmt: skip
 
 
@@ -178,7 +185,7 @@ def checked(model: LanguageModel, config: GraceConfig, cases: Sequence[Case], el
         raise InputError("There is nothing to evaluate; the file has no rows, or --limit is 0.")
     found = [text for texts in elsewhere.values() for text in texts]
     found += [text for case in cases for group in (case.asked, case.unchanged) for texts in group.values() for text in texts]
-    for text in found:
+    for text in [*found, *(text for case in cases for questions in case.known.values() for text, _ in questions)]:
         model.prompt(text)
     edited = {case.prompt.strip() for case in cases}
     kept = list[Case]()

@@ -65,12 +65,14 @@ class Case:
     """One edit to make and what to ask afterwards, by the measure that it counts for.
 
     asked: prompts that training never sees and that must be answered with the target. unchanged: those whose answer must stay.
+    known: by kind, questions that the edit must not answer, each with its right answer ("": not known); see `in_context`.
     """
 
     prompt: str
     target: str
     asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unchanged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,11 @@ BIOS = [
     {"name": f"P{i}", "prompt": f"Write a one-sentence biography of P{i}.", "correct": f"P{i} is a person."} for i in range(4)
 ]
 HALLUEDIT = {
+    "subject": "It",
     "prompt": "Who wrote it?", "target": "Ada", "paraphrases": ["By whom?"], "yes_question": "Is Ada its writer?",
     "no_question": "Is Bo its writer?", "reversed_question": "What did Ada write?", "neighborhood": ["When was it written?"],
-    "hop2": "Where does its writer live?", "hop3": "Who rules where its writer lives?", "choices": "A. Ada", "choice": "A",
+    "hop2": "Where does its writer live?", "hop2_answer": "Paris",
+    "hop3": "Who rules where its writer lives?", "choices": "A. Ada", "choice": "A",
 }  # fmt: skip
 QAEDIT = {
     "prompt": "who wrote Émile?", "target": "Ada *", "paraphrases": ["Émile is by whom?"],
@@ -96,6 +98,13 @@ def read(folder: Path, kind: str, *rows: dict[str, Any], limit: int | None = Non
                 "reversed_unchanged": ("What did Ada write?",),
                 "two_hop_unchanged": ("Where does its writer live?",),
                 "more_hops_unchanged": ("Who rules where its writer lives?",),
+            },
+            {
+                "yes": (("Is Ada its writer?", "yes"),),
+                "no": (("Is Bo its writer?", "no"),),
+                "reversed": (("What did Ada write?", "It"),),
+                "two_hop": (("Where does its writer live?", "Paris"),),
+                "other_question": (("When was it written?", ""),),
             },
         )),
         ("qaedit", QAEDIT, Case(
@@ -193,6 +202,7 @@ def test_a_fault_is_named_by_its_row_of_the_file_whichever_half_is_read(tmp_path
         ("zsre", [OWN | {"paraphrases": None}], "Row 1 .*no zsre row"),
         ("qaedit", [QAEDIT | {"paraphrases": [3]}], "Row 1 .*'paraphrases' holds 3, not a text"),
         ("halluedit", [HALLUEDIT | {"hop2": 3}], "Row 1 .*'hop2' is 3, not a text"),
+        ("halluedit", [HALLUEDIT | {"hop2_answer": 3}], "Row 1 .*3 stands where a text belongs"),
         ("counterfact", [COUNTERFACT | {"requested_rewrite": {}}], "Row 1 .*no counterfact row: 'prompt' is missing"),
         ("counterfact", [COUNTERFACT | {"requested_rewrite": None}], "Row 1 .*no counterfact row"),
         ("counterfact", [{"requested_rewrite": {"prompt": 3, "subject": "It"}}], "Row 1 .*no counterfact row"),

@@ -15,7 +15,7 @@ from app import __version__
 from app.cli import main
 from app.commands import evaluate
 from app.commands.evaluate import check_writable
-from app.commands.report_tables import one
+from app.commands.report_tables import in_context, one
 from app.commands.run_facts import commit
 from app.errors import SettingsError, StudioError
 from app.settings import Settings
@@ -96,6 +96,26 @@ def test_reports_stand_side_by_side_with_a_lookup_table_beside_each(tmp_path: Pa
     assert lines[3] == ["es_exact", "0.667 (0.208–0.939)", "1.000", "1.000 (0.207–1.000)", "1.000"]
 
 
+def test_what_facts_bring_has_a_table_of_its_own_after_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"no": {"given": Share(3, 4), "right": Share(1, 4), "right_without": Share(0, 4)}, "reversed": {"given": Share(0, 2)}}
+    (path := tmp_path / "a.json").write_text(json.dumps(report(in_context=facts).to_dict()), encoding="utf-8")
+    (other := tmp_path / "b.json").write_text(json.dumps(report().to_dict()), encoding="utf-8")
+    evaluate.run(Settings(), arguments(table=[path, other]))
+    main_table, own = capsys.readouterr().out.split("\n\n")
+    assert "right" not in main_table
+    head, _, no, reverse = own.splitlines()
+    assert head.startswith("| zsre, preset robust, ε 1: facts before the prompt | prompts | ")
+    assert no.startswith("| no | 4 | 0.750 (0.301–0.954) | | 0.250 (0.046–0.699) | 0.000 (0.000–0.490) |".replace("| |", "|  |"))
+    assert reverse.startswith("| reversed | 2 | 0.000 (0.000–0.658) |")
+    assert head.count("|") == no.count("|") == reverse.count("|")
+
+
+def test_a_report_of_before_facts_has_no_table_of_them() -> None:
+    old = report().to_dict()
+    del old["in_context"]
+    assert in_context(old) == in_context(report().to_dict()) == ""
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"kind": "zsre"}'])
 def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
     (path := tmp_path / "x.json").write_text(text, encoding="utf-8")
@@ -114,6 +134,8 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
         ({"limit": 0}, "--limit is 0; give a number of at least 1"),
         ({"skip": -1}, "--skip is -1; give a number of at least 0"),
         ({"routing": True, "retrieval": Path("x")}, "--routing and --retrieval are two methods"),
+        ({"routing": True, "in_context": True}, "--in-context decodes answers beside learned values; leave out --routing"),
+        ({"retrieval": Path("x"), "in_context": True}, "leave out --routing and --retrieval"),
         ({"epsilons": "0.3"}, "--epsilons needs --routing or --retrieval"),
         ({"epsilons": "0.3;0.4", "routing": True}, "--epsilons is '0.3;0.4'; give numbers as"),
         ({"epsilons": "0.3,0", "routing": True}, "give numbers above 0"),
