@@ -55,6 +55,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = field(default_factory=space_host)
     share: bool = False
     max_new_tokens: int = 128
+    in_context: bool = False
 
     def __post_init__(self) -> None:
         _require(bool(self.model.strip()), "model", self.model, "give a hub id or a folder")
@@ -186,6 +187,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("share", "share", _switch, "", "off", "also open a public gradio.live link", is_switch=True),
     Option("max_new_tokens", "max_new_tokens", _WHOLE, "COUNT", "128", "longest answer, in tokens"),
+    Option(
+        "in_context",
+        "in_context",
+        _switch,
+        "",
+        "off",
+        "where no edit answers, put the fact of one about the same subject before the prompt; who asks may say otherwise",
+        is_switch=True,
+    ),
 )
 
 

@@ -36,8 +36,9 @@ class Nothing(Arguments):
     pass
 
 
-class OfPrompt(Arguments):
+class Asking(Arguments):
     prompt: str
+    in_context: bool | None = None
 
 
 class OfEdit(Arguments):
@@ -176,8 +177,9 @@ def as_json(value: Any) -> Any:
     return value
 
 
-async def _generate(caller: Caller, given: OfPrompt) -> Any:
-    job = await run_sync(lambda: caller.studio.generate(given.prompt, author=caller.author, asker=caller.asker))
+async def _generate(caller: Caller, given: Asking) -> Any:
+    ask, who = caller.studio.generate, {"author": caller.author, "asker": caller.asker}
+    job = await run_sync(lambda: ask(given.prompt, in_context=given.in_context, **who))
     answer = await job.wait()
     return {
         "text": answer.text,
@@ -185,6 +187,7 @@ async def _generate(caller: Caller, given: OfPrompt) -> Any:
         "distance": answer.distance,
         "query_id": answer.query_id,
         "truncated": answer.truncated,
+        "fact": answer.fact,
     }
 
 
@@ -249,9 +252,10 @@ def _now(call: Callable[[Caller, Any], Any]) -> Callable[[Caller, Any], Awaitabl
 ACTIONS: tuple[Action, ...] = (
     Action(
         "generate",
-        OfPrompt,
+        Asking,
         _generate,
-        "Answer a prompt; edit_id is null where the model itself answered, distance is to the nearest key, if any.",
+        "Answer a prompt; edit_id is null where the model itself answered, distance is to the nearest key, if any. in_context "
+        "puts an edit's fact before another question about its subject; fact then names that edit, and parts of the distance.",
     ),
     Action(
         "edit",

@@ -68,6 +68,7 @@ def serve(settings: Settings) -> None:
             store,
             data_dir=settings.data_dir,
             max_new_tokens=settings.max_new_tokens,
+            in_context=settings.in_context,
             progress=_part(progress, MODEL_SHARE, 1.0),
         )
         stack.callback(studio.close)

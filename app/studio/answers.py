@@ -13,8 +13,8 @@ from app.journal.state.answers import QueryRecord
 from app.studio.jobs import Job
 from app.studio.live import LiveCodebook, Snapshot
 from app.studio.model_thread import ModelThread
-from app.studio.texts import checked_author, checked_text
-from app.studio.views import VERDICTS, Answer, Mark, PartialAnswer, Trial, Verdict
+from app.studio.texts import checked_author, checked_text, shown
+from app.studio.views import VERDICTS, Answer, FactGiven, Mark, PartialAnswer, Trial, Verdict
 from grace_core.answering.generate import Generation, generate
 from grace_core.codebook.codebook import Parts
 from grace_core.errors import InputError
@@ -28,24 +28,36 @@ _READ_ATTEMPTS = 6
 class Answers:
     """One method for each thing that a person can do with an answer; `app.studio.facade.Studio` says more of each."""
 
-    def __init__(self, live: LiveCodebook, thread: ModelThread, max_new_tokens: int) -> None:
-        """max_new_tokens: of an answer."""
-        self._live, self._thread, self._max_new_tokens = live, thread, max_new_tokens
+    def __init__(self, live: LiveCodebook, thread: ModelThread, max_new_tokens: int, in_context: bool = False) -> None:
+        """max_new_tokens: of an answer. in_context: whether facts are put before prompts where whoever asks does not say."""
+        self._live, self._thread, self._max_new_tokens, self._in_context = live, thread, max_new_tokens, in_context
 
-    def generate(self, prompt: str, *, author: str = "", asker: str = "") -> Job[Answer]:
+    def generate(self, prompt: str, *, in_context: bool | None = None, author: str = "", asker: str = "") -> Job[Answer]:
         """Answer a prompt and log it."""
         self._thread.model.prompt(checked_text(prompt, "prompt"))
-        author = checked_author(author)
+        author, with_facts = checked_author(author), self._checked_facts(in_context)
 
         def work(model: LanguageModel, job: Job[Answer]) -> Answer:
             now = self._live.now()
             answer = generate(
-                model, now.codebook, prompt, max_new_tokens=self._max_new_tokens,
+                model, now.codebook, prompt, max_new_tokens=self._max_new_tokens, in_context=with_facts,
                 on_text=lambda text: job.report(PartialAnswer(text)), cancelled=lambda: job.cancelled,
             )  # fmt: skip
             return self._logged(model, answer, now.query_space_id, author)
 
         return self._thread.submit(work, asker)
+
+    def _checked_facts(self, in_context: object) -> bool:
+        wanted = self._in_context if in_context is None else in_context
+        if not isinstance(wanted, bool):
+            raise InputError(f"in_context is {shown(repr(wanted))}; give true or false.")
+        config = self._live.now().codebook.config
+        if wanted and config.distance != "two_keys":
+            raise InputError(
+                "No fact can be put before a prompt: this codebook's queries do not tell the subject from the question. Leave it "
+                "off, or move the codebook to the learned encoder (Lab, Calibrate)."
+            )
+        return wanted
 
     def try_prompt(self, prompt: str, *, asker: str = "") -> Job[Trial]:
         """Read a prompt as a query without answering or logging it."""
@@ -107,6 +119,7 @@ class Answers:
             truncated=answer.truncated,
             activation=answer.activation,
             reading=query_space_id,
+            in_context_of=answer.in_context_of,
         )
 
         def decide(now: Snapshot) -> Sequence[Event]:
@@ -144,10 +157,11 @@ def _answer(now: Snapshot, record: QueryRecord) -> Answer:
     q = record.generated
     return Answer(
         q.query_id, q.prompt, q.text, q.edit_id, q.nearest_edit_id, q.distance, q.epsilon,
-        record.event.at, record.event.author, q.truncated, now.answers_now(q.query_id), _parts(now, record),
+        record.event.at, record.event.author, q.truncated, now.answers_now(q.query_id), _parts(now, record, q.nearest_edit_id),
+        None if q.in_context_of is None else FactGiven(q.in_context_of, _parts(now, record, q.in_context_of)),
     )  # fmt: skip
 
 
-def _parts(now: Snapshot, record: QueryRecord) -> Parts | None:
-    entry = now.codebook.entry_of(record.generated.nearest_edit_id or "")
+def _parts(now: Snapshot, record: QueryRecord, edit_id: str | None) -> Parts | None:
+    entry = now.codebook.entry_of(edit_id or "")
     return None if entry is None else now.codebook.parts(record.activation, entry)

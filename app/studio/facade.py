@@ -48,11 +48,13 @@ class Studio(Protocol):
         """What is open and how much is in it."""
         ...
 
-    def generate(self, prompt: str, *, author: str = "", asker: str = "") -> Job[Answer]:
+    def generate(self, prompt: str, *, in_context: bool | None = None, author: str = "", asker: str = "") -> Job[Answer]:
         """Answer a prompt and log it. The job reports `PartialAnswer`.
 
+        in_context: where no edit answers but one is about the same subject, put its fact before the prompt; None: as started.
+
         Raises:
-            InputError: an empty prompt, or one beyond the context window.
+            InputError: an empty prompt, one beyond the context window, or facts where queries have no part for the subject.
         """
         ...
 

@@ -30,16 +30,18 @@ class OpenStudio:
 
     def __init__(
         self, live: LiveCodebook, *, data_dir: Path | None = None,
-        max_new_tokens: int = MAX_NEW_TOKENS, editor: Callable[[LanguageModel], Editor] = Editor,
+        max_new_tokens: int = MAX_NEW_TOKENS, in_context: bool = False,
+        editor: Callable[[LanguageModel], Editor] = Editor,
     ) -> None:  # fmt: skip
         """Start the model's thread. Without a model, all works that needs none; `attach` brings it later.
 
         data_dir: shown in the status line; else it says where the journal is.
+        in_context: whether facts are put before prompts (`generate`) where whoever asks does not say.
         """
         self.live = live
         self._thread = thread = ModelThread(live.model)
-        self._data_dir = data_dir
-        answers = Answers(live, thread, max_new_tokens)
+        self._data_dir, self._in_context = data_dir, in_context
+        answers = Answers(live, thread, max_new_tokens, in_context)
         self.generate, self.try_prompt, self.answer = answers.generate, answers.try_prompt, answers.answer
         self.mark, self.replace_mark, self.unmark, self.marks = answers.mark, answers.replace_mark, answers.unmark, answers.marks
         edits = Edits(live, thread, editor, max_new_tokens)
@@ -63,7 +65,8 @@ class OpenStudio:
     @classmethod
     def open(
         cls, model: LanguageModel, config: GraceConfig, store: JournalStore, *,
-        data_dir: Path | None = None, max_new_tokens: int = MAX_NEW_TOKENS, editor: Callable[[LanguageModel], Editor] = Editor,
+        data_dir: Path | None = None, max_new_tokens: int = MAX_NEW_TOKENS, in_context: bool = False,
+        editor: Callable[[LanguageModel], Editor] = Editor,
         progress: Callable[[str, float], None] = lambda stage, fraction: None,
     ) -> OpenStudio:  # fmt: skip
         """Read the journal of this model and these layers, or begin one. `config` need not be resolved.
@@ -71,7 +74,7 @@ class OpenStudio:
         The store stays its opener's; `close` ends the model's thread alone.
         """
         live = LiveCodebook.of_model(store, model, config, progress)
-        return cls(live, data_dir=data_dir, max_new_tokens=max_new_tokens, editor=editor)
+        return cls(live, data_dir=data_dir, max_new_tokens=max_new_tokens, in_context=in_context, editor=editor)
 
     def attach(self, model: LanguageModel) -> None:
         """Read and answer prompts with this model from now on.
@@ -115,4 +118,5 @@ class OpenStudio:
             pool=config.pool,
             encoding=config.encoding,
             reread=now.state.query_space.reread is not None,
+            in_context=self._in_context,
         )

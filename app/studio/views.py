@@ -28,6 +28,7 @@ class Status:
     """The line at the top of every page: which model, which codebook, how much is in it.
 
     Layers, pool, encoding and epsilon are those in force; reread: they are not those that the codebook began with.
+    in_context: whether facts are put before prompts where whoever asks does not say.
     """
 
     model_name: str
@@ -43,6 +44,15 @@ class Status:
     pool: Pool = "weighted"
     encoding: Encoding = "whiten"
     reread: bool = False
+    in_context: bool = False
+
+
+@dataclass(frozen=True)
+class FactGiven:
+    """The edit whose fact was put before a prompt. parts: of the distance to its key; None where it is no longer in force."""
+
+    edit_id: str
+    parts: Parts | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class Answer:
     epsilon: the nearest key's ε. edit_id is set only where the nearest key matched (distance <= epsilon).
     All this as it was when it was asked; edit_id_now: the edit that the present codebook lets answer it.
     parts: of the distance to the nearest key, where that is still there and has two parts.
+    fact: put before the prompt, where no edit answered and one is about its subject; None: the model got the prompt alone.
     """
 
     query_id: str
@@ -67,6 +78,7 @@ class Answer:
     truncated: bool = False
     edit_id_now: str | None = None
     parts: Parts | None = None
+    fact: FactGiven | None = None
 
     @property
     def past(self) -> bool:

@@ -32,14 +32,16 @@ def test_each_option_can_be_given_as_flag_and_as_variable() -> None:
         "database_url": "postgresql://x/y", "cache": "/c", "host": "0.0.0.0", "port": "80", "allowed_host": "a.org, *.b.org",
         "share": "true",
         "max_new_tokens": "7",
+        "in_context": "on",
     }  # fmt: skip
     assert set(texts) == {option.name for option in OPTIONS}
     by_flag = make_settings(texts, {})
     by_variable = make_settings({}, {option.variable: texts[option.name] for option in OPTIONS})
     assert by_flag == by_variable
-    assert by_flag == Settings(
-        "./m", "paper", 18, 3, 0.5, Path("/d"), "postgresql://x/y", Path("/c"), "0.0.0.0", 80, ("a.org", "*.b.org"), True, 7
-    )
+    wanted = Settings(
+        "./m", "paper", 18, 3, 0.5, Path("/d"), "postgresql://x/y", Path("/c"), "0.0.0.0", 80, ("a.org", "*.b.org"), True, 7, True
+    )  # fmt: skip
+    assert by_flag == wanted
     assert by_flag.config_overrides == {"value_layer": 18, "key_layer": 3, "epsilon": 0.5}
 
 

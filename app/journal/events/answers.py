@@ -22,6 +22,7 @@ class Generated(Event):
     """The model answered a prompt.
 
     activation: (width,) pooled hidden states before encoding, read in the query space `reading` (see `Reread`).
+    in_context_of: the edit whose fact was put before the prompt; None: none was.
     """
 
     query_id: str
@@ -34,6 +35,7 @@ class Generated(Event):
     truncated: bool
     activation: Vector = field(repr=False)
     reading: str = ""
+    in_context_of: str | None = None
 
     def problem(self, state: JournalState) -> str | None:
         """That the edit named by an answer was withdrawn meanwhile is no contradiction."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.studio.views import VERDICTS, Answer, Mark, Verdict
+from app.studio.views import VERDICTS, Answer, FactGiven, Mark, Verdict
 from app.ui.scripts import script
 
 Phase = Literal["empty", "waiting", "writing", "done", "stopped", "failed"]
@@ -82,13 +82,21 @@ class Now:
 
 
 def source(answer: Answer, edit_prompt: str = "", now: Now | None = None) -> dict[str, Any]:
-    """Who answered, in words; edit_id is there where a link to the map makes sense."""
+    """Who answered, in words; edit_id is there where a link to the map makes sense.
+
+    edit_prompt: of the edit that answered, or whose fact was given.
+    """
     by_edit = answer.edit_id is not None and answer.distance is not None and answer.epsilon is not None
     by = _by(answer.edit_id if by_edit else None, edit_prompt)
+    if answer.fact is not None:
+        quoted = f": “{edit_prompt}”" if edit_prompt else ""
+        by = f"the model itself, with an edit's fact before the prompt{quoted}"
     if now is not None:
         present = "an edit of this prompt" if now.prompt == answer.prompt else _by(now.edit_id, now.prompt)
         detail = f"now {present} answers"
         return {"kind": "model", "label": f"Said then by {by}", "detail": detail, "edit_id": now.edit_id}
+    if answer.fact is not None:
+        return _with_fact(answer.fact, by)
     parts = "" if answer.parts is None else f" · {answer.parts}"
     if by_edit:
         detail = f"distance {answer.distance:.2f}, within its ε {answer.epsilon:.2f}{parts}"
@@ -98,6 +106,14 @@ def source(answer: Answer, edit_prompt: str = "", now: Now | None = None) -> dic
         where = "outside its" if answer.distance > answer.epsilon else "another subject within its"
         detail = f"nearest key at distance {answer.distance:.2f}, {where} ε {answer.epsilon:.2f}{parts}"
     return {"kind": "model", "label": f"Answered by {by}", "detail": detail, "edit_id": answer.nearest_edit_id}
+
+
+def _with_fact(fact: FactGiven, by: str) -> dict[str, Any]:
+    if fact.parts is None:
+        label, detail = f"Said then by {by}", "that edit is no longer in force"
+    else:
+        label, detail = f"Answered by {by}", f"{fact.parts}: the subject is near enough for the fact"
+    return {"kind": "model", "label": label, "detail": detail, "edit_id": fact.edit_id}
 
 
 def _by(edit_id: str | None, prompt: str) -> str:

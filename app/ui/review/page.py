@@ -94,7 +94,7 @@ class ReviewPage:
         self.studio = context.studio
         self.current = gr.State(Current())
         self.tried = gr.State([])
-        self.parts = ReviewParts()
+        self.parts = ReviewParts(in_context=self.studio.status().in_context)
         self._bind()
 
     # --- events ---------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class ReviewPage:
         bind(
             [parts.send.click, parts.prompt.submit],
             self.on_send,
-            [parts.prompt, parts.target, *person],
+            [parts.prompt, parts.in_context, parts.target, *person],
             asked,
             failed=self.on_send_failed,
         )
@@ -119,7 +119,7 @@ class ReviewPage:
         bind(
             [parts.ask.click, parts.phrasing.submit],
             self.on_ask,
-            [parts.phrasing, self.tried, *person],
+            [parts.phrasing, parts.in_context, self.tried, *person],
             asked,
             failed=self.on_ask_failed,
         )
@@ -138,12 +138,12 @@ class ReviewPage:
         bind_open_map(context, parts.marker, parts.outcome)
 
     async def on_send(
-        self, prompt: str, target: str, author: str, current: Current, session: Session
+        self, prompt: str, in_context: bool, target: str, author: str, current: Current, session: Session
     ) -> AsyncIterator[Updates]:  # fmt: skip
         """Ask the model; the answer is drawn as it comes."""
         text = ""
         try:
-            async with session.asking(self.studio.generate, prompt, author=author) as job:
+            async with session.asking(self.studio.generate, prompt, in_context=in_context, author=author) as job:
                 waiting = marker_value("waiting", status="Reading the prompt…")
                 yield {**self.parts.busy(self.parts.stop), self.parts.prompt_message: NONE, self.parts.marker: waiting}
                 drawn = Pace(ANSWER_INTERVAL)
@@ -172,7 +172,7 @@ class ReviewPage:
         }
 
     def on_send_failed(
-        self, error: Exception, prompt: str, target: str, author: str, current: Current, session: Session
+        self, error: Exception, prompt: str, in_context: bool, target: str, author: str, current: Current, session: Session
     ) -> Updates:  # fmt: skip
         """Nothing was answered: say why, and show again what was there."""
         message = {self.parts.prompt_message: failure_message(error)}
@@ -260,10 +260,10 @@ class ReviewPage:
         }
 
     async def on_ask(
-        self, phrasing: str, tried: list[dict[str, Any]], author: str, current: Current, session: Session
+        self, phrasing: str, in_context: bool, tried: list[dict[str, Any]], author: str, current: Current, session: Session
     ) -> AsyncIterator[Updates]:  # fmt: skip
         """Ask another phrasing, to see whether the edit answers it."""
-        async with session.asking(self.studio.generate, phrasing, author=author) as job:
+        async with session.asking(self.studio.generate, phrasing, in_context=in_context, author=author) as job:
             yield {**self.parts.busy(self.parts.ask_stop), self.parts.try_message: message_value("Reading the prompt…", "plain")}
             drawn = Pace(ANSWER_INTERVAL)
             async for event in job:
@@ -283,7 +283,8 @@ class ReviewPage:
         }
 
     def on_ask_failed(
-        self, error: Exception, phrasing: str, tried: list[dict[str, Any]], author: str, current: Current, session: Session
+        self, error: Exception, phrasing: str, in_context: bool, tried: list[dict[str, Any]], author: str, current: Current,
+        session: Session,
     ) -> Updates:  # fmt: skip
         message = {self.parts.try_message: failure_message(error)}
         if isinstance(error, Busy):
@@ -326,8 +327,9 @@ class ReviewPage:
 
     # --- drawing --------------------------------------------------------------------------------------------------
     def _answer_value(self, answer: Answer) -> dict[str, Any]:
+        given_by = answer.fact.edit_id if answer.fact is not None else answer.edit_id
         return marker_value(
-            "done", answer=answer, marks=self.studio.marks(answer.query_id), edit_prompt=self._prompt_of(answer.edit_id),
+            "done", answer=answer, marks=self.studio.marks(answer.query_id), edit_prompt=self._prompt_of(given_by),
             now=Now(answer.edit_id_now, self._prompt_of(answer.edit_id_now)) if answer.past else None,
         )  # fmt: skip
 

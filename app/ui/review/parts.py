@@ -26,11 +26,14 @@ Updates = dict[Any, Any]
 class ReviewParts:
     """The page's components, built inside the tab that is open."""
 
-    def __init__(self) -> None:
-        """Prompt and answer on the left, the correction on the right, the result of an edit below both."""
+    def __init__(self, *, in_context: bool = False) -> None:
+        """Prompt and answer on the left, the correction on the right, the result of an edit below both.
+
+        in_context: how the switch for facts stands at first.
+        """
         with gr.Row(elem_classes="gs-columns"):
             with gr.Column(scale=7, min_width=340):
-                self._layout_prompt()
+                self._layout_prompt(in_context)
                 with gr.Column(elem_classes="gs-panel"):
                     self.marker = build_marker()
             with gr.Column(scale=5, min_width=320, elem_classes="gs-panel", elem_id="gs-correct"):
@@ -52,7 +55,7 @@ class ReviewParts:
                 self.try_message = build_message("gs-try-message")
                 self.tries = build_tries()
 
-    def _layout_prompt(self) -> None:
+    def _layout_prompt(self, in_context: bool) -> None:
         with gr.Column(elem_classes="gs-panel"):
             with gr.Row(elem_classes="gs-field-row"):
                 self.prompt = gr.Textbox(
@@ -67,6 +70,12 @@ class ReviewParts:
                 self.stop = gr.Button("Stop", elem_id="gs-stop", visible=False, scale=0)
                 self.send = gr.Button("Send", variant="primary", elem_id="gs-send", scale=0)
             self.prompt_message = build_message("gs-prompt-message")
+            self.in_context = gr.Checkbox(
+                in_context,
+                label="Where no edit answers, put the fact of an edit about the same subject before the prompt",
+                container=False,
+                elem_id="gs-in-context",
+            )
             with gr.Row(elem_classes="gs-chips"):
                 for example in EXAMPLES:
                     chip = gr.Button(example, size="sm", elem_classes="gs-chip")

@@ -23,6 +23,8 @@ def try_value(answer: Answer, edit_id: str, target: str) -> dict[str, Any]:
         kind, label = "other", "Another edit answered"
     else:
         kind, label = "none", "The model itself answered"
+        if answer.fact is not None:
+            label += f", with {'this' if answer.fact.edit_id == edit_id else 'another'} edit's fact before the prompt"
     if answer.edit_id != edit_id and answer.epsilon is not None:
         distance += f" (nearest ε {answer.epsilon:.2f})"
     return {"prompt": answer.prompt, "text": answer.text, "kind": kind, "label": label + distance}

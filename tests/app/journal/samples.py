@@ -47,6 +47,7 @@ def generated(query_id: str = "q1", **changes: Any) -> Generated:
         "epsilon": None,
         "truncated": False,
         "activation": vector(1),
+        "in_context_of": "e0",
     }
     return Generated(**values | changes)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.studio.views import VERDICTS
-from app.ui.review.marker import VERDICT_KEYS, marker_value, same_span, segments, source
+from app.studio.views import VERDICTS, FactGiven
+from app.ui.review.marker import VERDICT_KEYS, Now, marker_value, same_span, segments, source
 from grace_core.codebook.codebook import Parts
 from tests.app.ui.samples import answer, mark
 
@@ -98,3 +98,20 @@ def test_both_parts_of_a_distance_are_told_and_a_namesake_by_its_reason() -> Non
     assert far["detail"] == "nearest key at distance 1.80, outside its ε 1.00 · subject 0.05, question 1.80"
     namesake = source(answer(nearest_edit_id="e1", distance=0.9, epsilon=1.0, parts=Parts(0.9, 0.1)))
     assert namesake["detail"] == "nearest key at distance 0.90, another subject within its ε 1.00 · subject 0.90, question 0.10"
+
+
+def test_an_answer_with_a_fact_before_its_prompt_names_the_edit_and_both_distances() -> None:
+    given = answer(nearest_edit_id="e2", distance=1.7, epsilon=1.0, fact=FactGiven("e1", Parts(0.12, 1.74)))
+    told = source(given, "Who was Ada?")
+    assert told["label"] == "Answered by the model itself, with an edit's fact before the prompt: “Who was Ada?”"
+    assert told["detail"] == "subject 0.12, question 1.74: the subject is near enough for the fact"
+    assert told["edit_id"] == "e1"
+
+
+def test_a_fact_of_an_edit_that_is_gone_was_given_then() -> None:
+    told = source(answer(fact=FactGiven("e1", None)), "Who was Ada?")
+    assert told["label"] == "Said then by the model itself, with an edit's fact before the prompt: “Who was Ada?”"
+    assert told["detail"] == "that edit is no longer in force"
+    told = source(answer(fact=FactGiven("e1", Parts(0.1, 1.2))), "Who was Ada?", Now("e2", "When was Ada born?"))
+    assert told["label"].startswith("Said then by the model itself, with an edit's fact")
+    assert told["detail"] == "now an edit: “When was Ada born?” answers"
