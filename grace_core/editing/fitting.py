@@ -35,19 +35,30 @@ from grace_core.models.sources.cache import background_file, keep_background, re
 
 Progress = Callable[[str, float], None]
 
-_STARTERS = (
-    "Who", "Who is", "Who was", "What", "What is the", "What is", "What was", "Where", "Where was", "Where is", "When",
-    "When did", "Which", "Which country", "Which city", "How", "How many", "How did", "Why", "In which", "In what year",
-    "The", "The capital of", "The name of", "Tell me about", "Write a", "Write a short", "Describe", "Explain",
-    "Give me", "Name", "Is", "Did", "I would like to know", "Can you", "Does", "On which", "To whom", "Whose", "A",
-)  # fmt: skip
-_PER_STARTER = 16
 _SIBLINGS = "siblings of "
 """How the reason of such a step begins, in journals too."""
-_SAMPLED_TOKENS = 24
-_SAMPLED_AT_ONCE = 64
-_SAMPLING = 1
-"""Version of how background prompts are sampled, to be raised with it: those that were kept before are sampled anew."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How background prompts are sampled; a model's prompts are kept for each way by itself.
+
+    starters: first words, each used `per_starter` times. version: to be raised with the code that samples.
+    """
+
+    starters: tuple[str, ...] = (
+        "Who", "Who is", "Who was", "What", "What is the", "What is", "What was", "Where", "Where was", "Where is", "When",
+        "When did", "Which", "Which country", "Which city", "How", "How many", "How did", "Why", "In which", "In what year",
+        "The", "The capital of", "The name of", "Tell me about", "Write a", "Write a short", "Describe", "Explain",
+        "Give me", "Name", "Is", "Did", "I would like to know", "Can you", "Does", "On which", "To whom", "Whose", "A",
+    )  # fmt: skip
+    per_starter: int = 16
+    tokens: int = 24
+    at_once: int = 64
+    version: int = 1
+
+
+SAMPLING = Sampling()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +82,9 @@ class Calibration:
 
 
 def first_calibration(
-    model: LanguageModel, config: GraceConfig, progress: Progress | None = None, background: Sequence[str] = ()
-) -> Calibration | None:
+    model: LanguageModel, config: GraceConfig, progress: Progress | None = None, background: Sequence[str] = (), *,
+    sampling: Sampling = SAMPLING,
+) -> Calibration | None:  # fmt: skip
     """The step that a new codebook starts with; None where the encoding needs none.
 
     The prompts are those given. Else they are shipped for the default model and sampled from any other causal one, which takes
@@ -84,7 +96,7 @@ def first_calibration(
     report = progress or (lambda stage, fraction: None)
     prompts = tuple(dict.fromkeys(background)) or shipped_background(model)
     if not prompts:
-        prompts = background_prompts(model) if model.family.traits.encloses else _kept_background(model, report)
+        prompts = background_prompts(model) if model.family.traits.encloses else _kept_background(model, report, sampling)
     report("Reading the background prompts", 0.95)
     encoded = [model.prompt(text) for text in prompts]
     weights = weights_of(model, config, prompts)
@@ -195,55 +207,57 @@ def fitting(model: LanguageModel, texts: Iterable[str]) -> tuple[Prompt, ...]:
 
 
 @torch.inference_mode()
-def sample_background(model: LanguageModel, progress: Progress | None = None, seed: int = 0) -> tuple[str, ...]:
+def sample_background(
+    model: LanguageModel, progress: Progress | None = None, seed: int = 0, *, sampling: Sampling = SAMPLING
+) -> tuple[str, ...]:
     """Prompts that the model makes up when the user's turn is left for it to write, from varied first words.
 
     (A chat model has seen many user turns: sampling one is asking what people ask. Xu et al. 2024, "Magpie".)
     """
     report = progress or (lambda stage, fraction: None)
     generator = torch.Generator().manual_seed(seed)
-    prompts = [begun for begun in _begun(model) for _ in range(_PER_STARTER)]
+    prompts = [begun for begun in _begun(model, sampling) for _ in range(sampling.per_starter)]
     texts: list[str] = []
-    for start in range(0, len(prompts), _SAMPLED_AT_ONCE):
+    for start in range(0, len(prompts), sampling.at_once):
         report("Sampling what people may ask", 0.9 * start / len(prompts))
-        some = prompts[start : start + _SAMPLED_AT_ONCE]
-        rows = _sampled(model, some, generator)
+        some = prompts[start : start + sampling.at_once]
+        rows = _sampled(model, some, sampling.tokens, generator)
         texts += [_tidied(model.text((*prompt.ids[prompt.start :], *row))) for prompt, row in zip(some, rows, strict=True)]
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
-def _kept_background(model: LanguageModel, progress: Progress) -> tuple[str, ...]:
+def _kept_background(model: LanguageModel, progress: Progress, sampling: Sampling) -> tuple[str, ...]:
     """`sample_background`, or what it gave the last time that this model was asked in this way."""
     if model.cache_dir is None:
-        return sample_background(model, progress)
-    key = _sampling_key(model)
+        return sample_background(model, progress, sampling=sampling)
+    key = _sampling_key(model, sampling)
     file = background_file(model.cache_dir, key)
     kept = read_background(file, key)
     if kept is None:
-        kept = sample_background(model, progress)
+        kept = sample_background(model, progress, sampling=sampling)
         keep_background(file, key, kept, model=model.name)
     return kept
 
 
-def _sampling_key(model: LanguageModel) -> str:
+def _sampling_key(model: LanguageModel, sampling: Sampling) -> str:
     """SHA-256 of what the sampled prompts depend on: the weights, the template, the first words and how often they are asked."""
-    begun = [prompt.ids for prompt in _begun(model)]
-    how = [_SAMPLING, _PER_STARTER, _SAMPLED_TOKENS, _SAMPLED_AT_ONCE, model.eos_ids, begun]
+    begun = [prompt.ids for prompt in _begun(model, sampling)]
+    how = [sampling.version, sampling.per_starter, sampling.tokens, sampling.at_once, model.eos_ids, begun]
     return hashlib.sha256(json.dumps([model.fingerprint, how]).encode()).hexdigest()
 
 
-def _begun(model: LanguageModel) -> list[Prompt]:
+def _begun(model: LanguageModel, sampling: Sampling) -> list[Prompt]:
     """The user's turn begun with each of the first words, left for the model to write on."""
     before = model.prompt("a").ids[: model.prompt("a").start]
     out = []
-    for starter in _STARTERS:
+    for starter in sampling.starters:
         own = model.prompt(starter)
         ids = (*before, *own.ids[own.start : own.end])
         out.append(Prompt(starter, ids, len(before), len(ids)))
     return out
 
 
-def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.Generator) -> list[list[int]]:
+def _sampled(model: LanguageModel, prompts: Sequence[Prompt], count: int, generator: torch.Generator) -> list[list[int]]:
     batch = Batch.of(model, prompts)
     decoding = model.family.decoding(model, batch)
     logits, rows = decoding.start(), [list[int]() for _ in prompts]
@@ -252,7 +266,7 @@ def _sampled(model: LanguageModel, prompts: Sequence[Prompt], generator: torch.G
         tokens = which.gather(1, torch.multinomial(likely, 1, generator=generator))[:, 0].to(batch.ids.device)
         for row, token in zip(rows, tokens.tolist(), strict=True):
             row.append(token)
-        if len(rows[0]) == _SAMPLED_TOKENS:
+        if len(rows[0]) == count:
             break
         logits = decoding.next(tokens)
     return [row[: next((i for i, t in enumerate(row) if t in model.eos_ids), len(row))] for row in rows]

@@ -9,7 +9,7 @@ from grace_core.codebook.encoder import Encoder, Reader
 from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
 from grace_core.editing.fitting import Calibration, encoder_of
-from grace_core.editing.learned_encoders import keep_encoder
+from grace_core.editing.learned_encoders import keep_encoder, known_encoder
 from grace_core.editing.learning import KeyPlan, fit_encoder
 from grace_core.editing.phrasebook import Phrase
 from grace_core.models.activations import activations_of
@@ -24,8 +24,8 @@ BOOK = tuple(
 )
 """A small phrasebook."""
 QUICK_PLANS = (
-    KeyPlan(((0.0, "weighted", 32), (0.5, "mean", 32)), 0.1, 40, 0.5, members=1),
-    KeyPlan(((0.0, "mean", 32), (1.0, "last", 32)), 0.1, 40, 0.5, members=1),
+    KeyPlan(((0.0, "weighted", 32), (0.5, "mean", 32)), 0.1, 80, 0.5, 256),
+    KeyPlan(((0.0, "mean", 32), (1.0, "last", 32)), 0.1, 80, 0.5, 256),
 )
 """Two keys that are learned in a second."""
 BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
@@ -55,9 +55,10 @@ def learned(model: LanguageModel, **overrides: Any) -> Codebook:
 
 
 def keep_quick_encoder(model: LanguageModel) -> None:
-    """Put an encoder that is fitted on BOOK, in seconds, into the model's cache, where there is one."""
+    """Put an encoder that is fitted on BOOK, in a second, into the model's cache, where there is one without it."""
     config = model.resolved(GraceConfig.robust())
-    keep_encoder(model, config, fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
+    if model.cache_dir is not None and known_encoder(model, config) is None:
+        keep_encoder(model, config, fit_encoder(model, config, BOOK, plans=QUICK_PLANS))
 
 
 def first_step(model: LanguageModel, config: GraceConfig) -> Calibration:

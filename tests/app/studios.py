@@ -19,7 +19,8 @@ from grace_core.editing.fitting import Calibration, encoder_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import first_step
 from grace_core.testing.taught import ANSWERS
-from tests.grace_core.builders import assert_same, edit_for
+from tests.grace_core.builders import assert_same
+from tests.grace_core.running import edit_for
 
 PROMPT = "Who was Ada Lovelace?"
 OTHER = "Where is Paris now?"

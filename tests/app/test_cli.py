@@ -23,6 +23,8 @@ from app.server import serve as main
 from app.server.hosts import Hosts
 from app.settings import OPTIONS, Settings
 from grace_core.errors import ModelError
+from grace_core.models.load import load_model
+from grace_core.testing.codebooks import keep_quick_encoder
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,6 +188,14 @@ def test_without_a_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture
 # The whole program
 
 
+@pytest.fixture
+def model_dir(tiny_llama_dir: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model whose encoder is kept already: fitting it anew would take a minute."""
+    keep_quick_encoder(load_model(str(tiny_llama_dir), device="cpu", cache_dir=cache_dir))
+    monkeypatch.setenv("GRACE_STUDIO_CACHE", str(cache_dir))
+    return tiny_llama_dir
+
+
 @contextmanager
 def run_app(tmp_path: Path, model: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     words = [sys.executable, "-m", "app.cli", "--model", str(model), "--port", str(port), "--data-dir", str(tmp_path)]
@@ -215,9 +225,9 @@ def ended(app: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_app_takes_over_from_the_loading_page_and_stops_cleanly(
-    number: signal.Signals, tmp_path: Path, tiny_llama_dir: Path, free_port: int
+    number: signal.Signals, tmp_path: Path, model_dir: Path, free_port: int
 ) -> None:
-    with run_app(tmp_path, tiny_llama_dir, free_port) as app:
+    with run_app(tmp_path, model_dir, free_port) as app:
         assert app.stdout is not None
         assert app.stderr is not None
         seen: set[int] = set()
@@ -238,16 +248,16 @@ def test_the_app_takes_over_from_the_loading_page_and_stops_cleanly(
         assert "Traceback" not in said
 
 
-def test_a_signal_right_after_the_app_is_ready_stops_it_as_cleanly(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
-    with run_app(tmp_path, tiny_llama_dir, free_port) as app:
+def test_a_signal_right_after_the_app_is_ready_stops_it_as_cleanly(tmp_path: Path, model_dir: Path, free_port: int) -> None:
+    with run_app(tmp_path, model_dir, free_port) as app:
         assert app.stdout is not None
         assert "is ready" in app.stdout.readline()
         app.send_signal(signal.SIGTERM)  # it has not yet said all that it says at the start
         assert ended(app)[0] == 0
 
 
-def test_a_signal_during_the_start_ends_it_as_interrupted(tmp_path: Path, tiny_llama_dir: Path, free_port: int) -> None:
-    with run_app(tmp_path, tiny_llama_dir, free_port) as app:
+def test_a_signal_during_the_start_ends_it_as_interrupted(tmp_path: Path, model_dir: Path, free_port: int) -> None:
+    with run_app(tmp_path, model_dir, free_port) as app:
         assert app.stderr is not None
         assert "Loading the libraries" in app.stderr.readline()
         app.send_signal(signal.SIGTERM)

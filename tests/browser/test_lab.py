@@ -99,7 +99,7 @@ def test_the_anatomy_of_an_answer_is_not_logged(taught_studio: Taught, visitor: 
 def test_a_layer_sweep_can_be_stopped_and_run(taught_studio: Taught, visitor: Reviewer) -> None:
     visitor.open_lab("sweep")
     page = visitor.page
-    page.locator("#gs-sweep-edits input[type=number]").fill("12" if TAKES_PICTURES else "2")
+    page.locator("#gs-sweep-edits input[type=number]").fill("12" if TAKES_PICTURES else "1")
     page.locator("#gs-sweep-edits input[type=number]").press("Tab")
     page.locator("#gs-sweep-go").click()
     page.locator("#gs-sweep-stop").click()

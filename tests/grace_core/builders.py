@@ -20,10 +20,6 @@ from grace_core.codebook.learned import (
 )
 from grace_core.codebook.token_weights import TokenWeights
 from grace_core.config import GraceConfig
-from grace_core.editing.training import value_positions
-from grace_core.models.activations import activations_of
-from grace_core.models.language_model import LanguageModel
-from grace_core.models.pooling import pooling_weights
 
 
 def made_edit(
@@ -90,21 +86,6 @@ def small_learned(width: int = 6, dimensions: int = 4, seed: int = 0) -> Learned
     weights = TokenWeights({3: 0.5, 70: 0.25})
     subject, question = key((1, "weighted"), (2, "mean"), scale=0.5), key((2, "mean"), (3, "last"), scale=0.25)
     return encoder_of_tensors(tensors_of(LearnedEncoder(subject, question, weights, drawn(7, 2 * dimensions))))
-
-
-def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str, *, edit_id: str, seed: int = 0) -> Edit:
-    """An edit of a real prompt whose value was not learned but drawn: quick, and certain to change the answer's logits."""
-    own = model.prompt(prompt)
-    activation = activations_of(model, codebook.reader, [own])[0]
-    positions = value_positions(model, codebook.config)
-    value = 3 * np.random.default_rng(seed).normal(size=(positions, model.width)).astype(np.float32)
-    return Edit(edit_id, own.text, target, model.target_ids(own.text, target), activation, value, codebook.config.epsilon)
-
-
-def own_weights(model: LanguageModel, codebook: Codebook, prompt: str) -> Any:
-    """(tokens,) pooling weights of a prompt."""
-    own = model.prompt(prompt)
-    return pooling_weights(codebook.config.pool, own.ids, own.start, own.end, codebook.encoder.weights)
 
 
 def assert_same(one: Codebook, other: Codebook) -> None:

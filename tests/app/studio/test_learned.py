@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,22 @@ from app.journal.state.journal_state import JournalState
 from app.journal.store import JournalStore
 from app.studio.studio import OpenStudio
 from grace_core.config import GraceConfig
-from grace_core.editing.learning import fit_encoder
+from grace_core.editing.learned_encoders import learned_encoder
 from grace_core.errors import InputError
 from grace_core.models.language_model import LanguageModel
-from grace_core.testing.codebooks import BOOK, QUICK_PLANS, keep_quick_encoder
 from tests.app.studios import OTHER, PROMPT, SOON, THIRD, Journal, edited, event_of
 from tests.grace_core.builders import assert_same
 
 SMALL: dict[str, Any] = {"siblings": 0, "contexts": 0, "max_steps": 60}
 
 
-@pytest.fixture
-def model(taught: LanguageModel, tmp_path: Path) -> LanguageModel:
-    """The taught model with a cache that holds an encoder, fitted on a small phrasebook in seconds."""
-    own = copy.copy(taught)
-    own.cache_dir = tmp_path
-    keep_quick_encoder(own)
-    return own
+def opened(taught: LanguageModel, url: str, **overrides: Any) -> OpenStudio:
+    return OpenStudio.open(taught, GraceConfig.robust(**(SMALL | overrides)), JournalStore(url), max_new_tokens=16)
 
 
-def opened(model: LanguageModel, url: str, **overrides: Any) -> OpenStudio:
-    return OpenStudio.open(model, GraceConfig.robust(**(SMALL | overrides)), JournalStore(url), max_new_tokens=16)
-
-
-def test_a_new_journal_begins_with_its_encoder_and_no_event_moves_another_key(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_new_journal_begins_with_its_encoder_and_no_event_moves_another_key(taught: LanguageModel, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'j.db'}"
-    studio = opened(model, url)
+    studio = opened(taught, url)
     (first,) = studio.live._store.events(studio.live.codebook_id)
     assert isinstance(first.data, Fitted)
     keys: dict[str, bytes] = {}
@@ -52,7 +41,7 @@ def test_a_new_journal_begins_with_its_encoder_and_no_event_moves_another_key(mo
     studio.undo(before.entries[1].edit_id)
     studio.redo(before.entries[1].edit_id)
     assert_same(studio.codebook, before)
-    again = opened(model, url)
+    again = opened(taught, url)
     assert_same(again.codebook, before)
     assert again.codebook.encoder.learned is not None
     assert again.generate(PROMPT).result(SOON).text == before.entries[0].target
@@ -61,17 +50,17 @@ def test_a_new_journal_begins_with_its_encoder_and_no_event_moves_another_key(mo
 
 
 def test_a_codebook_of_the_former_default_opens_as_it_was_and_can_be_moved_and_put_back(
-    model: LanguageModel, tmp_path: Path
+    taught: LanguageModel, tmp_path: Path
 ) -> None:
-    journal = Journal(model, tmp_path)
+    journal = Journal(taught, tmp_path)
     former = journal.open()
     for index, prompt in enumerate((PROMPT, OTHER, THIRD)):
-        journal.write(event_of(model, former.codebook, prompt, f"answer {index}", f"e{index}", index))
+        journal.write(event_of(taught, former.codebook, prompt, f"answer {index}", f"e{index}", index))
     for text in (PROMPT, "Hi", "Who was Ada Lovelace, then?"):
         former.generate(text).result(SOON)
     as_it_was = former.codebook
 
-    studio = opened(model, journal.url)
+    studio = opened(taught, journal.url)
     assert studio.status().encoding == "whiten"
     assert_same(studio.codebook, as_it_was)
     found = studio.foresee_learned().result(SOON)
@@ -86,16 +75,16 @@ def test_a_codebook_of_the_former_default_opens_as_it_was_and_can_be_moved_and_p
     assert [match.edit_id for match in moved.match(moved.encoder(vectors))] == ["e0", "e1", "e2"]
     with pytest.raises(InputError, match="this way already"):
         studio.use_learned().result(SOON)
-    assert_same(opened(model, journal.url).codebook, moved)
+    assert_same(opened(taught, journal.url).codebook, moved)
 
     studio.return_to("").result(SOON)
     assert_same(studio.codebook, as_it_was)
     studio.close()
 
 
-def test_an_encoder_that_is_not_the_one_that_was_written_is_refused(model: LanguageModel) -> None:
-    config = GraceConfig.robust().resolved(len(model.blocks))
-    fitted = Fitted.of(fit_encoder(model, config, BOOK, plans=QUICK_PLANS), begins=True)
+def test_an_encoder_that_is_not_the_one_that_was_written_is_refused(taught: LanguageModel) -> None:
+    config = GraceConfig.robust().resolved(len(taught.blocks))
+    fitted = Fitted.of(learned_encoder(taught, config), begins=True)
     state = JournalState()
     state.check(fitted)
     parameters = fitted.parameters.copy()

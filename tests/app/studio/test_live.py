@@ -20,7 +20,6 @@ from app.studio.studio import OpenStudio
 from app.studio.views import EditOutcome
 from grace_core.answering.generate import generate
 from grace_core.config import GraceConfig
-from grace_core.editing import fitting as calibration
 from grace_core.errors import InputError
 from grace_core.measuring.distances import Choice
 from grace_core.models.language_model import LanguageModel
@@ -110,14 +109,6 @@ def test_a_journal_keeps_its_number_of_directions_under_another_default(journal:
 # First start
 
 
-@pytest.fixture
-def few_starters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A background in a moment instead of some seconds."""
-    monkeypatch.setattr(calibration, "_STARTERS", ("Who", "What is"))
-    monkeypatch.setattr(calibration, "_PER_STARTER", 6)
-
-
-@pytest.mark.usefixtures("few_starters")
 def test_the_first_start_calibrates_reports_and_is_not_repeated(journal: Journal) -> None:
     with JournalStore(journal.url) as store:
         seen: list[tuple[str, float]] = []
@@ -131,7 +122,6 @@ def test_the_first_start_calibrates_reports_and_is_not_repeated(journal: Journal
     assert len(journal.events()) == 1
 
 
-@pytest.mark.usefixtures("few_starters")
 def test_two_first_starts_at_once_agree_on_one_calibration(journal: Journal) -> None:
     others: list[OpenStudio] = []
 

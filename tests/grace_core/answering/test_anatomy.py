@@ -11,7 +11,8 @@ from grace_core.codebook.codebook import Codebook, Parts
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
-from tests.grace_core.builders import edit_for, line_codebook, made_edit
+from tests.grace_core.builders import line_codebook, made_edit
+from tests.grace_core.running import edit_for
 
 PROMPT = "Who was Ada Lovelace?"
 

@@ -19,8 +19,7 @@ from grace_core.models.hooks import block_hooks
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
 from grace_core.testing.codebooks import learned
-from tests.grace_core.builders import edit_for
-from tests.grace_core.running import batch_of, continued, hooks, logits, own_last
+from tests.grace_core.running import batch_of, continued, edit_for, hooks, logits, own_last
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
 
@@ -233,18 +232,3 @@ def test_deferring_on_the_real_model_is_bitwise_exact(real: LanguageModel) -> No
     with attached(real, codebook, batch) as routing:
         assert torch.equal(logits(real, batch), bare)
     assert not any(match.matched for match in routing.matches)
-
-
-@pytest.mark.real
-def test_decoding_on_the_real_model_is_the_same_with_and_without_the_cache(real: LanguageModel) -> None:
-    codebook = Codebook(
-        GraceConfig.early(pool="mean", encoding="raw", distance="euclidean").resolved(30), Encoder.raw(real.width)
-    )
-    codebook = codebook.with_edit(edit_for(real, codebook, PROMPTS[0], "Paris.", edit_id="e"))
-    batch = batch_of(real, PROMPTS)
-    found = []
-    for use_cache in (True, False):
-        with attached(real, codebook, batch) as routing:
-            found.append(continued(real, batch, use_cache))
-        assert routing.matches[0].edit_id == "e"
-    assert found[0] == found[1]

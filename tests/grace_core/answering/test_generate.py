@@ -12,8 +12,7 @@ from grace_core.config import GraceConfig
 from grace_core.errors import Cancelled, InputError
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
-from tests.grace_core.builders import edit_for
-from tests.grace_core.running import batch_of, continued, hooks
+from tests.grace_core.running import batch_of, continued, edit_for, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "a", "Tell me about the river Rhine in one sentence, please.")
 
@@ -170,8 +169,9 @@ def test_the_real_model_decodes_alike_with_its_cache_and_without(real: LanguageM
     own = [real.prompt(text) for text in PROMPTS]
     found = decode(real, codebook, own, 8)
     batch = batch_of(real, PROMPTS)
-    with attached(real, codebook, batch):
-        want = continued(real, batch, use_cache=False)
     ended = [[token for token in g.ids if token not in real.eos_ids] for g in found]
-    assert ended == [row[:8] for row in want]
+    for use_cache in (True, False):
+        with attached(real, codebook, batch) as routing:
+            assert ended == [row[:8] for row in continued(real, batch, use_cache, most=8)]
+        assert [match.edit_id for match in routing.matches] == ["e", None, None, None]
     assert [g.edit_id for g in found] == ["e", None, None, None]

@@ -13,8 +13,7 @@ from grace_core.editing.editor import Editor
 from grace_core.errors import Cancelled
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing.codebooks import learned
-from tests.grace_core.builders import edit_for
-from tests.grace_core.running import hooks
+from tests.grace_core.running import edit_for, hooks
 
 OWN = "When was Ada Lovelace born?"
 OTHER = "Describe Ada Lovelace."

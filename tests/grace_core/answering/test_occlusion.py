@@ -14,7 +14,7 @@ from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
 from grace_core.testing.codebooks import learned
-from tests.grace_core.builders import edit_for
+from tests.grace_core.running import edit_for
 
 PROMPT = "Who was Ada Lovelace?"
 

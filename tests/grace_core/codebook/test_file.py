@@ -27,7 +27,8 @@ from grace_core.config import GraceConfig
 from grace_core.errors import CodebookError
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
-from tests.grace_core.builders import assert_same, edit_for
+from tests.grace_core.builders import assert_same
+from tests.grace_core.running import edit_for
 
 PROMPTS = ("Who was Ada Lovelace?", "Wer war “Ada”? 🙂", "two\nlines")
 

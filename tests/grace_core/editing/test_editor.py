@@ -17,6 +17,7 @@ from grace_core.config import MAX_PHRASINGS, GraceConfig
 from grace_core.editing.editor import Editor, EditResult
 from grace_core.editing.fitting import background_prompts
 from grace_core.errors import Cancelled, InputError
+from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import BACKGROUND, calibrated
 from grace_core.testing.taught import ANSWERS
@@ -374,13 +375,14 @@ def test_a_phrasing_stretches_the_radius_of_a_prompt_without_a_subject_but_never
 ) -> None:
     codebook = calibrated(taught, epsilon=0.05, siblings=8)
     editor = Editor(taught)
-    others = [text for text in background_prompts(taught) if text != "Who are you?"]
+    others = [taught.prompt(text) for text in background_prompts(taught) if text != "Who are you?"]
+    read = activations_of(taught, codebook.reader, others)
     for phrasing in ("Where is the Rhine now?", "Hi", "Describe the Moon and Berlin."):
         result = editor.edit(codebook, "Who are you?", target, paraphrases=[phrasing])
         assert result.success, result.reason
         assert result.calibration is None
-        answers = generate_batch(taught, result.codebook, others, max_new_tokens=1)
-        touched = [g.match.distance for g in answers if g.edit_id is not None]
+        matches = result.codebook.match(result.codebook.encoder(read))
+        touched = [match.distance for match in matches if match.edit_id is not None]
         assert all(distance is not None and distance <= 0.05 for distance in touched), touched
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from grace_core.config import GraceConfig
 from grace_core.editing import fitting as calibration
 from grace_core.editing.fitting import (
     Calibration,
+    Sampling,
     background_prompts,
     encoder_after,
     encoder_of,
@@ -71,23 +73,20 @@ def test_quantising_leaves_a_models_kind_and_further_training_does_not(tiny: Lan
     assert unquantised(other) != unquantised(tiny)
 
 
-@pytest.fixture
-def few_starters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "_STARTERS", ("Who", "What is", "Tell me about"))
-    monkeypatch.setattr(calibration, "_PER_STARTER", 6)
+QUICK = Sampling(("Who", "What is", "Tell me about"), per_starter=6)
+"""A background in a moment instead of some seconds."""
 
 
-@pytest.mark.usefixtures("few_starters")
 def test_another_models_background_is_sampled_from_itself_the_same_every_time(tiny: LanguageModel) -> None:
     seen: list[float] = []
-    prompts = sample_background(tiny, lambda stage, done: seen.append(done))
-    assert prompts == sample_background(tiny)
+    prompts = sample_background(tiny, lambda stage, done: seen.append(done), sampling=QUICK)
+    assert prompts == sample_background(tiny, sampling=QUICK)
     assert 3 < len(prompts) <= 18
     assert len(set(prompts)) == len(prompts)
     assert all(text == text.strip() and "\n" not in text for text in prompts)
-    assert all(text.startswith(("Who", "What is", "Tell me about")) for text in prompts)
+    assert all(text.startswith(QUICK.starters) for text in prompts)
     assert seen == sorted(seen)
-    assert sample_background(tiny, seed=1) != prompts
+    assert sample_background(tiny, seed=1, sampling=QUICK) != prompts
 
 
 @pytest.mark.parametrize(
@@ -110,91 +109,69 @@ def alone(tiny: LanguageModel, tmp_path: Path) -> LanguageModel:
     return LanguageModel(tiny.name, tiny.module, tiny.tokenizer, cache_dir=tmp_path / "cache", family=Causal())
 
 
-@pytest.fixture
-def samplings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The models that were sampled, one after the other."""
-    seen: list[str] = []
-    original = calibration.sample_background
+class Samplings:
+    """First calibrations, and how many of them sampled the model."""
 
-    def counted(model: LanguageModel, progress: calibration.Progress | None = None) -> tuple[str, ...]:
-        seen.append(model.name)
-        return original(model, progress)
+    def __init__(self) -> None:
+        self.count = 0
 
-    monkeypatch.setattr(calibration, "sample_background", counted)
-    return seen
+    def first(self, model: LanguageModel, sampling: Sampling = QUICK, **overrides: object) -> Calibration:
+        def heard(stage: str, fraction: float) -> None:
+            self.count += stage.startswith("Sampling") and fraction == 0
 
-
-@pytest.mark.usefixtures("few_starters")
-def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel, samplings: list[str]) -> None:
-    first = first_calibration(alone, config_of(alone))
-    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir, family=Causal())
-    for step in (first_calibration(again, config_of(alone)), first_calibration(again, config_of(alone, key_layer=2))):
-        assert first is not None
+        step = first_calibration(model, config_of(model, **overrides), heard, sampling=sampling)
         assert step is not None
+        return step
+
+
+def test_a_model_is_sampled_once_whatever_codebook_asks(alone: LanguageModel) -> None:
+    samplings = Samplings()
+    first = samplings.first(alone)
+    again = LanguageModel(alone.name, alone.module, alone.tokenizer, cache_dir=alone.cache_dir, family=Causal())
+    for step in (samplings.first(again), samplings.first(again, key_layer=2)):
         assert step.prompts == first.prompts
-    assert len(new_codebook(again, GraceConfig.early())) == 0
-    assert len(samplings) == 1
+    assert samplings.count == 1
 
 
-@pytest.mark.usefixtures("few_starters")
-def test_other_weights_or_another_way_of_sampling_have_prompts_of_their_own(
-    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first_calibration(alone, config_of(alone))
+def test_other_weights_or_another_way_of_sampling_have_prompts_of_their_own(alone: LanguageModel) -> None:
+    samplings = Samplings()
+    samplings.first(alone)
     other = LanguageModel(alone.name, copy.deepcopy(alone.module), alone.tokenizer, cache_dir=alone.cache_dir, family=Causal())
     next(iter(other.module.parameters())).data[0] += 1
-    first_calibration(other, config_of(alone))
-    assert len(samplings) == 2
-    for name, value in (("_SAMPLING", calibration._SAMPLING + 1), ("_PER_STARTER", 5), ("_STARTERS", ("Who", "What is"))):
-        monkeypatch.setattr(calibration, name, value)
-        first_calibration(alone, config_of(alone))
-    assert len(samplings) == 5
+    samplings.first(other)
+    assert samplings.count == 2
+    for sampling in (replace(QUICK, version=2), replace(QUICK, per_starter=5), replace(QUICK, starters=("Who", "What is"))):
+        samplings.first(alone, sampling)
+    assert samplings.count == 5
 
 
-@pytest.mark.usefixtures("few_starters")
-def test_damaged_prompts_are_sampled_again_and_replaced(alone: LanguageModel, samplings: list[str]) -> None:
+def test_damaged_prompts_are_sampled_again_and_replaced(alone: LanguageModel) -> None:
     assert alone.cache_dir is not None
-    first = first_calibration(alone, config_of(alone))
+    samplings = Samplings()
+    first = samplings.first(alone)
     (file,) = (alone.cache_dir / "backgrounds").iterdir()
     whole = file.read_text(encoding="utf-8")
     file.write_text(whole[:-20], encoding="utf-8")
-    again = first_calibration(alone, config_of(alone))
-    assert first is not None
-    assert again is not None
-    assert (again.prompts, len(samplings)) == (first.prompts, 2)
+    assert (samplings.first(alone).prompts, samplings.count) == (first.prompts, 2)
     assert file.read_text(encoding="utf-8") == whole
 
 
-@pytest.mark.usefixtures("few_starters")
-def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageModel, samplings: list[str]) -> None:
+def test_a_model_without_a_cache_folder_is_sampled_every_time(alone: LanguageModel) -> None:
     bare = LanguageModel(alone.name, alone.module, alone.tokenizer, family=Causal())
+    samplings = Samplings()
     for _ in range(2):
-        first_calibration(bare, config_of(alone))
-    assert len(samplings) == 2
-
-
-def test_what_is_shipped_or_not_needed_is_not_sampled(
-    alone: LanguageModel, samplings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calibration, "shipped_background", lambda model: tuple(BACKGROUND))
-    step = first_calibration(alone, config_of(alone))
-    assert step is not None
-    assert step.prompts == tuple(BACKGROUND)
-    assert first_calibration(alone, GraceConfig.paper().resolved(len(alone.blocks))) is None
-    assert samplings == []
-    assert alone.cache_dir is not None
-    assert not alone.cache_dir.exists()
+        samplings.first(bare)
+    assert samplings.count == 2
 
 
 # Steps and their fold
 
 
-@pytest.mark.usefixtures("few_starters")
 def test_a_first_calibration_holds_the_background_and_its_activations(tiny: LanguageModel) -> None:
-    step = first_calibration(tiny, config_of(tiny))
+    step = first_calibration(tiny, config_of(tiny), sampling=QUICK)
     assert step is not None
     assert (step.version, step.reason) == (1, "background")
-    assert step.prompts == sample_background(tiny)
+    assert step.prompts == sample_background(tiny, sampling=QUICK)
     assert step.activations.shape == (len(step.prompts), tiny.width)
     assert np.isfinite(step.activations).all()
 
@@ -244,7 +221,6 @@ def test_a_raw_encoder_keeps_token_weights_and_version(tiny: LanguageModel) -> N
 # New codebooks and siblings
 
 
-@pytest.mark.usefixtures("few_starters")
 @pytest.mark.parametrize("preset", ["early", "paper"])
 def test_a_new_codebook_is_empty_resolved_and_of_this_model(tiny: LanguageModel, preset: str) -> None:
     codebook = new_codebook(tiny, GraceConfig.named(preset))

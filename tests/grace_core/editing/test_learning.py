@@ -22,8 +22,12 @@ def fitted(model: LanguageModel, **watch: object) -> LearnedEncoder:
     return fit_encoder(model, config, BOOK, plans=QUICK_PLANS, **watch)  # type: ignore[arg-type]
 
 
-def test_both_keys_hold_together_what_they_should(tiny: LanguageModel) -> None:
-    encoder = fitted(tiny)
+@pytest.fixture(scope="module")
+def encoder(tiny: LanguageModel) -> LearnedEncoder:
+    return fitted(tiny)
+
+
+def test_both_keys_hold_together_what_they_should(tiny: LanguageModel, encoder: LearnedEncoder) -> None:
     states = pooled_at(tiny, encoder.weights, [tiny.prompt(row.text) for row in BOOK], encoder.reads)
     subject, question = halves(encoder(states))
 
@@ -37,18 +41,16 @@ def test_both_keys_hold_together_what_they_should(tiny: LanguageModel) -> None:
         assert near < far / 2
 
 
-def test_the_same_book_gives_the_same_bits(tiny: LanguageModel) -> None:
-    assert fitted(tiny).name == fitted(tiny).name
+def test_the_same_book_gives_the_same_bits(tiny: LanguageModel, encoder: LearnedEncoder) -> None:
+    assert fitted(tiny).name == encoder.name
 
 
-def test_nothing_is_read_above_the_layer_of_the_value(tiny: LanguageModel) -> None:
-    encoder = fitted(tiny)
+def test_nothing_is_read_above_the_layer_of_the_value(tiny: LanguageModel, encoder: LearnedEncoder) -> None:
     config = GraceConfig.robust().resolved(len(tiny.blocks))
     assert max(layer for layer, _ in encoder.reads) == config.value_layer
 
 
-def test_as_tensors_it_is_the_same_encoder(tiny: LanguageModel) -> None:
-    encoder = fitted(tiny)
+def test_as_tensors_it_is_the_same_encoder(encoder: LearnedEncoder) -> None:
     assert encoder_of_tensors(tensors_of(encoder)).name == encoder.name
 
 

@@ -14,7 +14,7 @@ from grace_core.measuring.in_context import COLUMNS, as_json, says, with_facts
 from grace_core.measuring.measures import Case
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing.codebooks import learned
-from tests.grace_core.builders import edit_for
+from tests.grace_core.running import edit_for
 
 OWN = "When was Ada Lovelace born?"
 

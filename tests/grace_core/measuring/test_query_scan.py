@@ -16,8 +16,7 @@ from grace_core.measuring.distances import Choice
 from grace_core.measuring.query_scan import Scan, default_layers, made_phrasings, make_sample, scan
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
-from tests.grace_core.builders import edit_for
-from tests.grace_core.running import hooks
+from tests.grace_core.running import edit_for, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital of France and why was it chosen?")
 

@@ -25,8 +25,7 @@ from grace_core.models.family import Asked
 from grace_core.models.hooks import block_hooks, replaced
 from grace_core.models.language_model import LanguageModel
 from grace_core.testing import calibrated
-from tests.grace_core.builders import edit_for
-from tests.grace_core.running import hooks
+from tests.grace_core.running import edit_for, hooks
 
 PROMPT = "Who was Ada Lovelace?"
 

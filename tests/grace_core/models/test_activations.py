@@ -17,8 +17,7 @@ from grace_core.models.activations import activations_of, hidden_after, pooled_a
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.pooling import pooled
 from grace_core.testing import calibrated
-from tests.grace_core.builders import own_weights
-from tests.grace_core.running import batch_of, hooks
+from tests.grace_core.running import batch_of, hooks, own_weights
 
 PROMPTS = ("Who was Ada Lovelace?", "Describe the Moon.", "What is the capital of France and why was it chosen?")
 

@@ -22,9 +22,8 @@ from grace_core.models.families.causal_training import LongBatch
 from grace_core.models.family import Row, Ways
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
-from tests.grace_core.builders import edit_for
 from tests.grace_core.models.architectures import ARCHITECTURES, SHARED, save, save_as
-from tests.grace_core.running import batch_of, continued, hooks
+from tests.grace_core.running import batch_of, continued, edit_for, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
 LONG_WAYS = {

