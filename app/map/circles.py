@@ -53,8 +53,7 @@ def drawn_radii(view: MapView, layout: Layout, distance: Distance, rows: Sequenc
     return found
 
 
-def drawn_inside(layout: Layout, row: int, radius: float, epsilon: float, to_queries: NDArray[np.float64]) -> Inside:
-    """Compares one key's circle with its ball, over all logged queries; to_queries: their exact distances to the key."""
+def drawn_inside(layout: Layout, row: int, radius: float, ball: NDArray[np.bool_]) -> Inside:
+    """Compares one key's circle with its ball, over all logged queries; ball: which of them lie in it."""
     circle = np.linalg.norm(layout.queries - layout.keys[row], axis=1) <= radius
-    ball = to_queries <= epsilon
     return Inside(int(circle.sum()), int((circle & ball).sum()), int((ball & ~circle).sum()))

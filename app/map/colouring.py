@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.studio.views import MapView
-from grace_core.codebook.geometry import pair_distances, rough_distances
+from grace_core.codebook.geometry import pair_distances, rough_distances, two_distances
 from grace_core.config import Distance
 
 OUTSIDE, CONTESTED, OWN = 0, 1, 2
@@ -72,12 +72,27 @@ def distances_to_queries(view: MapView, index: int, distance: Distance, *, neare
     return found
 
 
-def groups(view: MapView, chosen: int | None, to_queries: NDArray[np.float64] | None) -> Groups:
+def in_ball(view: MapView, index: int, to_queries: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(queries,) whether each lies in the ball of the key at `index`; to_queries: its exact distances.
+
+    With two keys, one that is within ε may still be about another subject than the key lets pass.
+    """
+    key = view.keys[index]
+    found: NDArray[np.bool_] = to_queries <= key.epsilon
+    if key.subject_end is not None and found.any():
+        near = np.flatnonzero(found)
+        found[near] = two_distances(view.key_vectors[index], view.query_vectors[near])[:, 0] <= key.subject_end
+    return found
+
+
+def groups(
+    view: MapView, chosen: int | None, to_queries: NDArray[np.float64] | None, distance: Distance = "euclidean"
+) -> Groups:  # fmt: skip
     """The queries as the map colours them: by what answers them, or by what they are to the chosen key.
 
-    to_queries: exact distances from the chosen key, see `exact_distances`.
+    to_queries: exact distances from the chosen key, see `exact_distances`. distance: in what they are measured.
     """
-    return _by_answer(view) if chosen is None or to_queries is None else _by_class(view, chosen, to_queries)
+    return _by_answer(view) if chosen is None or to_queries is None else _by_class(view, chosen, to_queries, distance)
 
 
 def key_colours(view: MapView, chosen: int | None, contesting: frozenset[int]) -> list[str]:
@@ -119,12 +134,18 @@ def _by_answer(view: MapView) -> Groups:
     )
 
 
-def _by_class(view: MapView, chosen: int, to_queries: NDArray[np.float64]) -> Groups:
+def _by_class(view: MapView, chosen: int, to_queries: NDArray[np.float64], distance: Distance) -> Groups:
     classes = classes_of(view, chosen, to_queries)
-    contesting = _contesting(view, classes)
+    contesting = _contesting(view, classes, distance)
     return Groups(
         (
-            Group("outside its ε", np.flatnonzero(classes == OUTSIDE), "@faint", "@faint", opacity=0.7),
+            Group(
+                "outside its ε" if view.keys[chosen].subject_end is None else "out of its reach",
+                np.flatnonzero(classes == OUTSIDE),
+                "@faint",
+                "@faint",
+                opacity=0.7,
+            ),
             Group(
                 "inside, nearer to another key",
                 np.flatnonzero(classes == CONTESTED),
@@ -141,18 +162,17 @@ def classes_of(view: MapView, index: int, to_queries: NDArray[np.float64]) -> ND
     """For each query: OWN, CONTESTED or OUTSIDE of the key at `index`; to_queries: its exact distances."""
     key = view.keys[index]
     serves = {key.edit_id, *key.edit_ids}
-    found = np.where(to_queries <= key.epsilon, CONTESTED, OUTSIDE).astype(np.int8)
+    found = np.where(in_ball(view, index, to_queries), CONTESTED, OUTSIDE).astype(np.int8)
     found[[row for row, query in enumerate(view.queries) if query.edit_id in serves]] = OWN
     return found
 
 
-def _contesting(view: MapView, classes: NDArray[np.int8]) -> frozenset[int]:
+def _contesting(view: MapView, classes: NDArray[np.int8], distance: Distance) -> frozenset[int]:
     """Positions of the keys that are nearest to the contested queries."""
     contested = np.flatnonzero(classes == CONTESTED)
     if not len(contested):
         return frozenset()
-    # Of unit vectors the nearest by one measure is the nearest by the other.
-    rough, _ = rough_distances(view.query_vectors[contested], view.key_vectors, "euclidean")
+    rough, _ = rough_distances(view.query_vectors[contested], view.key_vectors, distance)
     return frozenset(rough.argmin(axis=1).tolist())
 
 

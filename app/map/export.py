@@ -31,7 +31,7 @@ def map_table(
     chosen = None if selected is None else scene.row_of.get(selected)
     to_queries = None if chosen is None else scene.to_queries(chosen)
     standing = [""] * len(view.queries)
-    for group in groups(view, chosen, to_queries).groups:
+    for group in groups(view, chosen, to_queries, scene.distance).groups:
         for row in group.rows.tolist():
             standing[row] = group.label
     owners = {edit_id: key.edit_id for key in view.keys for edit_id in (*key.edit_ids, key.edit_id)}

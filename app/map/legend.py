@@ -53,9 +53,13 @@ def landing_words(landed: Landed) -> str:
     """What would answer a prompt that is tried, as a sentence without its subject."""
     if landed.key is None:
         return "would be answered by the model itself: there is no key yet."
-    near = f"nearest key “{shorten(landed.key.prompt, 160)}” at distance {landed.distance:.2f}"
+    parts = "" if landed.parts is None else f" ({landed.parts})"
+    near = f"nearest key “{shorten(landed.key.prompt, 160)}” at distance {landed.distance:.2f}{parts}"
     if landed.matched:
         return f"would be answered by an edit: {near}, within its ε {landed.key.epsilon:.2f}."
+    if landed.distance <= landed.key.epsilon:
+        end = landed.key.epsilon if landed.key.subject_end is None else landed.key.subject_end
+        return f"would be answered by the model itself: {near}, but about another subject: that part ends at {end:.2f}."
     return f"would be answered by the model itself: {near}, outside its ε {landed.key.epsilon:.2f}."
 
 

@@ -48,7 +48,7 @@ def paint(scene: MapScene, selected: str | None) -> Paint:
 def _painted(scene: MapScene, chosen: int | None) -> Paint:
     view = scene.view
     distances = None if chosen is None else scene.to_queries(chosen)
-    by_class = groups(view, chosen, distances)
+    by_class = groups(view, chosen, distances, scene.distance)
     colours = key_colours(view, chosen, by_class.contesting)
     usual = max(set(colours), key=colours.count) if colours else "@own"
     widest = max(range(len(by_class.groups)), key=lambda at: len(by_class.groups[at].rows))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.charts.plotly import shorten
 from app.map.circles import Inside, drawn_inside, drawn_radii
-from app.map.colouring import CROWD, distances_to_queries
+from app.map.colouring import CROWD, distances_to_queries, in_ball
 from app.map.layout.layout import Layout
 from app.studio.views import MapView
 from grace_core.config import Distance
@@ -140,7 +140,7 @@ class MapScene:
     def inside(self, row: int, *, selected: bool = False) -> Inside:
         """How far one circle, as it is drawn, can be believed."""
         radius = self.shown_radius(row) if selected else float(self.radii([row])[0])
-        return drawn_inside(self.layout, row, radius, self.view.keys[row].epsilon, self.to_queries(row))
+        return drawn_inside(self.layout, row, radius, in_ball(self.view, row, self.to_queries(row)))
 
     @cached_property
     def inside_all(self) -> Inside:

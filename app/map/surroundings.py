@@ -13,15 +13,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.map.colouring import CONTESTED, OWN, classes_of, exact_distances
+from app.map.colouring import CONTESTED, OUTSIDE, OWN, classes_of, exact_distances
 from app.map.layout.layout import Layout
 from app.studio.views import MapView
-from grace_core.codebook.codebook import Codebook
-from grace_core.codebook.geometry import pair_distances, way
+from grace_core.codebook.codebook import Codebook, Entry, Parts
+from grace_core.codebook.geometry import pair_distances, two_distances, way
 from grace_core.config import Distance, Rule
+from grace_core.measuring.what_if import Cap, cap_of, subject_cap
 
 Kind = Literal["key", "query"]
-Standing = Literal["own", "contested", "outside", "same target", "other target"]
+Standing = Literal["own", "contested", "outside", "other subject", "same target", "other target"]
 
 # More points than these would hide each other; the nearest matter.
 SHOWN_KEYS = 24
@@ -36,6 +37,7 @@ class Spot:
     edit_id: what a click selects (for a query: the edit that answers it now; None: the model itself does).
     says: a key's target; a query's answer when it was asked. now: the target of the edit that answers a query now.
     angle: radians, as on the map. gap: for a key, its distance less both ε; below 0 the balls overlap.
+    parts: of the distance, where it has two.
     """
 
     kind: Kind
@@ -48,6 +50,7 @@ class Spot:
     standing: Standing
     gap: float | None = None
     now: str = ""
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Rings:
     cap: so far on the way (`share`) to the nearest edited query with another target as a ball may go; keys may be shared, so
     that it need not be a key.
     others: the keys with another target, by the edits that own them.
+    ends: with two keys, where the subject's and the question's part end before what is asked for, and why.
     """
 
     rule: Rule
@@ -66,12 +70,14 @@ class Rings:
     cap: float | None
     others: frozenset[str]
     share: float = 0.5
+    ends: tuple[Cap, ...] = ()
 
 
 @dataclass(frozen=True)
 class Radial:
     """The surroundings of one key. spots: keys, then queries, each nearest first.
 
+    subject_end: with two keys, where the subject's part ends (None: at ε, or one distance).
     distance: in what all of it is measured. rings: what a new edit would do to this key, and where. keys, queries: how
     many there are at all; more than are shown.
     """
@@ -84,6 +90,7 @@ class Radial:
     keys: int
     queries: int
     spots: tuple[Spot, ...] = field(repr=False)
+    subject_end: float | None = None
 
     def of(self, kind: Kind) -> tuple[Spot, ...]:
         """Spots of one kind, nearest first."""
@@ -110,11 +117,17 @@ def rings_of(codebook: Codebook, edit_id: str) -> Rings:
     if rule == "separated":
         own = next(edit.epsilon for edit in codebook.edits if edit.edit_id == entry.edit_id)
         joining = max(own, asked) if cap is None else min(cap, max(own, asked))
-        return Rings(rule, entry.epsilon / share, joining, cap, others, share)
+        return Rings(rule, entry.epsilon / share, joining, cap, others, share, _ends(codebook, entry))
     touching = entry.epsilon + asked
     apart = pair_distances(entry.key, codebook.keys[rows], codebook.config.distance)
     room = min((float(far) - codebook.entries[row].epsilon for far, row in zip(apart, rows, strict=True)), default=touching)
     return Rings(rule, touching, min(touching, max(entry.epsilon, room)), cap, others)
+
+
+def _ends(codebook: Codebook, entry: Entry) -> tuple[Cap, ...]:
+    edits = {edit.edit_id: edit for edit in codebook.edits}
+    found = (subject_cap(codebook, entry, edits), cap_of(codebook, entry, edits))
+    return tuple(cap for cap in found if cap is not None and cap.part is not None)
 
 
 def radial(
@@ -135,6 +148,7 @@ def radial(
             _angle(layout.keys[row] - layout.keys[chosen], key.edit_id),
             "other target" if key.edit_id in rings.others else "same target",
             float(to_keys[row]) - own.epsilon - key.epsilon,
+            parts=_parts(view.key_vectors[chosen], view.key_vectors[row], distance),
         )
         for row in near_keys
         for key in (view.keys[row],)
@@ -144,11 +158,18 @@ def radial(
     standing = classes_of(view, chosen, to_queries)
     targets = {edit_id: key.target for key in view.keys for edit_id in (*key.edit_ids, key.edit_id)}
     names: dict[int, Standing] = {OWN: "own", CONTESTED: "contested"}
+
+    def standing_of(row: int) -> Standing:
+        if standing[row] == OUTSIDE and to_queries[row] <= own.epsilon:
+            return "other subject"
+        return names.get(int(standing[row]), "outside")
+
     spots += [
         Spot(
             "query", query.query_id, query.edit_id, query.prompt, query.text, float(to_queries[row]),
             _angle(layout.queries[row] - layout.keys[chosen], query.query_id),
-            names.get(int(standing[row]), "outside"),
+            standing_of(row),
+            parts=_parts(view.key_vectors[chosen], view.query_vectors[row], distance),
             now=targets.get(query.edit_id or "", ""),
         )
         for row in _nearest(to_queries, max_queries)
@@ -156,7 +177,14 @@ def radial(
     ]  # fmt: skip
     return Radial(
         own.edit_id, own.prompt, own.epsilon, distance, rings, len(view.keys), len(view.queries), tuple(spots),
+        None if distance != "two_keys" else own.subject_end,
     )  # fmt: skip
+
+
+def _parts(key: NDArray[np.float32], other: NDArray[np.float32], distance: Distance) -> Parts | None:
+    if distance != "two_keys":
+        return None
+    return Parts(*two_distances(key, other[None])[0].tolist())
 
 
 def _nearest(distances: NDArray[np.float64], count: int) -> list[int]:

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.charts.labels import part_of
-from app.charts.plotly import Figure, base_layout, distance_unit, escape, wrapped
+from app.charts.plotly import Figure, base_layout, distance_unit, escape, shorten, wrapped
 from app.map.surroundings import Radial, Spot, Standing
 from grace_core.config import Rule
+from grace_core.measuring.what_if import Cap
 
 # Drawing order: what matters lies on top. (colour, words for the hover text)
 _LOOKS: dict[Standing, tuple[str, str]] = {
     "outside": ("@grey", "outside its ε"),
+    "other subject": ("@grey", "within its ε, but about another subject"),
     "contested": ("@contested", "inside, nearer to another key"),
     "own": ("@own", "answered by this edit"),
     "other target": ("@text", "key with another target"),
@@ -32,6 +34,9 @@ _SIDE, _CHARACTER = 300.0, 6.8
 # Where on its circle the name may stand, in half turns, best first.
 _TURNS = (0.5, -0.5, 0.25, 0.75, -0.25, -0.75, 0.375, 0.625, -0.375, -0.625, 0.125, 0.875, -0.125, -0.875, 0.0, 1.0)
 
+# Of both parts, what is farther off than so many times where they end is left out.
+_BEYOND = 2.2
+
 # What the two rules do with a new edit inside the ring, and what the way to another target is to them.
 _SPLIT: dict[Rule, str] = {
     "separated": "({}ε) takes from this ε",
@@ -39,15 +44,18 @@ _SPLIT: dict[Rule, str] = {
 }
 _CAP: dict[Rule, str] = {"separated": "ε at most", "published": "half way"}
 
-COLUMNS = ("kind", "id", "prompt", "target or logged answer", "distance", "gap", "standing", "epsilon", "angle (radians)")
+COLUMNS = (
+    "kind", "id", "prompt", "target or logged answer", "distance", "gap", "standing", "epsilon", "angle (radians)", "subject",
+    "question",
+)  # fmt: skip
 
 
 def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Every point of both figures, for the CSV: the selected key first."""
-    rows: list[tuple[Any, ...]] = [("key", view.edit_id, view.prompt, "", 0.0, None, "selected", view.epsilon, None)]
+    rows: list[tuple[Any, ...]] = [("key", view.edit_id, view.prompt, "", 0.0, None, "selected", view.epsilon, None, None, None)]
     rows += [
         (s.kind, s.name, s.prompt, s.says, round(s.distance, 6), None if s.gap is None else round(s.gap, 6), s.standing,
-         None, round(s.angle, 4))
+         None, round(s.angle, 4), *((None, None) if s.parts is None else (round(s.parts.subject, 6), round(s.parts.question, 6))))
         for s in view.spots
     ]  # fmt: skip
     return COLUMNS, rows
@@ -55,11 +63,13 @@ def table(view: Radial) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
 
 def _reach(view: Radial) -> float:
     """The largest distance that the figures show."""
-    rings = view.rings
-    return max([rings.splitting, rings.joining, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
+    rings = (view.rings.splitting, view.rings.joining) if view.distance != "two_keys" else ()
+    return max([*rings, view.epsilon, *(spot.distance for spot in view.spots)], default=1.0) or 1.0
 
 
 def _axis_title(view: Radial) -> str:
+    if view.distance == "two_keys":
+        return "true distance (the larger part)"
     return f"true distance to the selected key ({distance_unit(view.distance)})"
 
 
@@ -68,12 +78,24 @@ def _circles(view: Radial) -> list[tuple[float, str, str, str]]:
 
     Where what merges is within ε itself, one circle says both.
     """
+    if view.distance == "two_keys":
+        return _part_circles(view)
     rings = view.rings
     joins = abs(rings.joining - view.epsilon) <= _APART * _reach(view)
     found = [(view.epsilon, f"ε {view.epsilon:.2f}" + (", merge" if joins else ""), "@own", "solid")]
     if not joins:
         found.append((rings.joining, f"merge {rings.joining:.2f}", "@own", "dot"))
     return [*found, (rings.splitting, f"split {rings.splitting:.2f}", "@muted", "dot")]
+
+
+def _part_circles(view: Radial) -> list[tuple[float, str, str, str]]:
+    """Where the two parts end: a query is in the ball where each of its parts is within its own."""
+    if view.subject_end is None:
+        return [(view.epsilon, f"ε {view.epsilon:.2f}", "@own", "solid")]
+    return [
+        (view.epsilon, f"ε {view.epsilon:.2f}", "@own", "solid"),
+        (view.subject_end, f"subject {view.subject_end:.2f}", "@own", "dot"),
+    ]
 
 
 def _step(reach: float) -> float:
@@ -112,7 +134,9 @@ def radial_figure(view: Radial) -> Figure:
 
 
 def strip_figure(view: Radial) -> Figure:
-    """Queries by rank along the true distance, keys in a lane below; vertical lines are exact."""
+    """Queries by rank along the true distance, keys in a lane below; vertical lines are exact. With two parts, see `_plane`."""
+    if view.distance == "two_keys":
+        return _plane(view)
     queries = view.of("query")
     rank = {spot.name: place for place, spot in enumerate(queries, 1)}
     top = max(len(queries), 4)
@@ -157,10 +181,82 @@ def strip_figure(view: Radial) -> Figure:
     return {"data": data, "layout": base_layout(dragmode="zoom", **layout)}
 
 
+def _plane(view: Radial) -> Figure:
+    """Both parts of every distance, one along each axis: what lies in the rectangle is in the ball. Exact."""
+    wide, high = _subject_end(view), view.epsilon
+    right, top = (_BEYOND * end for end in (max(wide, high), high))
+    data: list[dict[str, Any]] = [
+        {
+            "type": "scatter", "mode": "lines", "name": "ball", "x": [0, wide, wide, 0, 0], "y": [0, 0, high, high, 0],
+            "fill": "toself", "fillcolor": "@own-soft", "hoverinfo": "skip", "line": {"color": "@own", "width": 1.75},
+        }
+    ]  # fmt: skip
+    for standing in _LOOKS:
+        spots = [spot for spot in _near(view) if spot.standing == standing]
+        parts = [spot.parts for spot in spots if spot.parts is not None]
+        if parts:
+            x, y = [round(one.subject, 5) for one in parts], [round(one.question, 5) for one in parts]
+            data.append(_marks(spots, standing, x, y))
+    data.append(_centre())
+    named = {"showarrow": False, "font": {"size": 12, "color": "@own"}, "bgcolor": "@veil"}
+    layout = {
+        "margin": {"l": 52, "r": 10, "t": 14, "b": 40},
+        "xaxis": {
+            "range": [-0.03 * right, right], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
+            "title": {"text": "subject: how far", "font": {"size": 12}},
+        },
+        "yaxis": {
+            "range": [-0.03 * top, top], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
+            "title": {"text": "question: how far", "font": {"size": 12}},
+        },
+        "annotations": [
+            {"x": wide, "y": high / 2, "xanchor": "left", "xshift": 4, "text": f"ends {wide:.2f}", **named},
+            {"x": wide / 2, "y": high, "yanchor": "bottom", "yshift": 2, "text": f"ends {high:.2f}", **named},
+        ],
+    }  # fmt: skip
+    return {"data": data, "layout": base_layout(dragmode="zoom", **layout)}
+
+
+def _subject_end(view: Radial) -> float:
+    return view.epsilon if view.subject_end is None else view.subject_end
+
+
+def _near(view: Radial) -> list[Spot]:
+    """What the plane of both parts shows: the rest is far from being answered."""
+    right, top = _BEYOND * max(view.epsilon, _subject_end(view)), _BEYOND * view.epsilon
+    return [
+        spot for spot in view.spots if spot.parts is not None and spot.parts.subject <= right and spot.parts.question <= top
+    ]  # fmt: skip
+
+
+def _plane_note(view: Radial) -> str:
+    """Which queries lie in the ball, why each part ends where it does, and what the plane leaves out."""
+    inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
+    shown = sum(spot.kind == "query" for spot in _near(view))
+    parts = [
+        f"Both parts of each true distance. In the rectangle both are near enough: {inside:,} "
+        f"{'query is' if inside == 1 else 'queries are'} within reach. Diamonds are keys."
+    ]
+    parts += [_end_words(cap) for cap in view.rings.ends]
+    if shown < view.queries:
+        parts.append(f"{view.queries - shown:,} {'query lies' if view.queries - shown == 1 else 'queries lie'} farther off.")
+    return " ".join(parts)
+
+
+def _end_words(cap: Cap) -> str:
+    why = f"{part_of(cap.share)} to “{shorten(cap.other_prompt, 80)}”, which has another target"
+    if cap.kind == "siblings":
+        why = "the same question about others is near"
+    return f"The {cap.part}'s part ends at {cap.epsilon:.2f}: {why}."
+
+
 def radial_note(view: Radial) -> str:
     """What the radial view says, in a few sentences."""
     shown = len(view.of("query"))
     part = f" The nearest {shown:,} of {view.queries:,} queries are shown." if shown < view.queries else ""
+    if view.distance == "two_keys":
+        inner = " The dotted circle is where the subject's part ends." if view.subject_end is not None else ""
+        return f"Exact: the distance to the centre is the larger of both parts; directions are those of the map.{inner}{part}"
     return (
         "Exact: the distance to the centre is the true distance; directions are those of the map."
         " A new edit with the same target inside “merge” joins this key, if no key is nearer and its value works there too;"
@@ -170,6 +266,8 @@ def radial_note(view: Radial) -> str:
 
 def strip_note(view: Radial) -> str:
     """What the strip says, in a sentence or two."""
+    if view.distance == "two_keys":
+        return _plane_note(view)
     inside = sum(spot.standing in ("own", "contested") for spot in view.of("query"))
     cap = ""
     if view.rings.cap is not None:
@@ -220,7 +318,8 @@ def _hover(spot: Spot, words: str) -> str:
         lines.append(wrapped(f"said then: {spot.says}", 160))
         if spot.now:
             lines.append(f"now → {wrapped(spot.now, 160)}")
-    lines.append(f"distance {spot.distance:.3f}, {words}")
+    parts = "" if spot.parts is None else f" ({spot.parts})"
+    lines.append(f"distance {spot.distance:.3f}{parts}, {words}")
     if spot.gap is not None:
         lines.append(f"gap {spot.gap:.3f}" + (" (the balls overlap)" if spot.gap < 0 else ""))
     return "<br>".join(lines)

@@ -17,6 +17,7 @@ from app.map.circles import straight
 from app.map.colouring import CROWD
 from app.map.scene import MapScene
 from app.studio.views import MapKey, MapMoment, Trial
+from grace_core.codebook.codebook import Parts
 
 Place = tuple[float, float]
 _DIRECTIONS = 36
@@ -48,7 +49,7 @@ class Tries:
 class Landed:
     """Where a trial lands on the map, and its nearest key (None: there is no key) under the present codebook.
 
-    number: the trial's, see `Tries`.
+    number: the trial's, see `Tries`. parts: of the distance, where it has two.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Landed:
     key: MapKey | None
     distance: float
     matched: bool
+    parts: Parts | None = None
 
 
 def landed(
@@ -83,7 +85,8 @@ def landed(
             scene.kept[name] = there
         x, y = scene.kept[name]
         key = None if row is None else scene.view.keys[row]
-        found.append(Landed(number, trial.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched)))
+        parts = None if match.entry is None else codebook.parts(vector, match.entry)
+        found.append(Landed(number, trial.prompt, x, y, key, float(match.distance or 0.0), bool(match.matched), parts))
     return tuple(found)
 
 

@@ -92,7 +92,13 @@ class Listing:
             return kept
         codebook = now.codebook
         matched = now.matched[max(0, len(now.matched) - max_queries) :]
-        keys = tuple(MapKey(e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon)) for e in codebook.entries)
+        keys = tuple(
+            MapKey(
+                e.edit_id, e.edit_ids, e.prompt, e.target, float(e.epsilon),
+                None if e.subject_end >= e.epsilon else float(e.subject_end),
+            )
+            for e in codebook.entries
+        )  # fmt: skip
         queries = tuple(
             MapQuery(
                 said.query_id, said.prompt, said.text, one.match.edit_id, one.match.distance, one.record.event.author,

@@ -195,13 +195,17 @@ class EditDetail:
 
 @dataclass(frozen=True)
 class MapKey:
-    """A key in force; `edit_ids` are the edits it serves (the first one owns it)."""
+    """A key in force; `edit_ids` are the edits it serves (the first one owns it).
+
+    subject_end: with two keys, where the subject's part ends; None: at ε, as the question's.
+    """
 
     edit_id: str
     edit_ids: tuple[str, ...]
     prompt: str
     target: str
     epsilon: float
+    subject_end: float | None = None
 
 
 @dataclass(frozen=True)

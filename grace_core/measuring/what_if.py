@@ -167,7 +167,7 @@ def what_if(view: Moment, epsilon: float, edit_id: str | None) -> WhatIf:
     asked = set(served(before, edit_id))
     touched = [entry for entry in after.entries if asked & set(entry.edit_ids)]
     edits = {edit.edit_id: edit for edit in after.edits}
-    ends = [(_cap(after, entry, edits), subject_cap(after, entry, edits)) for entry in touched]
+    ends = [(cap_of(after, entry, edits), subject_cap(after, entry, edits)) for entry in touched]
     caps = sorted(
         (cap for both in ends for cap in both if cap is not None and cap.kind != "siblings"), key=lambda cap: cap.epsilon
     )
@@ -236,7 +236,7 @@ def _kept_out_by(after: Codebook, edit_id: str, parts: Parts | None) -> Cap | No
     edits = {edit.edit_id: edit for edit in after.edits}
     if parts is not None and parts.question <= entry.epsilon and (found := subject_cap(after, entry, edits)) is not None:
         return found
-    return _cap(after, entry, edits)
+    return cap_of(after, entry, edits)
 
 
 def changed_answers(
@@ -278,7 +278,8 @@ def _changed(query: LoggedQuery, now: Match, then: Match, after: Codebook, vecto
     )  # fmt: skip
 
 
-def _cap(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
+def cap_of(codebook: Codebook, entry: Entry, edits: Mapping[str, Edit]) -> Cap | None:
+    """Why a key gets another ε than it asks for; None where it does not."""
     asked = edits[entry.edit_id].epsilon
     if entry.epsilon == asked:
         return None

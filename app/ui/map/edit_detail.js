@@ -102,7 +102,7 @@ function nearest(neighbors, open) {
     id: one.edit_id, values: [one.name, number(one.distance), number(one.gap)], title: `${one.prompt}\n→ ${one.target}`,
   }));
   return section("Nearest keys", table("Nearest keys", [["Key", ""], ["Distance", "num"], ["Gap", "num"]], rows, open),
-    el("p", "gs-note", "Gap is the true distance less both radii: the room before the balls touch; below 0 they overlap."));
+    el("p", "gs-note", "Gap is the true distance less both radii: the room before the balls touch. Below 0 they overlap, and the nearer key answers there."));
 }
 
 /** @param {import("../components/component.js").Component} component */

@@ -44,4 +44,4 @@ def test_no_pair_of_separate_balls_is_drawn_overlapping() -> None:
 
 def test_a_circle_is_compared_with_its_ball() -> None:
     layout = Layout(1, "umap", False, np.zeros((1, 2)), np.array([[0.1, 0.0], [0.2, 0.0], [3.0, 0.0]]), np.ones(1))
-    assert drawn_inside(layout, 0, 1.0, 0.5, np.array([0.3, 0.9, 0.4])) == Inside(drawn=2, truly=1, missed=1)
+    assert drawn_inside(layout, 0, 1.0, np.array([0.3, 0.9, 0.4]) <= 0.5) == Inside(drawn=2, truly=1, missed=1)
