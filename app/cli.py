@@ -84,7 +84,10 @@ COMMANDS: tuple[Command, ...] = (
     _command("call", "do an action in a studio that runs, print its result as JSON", "app.commands.call", ("host", "port")),
     _command("eval", "make many edits from a file and measure the final codebook", "app.commands.evaluate", _OF_THE_MODEL),
     _command(
-        "experiment", "run a published stream of edits and measure on the way", "app.commands.experiment", ("model", "cache")
+        "experiment",
+        "run a published stream of edits and measure on the way",
+        "app.commands.experiment",
+        ("model", "layer", "key_layer", "epsilon", "cache"),
     ),
     _command(
         "bench",

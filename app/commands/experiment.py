@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ def run(settings: Settings, arguments: argparse.Namespace) -> None:
     model = load_model(settings.model, cache_dir=settings.cache_dir, families=[CLASSIFIER])
     stream = make_stream(train, test, labels=arguments.change, each=arguments.each, seed=arguments.seed)
     # The texts stand for what will be asked; their labels are not looked at.
-    codebook = new_codebook(model, model.family.config(), background=[row.text for row in train])
+    config = replace(model.family.config(model), **settings.config_overrides)
+    codebook = new_codebook(model, config, background=[row.text for row in train])
     with tqdm(total=1000, bar_format="{desc:<24}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}", file=sys.stderr) as bar:
 
         def progress(stage: str, fraction: float) -> None:

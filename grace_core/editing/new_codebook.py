@@ -27,7 +27,7 @@ def new_codebook(
     Raises:
         InputError: a layer that the model does not have.
     """
-    resolved = model.resolved(config or model.family.config())
+    resolved = model.resolved(config or model.family.config(model))
     return Codebook(
         resolved, _encoder(model, resolved, background, progress), fingerprint=model.fingerprint, template=model.template
     )

@@ -121,7 +121,7 @@ class Family(Protocol[Model]):
         """What this family is."""
         ...
 
-    def config(self) -> GraceConfig:
+    def config(self, model: Model) -> GraceConfig:
         """The choices of a new codebook where nobody makes any."""
         ...
 

@@ -35,7 +35,7 @@ class Causal:
         writes=True,
     )
 
-    def config(self) -> GraceConfig:
+    def config(self, model: LanguageModel) -> GraceConfig:
         """The preset `robust`."""
         return GraceConfig.robust()
 

@@ -43,7 +43,7 @@ class Seq2Seq:
         writes=True,
     )
 
-    def config(self) -> GraceConfig:
+    def config(self, model: LanguageModel) -> GraceConfig:
         """The preset `early`: its encoder needs no fitting. Contexts would teach a value nothing, as it answers alone."""
         return GraceConfig.early(contexts=0)
 
