@@ -66,11 +66,15 @@ def make_stream(train: Sequence[Labelled], test: Sequence[Labelled], *, labels: 
     """A stream of `each` texts a label, in which so many labels are exchanged half way, each for the next one's.
 
     Raises:
-        InputError: fewer than two labels to exchange, or more than there are.
+        InputError: fewer than two labels to exchange, or more than there are; a label with fewer texts than are asked.
     """
     every = sorted({row.label for row in train})
     if not 2 <= labels <= len(every):
         raise InputError(f"{labels} labels are to change; give from 2 to {len(every)}, as many as the data has.")
+    few = min(every, key=lambda label: sum(row.label == label for row in train))
+    most = sum(row.label == few for row in train)
+    if not 1 <= each <= most:
+        raise InputError(f"{each} texts of each label are to be asked; the label {few!r} has {most}. Give from 1 to {most}.")
     rng = random.Random(seed)
     chosen = rng.sample(every, labels)
     new_label = dict(zip(chosen, [*chosen[1:], chosen[0]], strict=True))

@@ -33,6 +33,14 @@ def test_as_many_labels_as_there_are_may_change(labels: int) -> None:
         make_stream(TRAIN, TEST, labels=labels, each=2)
 
 
+@pytest.mark.parametrize("each", [0, 6])
+def test_a_label_with_fewer_texts_than_are_asked_is_named(each: int) -> None:
+    with pytest.raises(
+        InputError, match=f"{each} texts of each label are to be asked; the label 'other' has 5. Give from 1 to 5"
+    ):
+        make_stream(TRAIN, TEST, labels=2, each=each)
+
+
 def test_what_is_wrong_is_edited_and_the_rest_is_left(bert: LanguageModel) -> None:
     stream = make_stream(TRAIN, TEST, labels=2, each=5)
     told: list[float] = []
