@@ -51,6 +51,8 @@ class Answers:
         wanted = self._in_context if in_context is None else in_context
         if not isinstance(wanted, bool):
             raise InputError(f"in_context is {shown(repr(wanted))}; give true or false.")
+        if wanted and self._thread.model.labels:
+            raise InputError("No fact can be put before a prompt: this model gives labels and answers no question. Leave it off.")
         config = self._live.now().codebook.config
         if wanted and config.distance != "two_keys":
             raise InputError(

@@ -148,6 +148,8 @@ def evaluate(
         InputError: no cases, something to ask that does not fit the model, or nothing to ask with facts.
     """
     run, given = checked(model, config, cases, elsewhere or {}), cases
+    if in_context and config.distance != "two_keys":
+        raise InputError(f"No fact is put before a prompt with the preset {config.preset}; it does not tell who it is about.")
     if in_context and not any(case.known for case in cases):
         raise InputError(f"Nothing can be asked with facts: no {kind} row has a question with a known right answer.")
     cases = run.cases

@@ -60,4 +60,7 @@ def test_each_kind_of_question_has_its_shares_and_what_nobody_knows_is_not_judge
 
 def test_where_no_right_answer_is_known_it_is_refused_before_any_edit(llama: LanguageModel) -> None:
     with pytest.raises(InputError, match="no zsre row has a question with a known right answer"):
-        evaluate(llama, GraceConfig.paper(), "zsre", [Case(OWN, "London.")], in_context=True)
+        evaluate(llama, GraceConfig.robust(), "zsre", [Case(OWN, "London.")], in_context=True)
+    known = Case(OWN, "London.", known={"yes": (("Was she?", "yes"),)})
+    with pytest.raises(InputError, match="No fact is put before a prompt with the preset paper"):
+        evaluate(llama, GraceConfig.paper(), "halluedit", [known], in_context=True)
