@@ -79,6 +79,7 @@ def test_what_the_facade_can_do_is_an_action_or_is_left_out_for_a_reason() -> No
 def test_edit_undo_redo_and_the_list(call: Door) -> None:
     before = call("generate", prompt=PROMPT)
     assert {"text", "edit_id", "distance"} <= set(before)
+    assert (before["fact"], call("generate", prompt=PROMPT, in_context=False)["text"]) == (None, before["text"])
     target = other_than(before["text"])
     made = call("edit", prompt=PROMPT, target=target, paraphrases=["Who was Ada, then?"])
     assert (made["success"], made["reason"]) == (True, "")
@@ -114,6 +115,7 @@ def test_marks(call: Door) -> None:
         ("generate", {"prompt": " "}, "invalid_input", "empty"),
         ("generate", {"prompt": None}, "invalid_arguments", "prompt is None"),
         ("generate", {"prompt": 7}, "invalid_arguments", "prompt is 7: it should be a valid string"),
+        ("generate", {"prompt": "Who?", "in_context": "yes"}, "invalid_arguments", "in_context is 'yes'"),
         ("edit", {"prompt": "Who?", "target": "x", "paraphrases": {"Why?": 1}}, "invalid_arguments", "is {'Why?': 1}"),
         ("edit", {"prompt": "Who?", "target": "x", "paraphrases": "Why?"}, "invalid_arguments", "paraphrases is 'Why?'"),
         ("edit", {"prompt": "Who?", "target": ["x"]}, "invalid_arguments", "target is ['x']"),

@@ -69,6 +69,17 @@ def test_an_empty_prompt_is_refused_in_words_and_leaves_the_page_ready(pages: Pa
     assert not browser.props(pages.page.parts.edit)["interactive"]
 
 
+def test_facts_before_prompts_are_off_until_the_switch_is_on_and_a_refusal_is_in_words(pages: Pages) -> None:
+    browser, parts = pages.browser(), pages.page.parts
+    assert browser.value(parts.in_context) is False
+    browser.type(parts.in_context, True)
+    pages.send(browser)
+    assert "do not tell the subject from the question" in browser.value(parts.prompt_message)["text"]
+    assert pages.is_idle(browser)
+    browser.type(parts.in_context, False)
+    assert pages.send(browser)["phase"] == "done"
+
+
 def test_a_correction_is_learned_tried_and_undone(pages: Pages) -> None:
     browser, parts = pages.browser(), pages.page.parts
     before = pages.send(browser)["text"]
