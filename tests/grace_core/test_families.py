@@ -18,7 +18,8 @@ from grace_core.codebook.codebook import Codebook
 from grace_core.codebook.encoder import Encoder
 from grace_core.config import PRESETS, GraceConfig, Preset
 from grace_core.editing.editor import Editor, EditResult
-from grace_core.errors import CodebookError
+from grace_core.editing.new_codebook import new_codebook
+from grace_core.errors import CodebookError, InputError
 from grace_core.models.batch import Batch
 from grace_core.models.family import Asked
 from grace_core.models.language_model import LanguageModel
@@ -168,8 +169,6 @@ def test_a_value_is_asked_for_its_target_as_it_is_answered(edited: Edited) -> No
 
 
 def test_the_same_target_again_is_refused_and_another_one_takes_its_place(edited: Edited) -> None:
-    from grace_core.errors import InputError
-
     model = edited.model
     with pytest.raises(InputError, match="already answers"):
         Editor(model).edit(edited.after, PROMPT, edited.target)
@@ -179,3 +178,13 @@ def test_the_same_target_again_is_refused_and_another_one_takes_its_place(edited
     assert generate(model, second.codebook, PROMPT).text == other
     assert second.change is not None
     assert second.change.superseded == edited.edit_id
+
+
+def test_a_codebook_that_nobody_chose_anything_for_works(family: tuple[str, LanguageModel]) -> None:
+    name, model = family
+    empty_one = new_codebook(model)
+    assert empty_one.config == model.resolved(model.family.config(model))
+    result = Editor(model).edit(empty_one, PROMPT, TARGETS[name], paraphrases=["Please, who was Ada Lovelace?"])
+    assert result.success, result.reason
+    assert generate(model, result.codebook, PROMPT).text == TARGETS[name]
+    assert_same(result.codebook.without(result.codebook.edits[0].edit_id), empty_one)
