@@ -54,3 +54,15 @@ def test_a_file_that_is_none_is_refused(content: str, words: str, tmp_path: Path
 def test_a_model_of_another_family_is_refused(data: Path, tiny_llama_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["experiment", "labels", "--model", str(tiny_llama_dir), "--data", str(data)]) == 2
     assert "Here only text classifiers can be edited" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "bench"])
+def test_what_the_pages_do_not_show_yet_is_told_before_its_weights_are_read(
+    command: str, tmp_path: Path, free_tcp_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_tiny_bert(tmp_path / "bert")
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    words = ["--port", str(free_tcp_port), "--data-dir", str(tmp_path / "data")] if command == "serve" else []
+    assert main([command, "--model", str(folder), *words]) == 2
+    said = capsys.readouterr().err
+    assert "is a BertForSequenceClassification, a text classifier. Here only causal language models can be edited so far" in said
