@@ -22,6 +22,11 @@ _CACHES = ("cache", "cache_params", "past_key_values")
 """What a module calls its cache: since transformers 5.24, and before that."""
 
 
+def cache_name(model: LanguageModel) -> str:
+    """Under which name the model's module takes its cache, and gives it back."""
+    return next((name for name in _CACHES if name in model.accepts), _CACHES[-1])
+
+
 def run(
     model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, *, cache: Any = None, keep: int = 0
 ) -> torch.Tensor:
@@ -31,7 +36,7 @@ def run(
     """
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": cache is not None}
     if cache is not None:
-        inputs[next((name for name in _CACHES if name in model.accepts), _CACHES[-1])] = cache
+        inputs[cache_name(model)] = cache
         if cache.layers and not any(isinstance(layer, CacheLayerMixin) for layer in cache.layers):
             # A recurrent state has no tokens: the mask is of those that pass now.
             inputs["attention_mask"] = mask[:, -ids.shape[1] :]

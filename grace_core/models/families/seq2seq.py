@@ -20,7 +20,7 @@ from grace_core.models.batch import Batch
 from grace_core.models.blocks import Blocks
 from grace_core.models.families.encoder_check import checked
 from grace_core.models.families.encoder_training import EncoderBatch, said
-from grace_core.models.families.passes import close
+from grace_core.models.families.passes import cache_name, close
 from grace_core.models.family import Asked, Decoding, Row, TrainingBatch, Traits, Ways
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
@@ -144,10 +144,10 @@ class _Decoding:
     def _step(self, ids: torch.Tensor) -> torch.Tensor:
         found = self._model.module(
             encoder_outputs=self._encoded, attention_mask=self._batch.mask, decoder_input_ids=ids,
-            past_key_values=self._cache, use_cache=self._keeps,
+            use_cache=self._keeps, **{cache_name(self._model): self._cache},
         )  # fmt: skip
         if self._keeps:
-            self._cache = found.past_key_values
+            self._cache = getattr(found, cache_name(self._model))
         logits: torch.Tensor = found.logits[:, -1]
         return logits
 
