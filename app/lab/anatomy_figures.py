@@ -36,7 +36,7 @@ def keys_figure(anatomy: Anatomy) -> Figure:
             tickfont={"size": 12, "color": "@muted"},
         ),
         annotations=[
-            words("distance, how far it reaches" if parts else "distance, ε", 1.01, 1, yanchor="bottom"),
+            words("distance, at most" if parts else "distance, ε", 1.01, 1, yanchor="bottom"),
             *map(_said, marks),
         ],
     )

@@ -203,11 +203,11 @@ def _plane(view: Radial) -> Figure:
         "margin": {"l": 52, "r": 10, "t": 14, "b": 40},
         "xaxis": {
             "range": [-0.03 * right, right], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
-            "title": {"text": "subject: how far", "font": {"size": 12}},
+            "title": {"text": "distance of the subject", "font": {"size": 12}},
         },
         "yaxis": {
             "range": [-0.03 * top, top], "zeroline": False, "gridcolor": "@line", "gridwidth": 0.5,
-            "title": {"text": "question: how far", "font": {"size": 12}},
+            "title": {"text": "distance of the question", "font": {"size": 12}},
         },
         "annotations": [
             {"x": wide, "y": high / 2, "xanchor": "left", "xshift": 4, "text": f"ends {wide:.2f}", **named},

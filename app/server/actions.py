@@ -85,6 +85,12 @@ class Epsilon(Arguments):
     edit_id: str | None = None
 
 
+class Fit(Arguments):
+    edit_id: str
+    should: list[str] = []
+    should_not: list[str] = []
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who asks. asker: takes turns with other askers at the model."""
@@ -235,6 +241,13 @@ async def _foresee_learned(caller: Caller, _: Nothing) -> Any:
     return await job.wait()
 
 
+async def _fit_epsilon(caller: Caller, given: Fit) -> Any:
+    job = await run_sync(
+        lambda: caller.studio.fit_epsilon(given.edit_id, given.should, given.should_not, asker=caller.asker)
+    )  # fmt: skip
+    return await job.wait()
+
+
 async def _use_learned(caller: Caller, given: Move) -> Any:
     job = await run_sync(lambda: caller.studio.use_learned(seen=given.seen, author=caller.author, asker=caller.asker))
     return await job.wait()
@@ -334,6 +347,12 @@ ACTIONS: tuple[Action, ...] = (
         Nothing,
         _now(lambda who, _: who.studio.epsilon_changes()),
         "Every change of the radius, newest first.",
+    ),
+    Action(
+        "fit_epsilon",
+        Fit,
+        _fit_epsilon,
+        "Which radius of one edit agrees best with prompts that it should answer and prompts that it should not.",
     ),
     Action(
         "foresee_learned",

@@ -98,7 +98,9 @@ class Edits:
 
         def decide(now: Snapshot) -> Sequence[Event]:
             if now.codebook.encoder is not before.codebook.encoder:
-                raise StudioError("The codebook was recalibrated meanwhile; nothing was kept. Edit once more.")
+                same = now.query_space_id == before.query_space_id
+                why = "The codebook was recalibrated meanwhile" if same else "Prompts are read otherwise by now (Lab, Calibrate)"
+                raise StudioError(f"{why}; nothing was kept. Edit once more.")
             if (step := result.calibration) is None:
                 return [data]
             version = now.state.next_version

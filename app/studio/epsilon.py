@@ -18,12 +18,14 @@ from app.studio.jobs import Job
 from app.studio.live import LiveCodebook, Snapshot
 from app.studio.model_thread import ModelThread
 from app.studio.progress import Stage
+from app.studio.texts import checked_phrasings
 from app.studio.views import EpsilonRow
 from grace_core.codebook.codebook import checked_epsilon
 from grace_core.editing.fitting import background_prompts, fitting, strangers_in
 from grace_core.editing.siblings import siblings, vocabulary
 from grace_core.errors import Cancelled, InputError
 from grace_core.measuring.epsilon_curves import Yardstick, known_phrasings, known_unrelated
+from grace_core.measuring.epsilon_fit import EpsilonFit, fit_epsilon
 from grace_core.measuring.what_if import LoggedQuery, Moment, served
 from grace_core.models.activations import activations_of
 from grace_core.models.language_model import LanguageModel
@@ -96,6 +98,23 @@ class Epsilon:
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer."""
         return self._thread.submit(self._measured, asker)
 
+    def fit_epsilon(
+        self, edit_id: str, should: Sequence[str], should_not: Sequence[str], *, asker: str = ""
+    ) -> Job[EpsilonFit]:  # fmt: skip
+        """The mistakes that each ε of an edit makes with a person's own prompts."""
+        lists = checked_phrasings(should), checked_phrasings(should_not)
+        served(self._live.now().codebook, edit_id)
+
+        def work(model: LanguageModel, job: Job[EpsilonFit]) -> EpsilonFit:
+            now = self._live.now()
+            wanted, unwanted = (tuple(dict.fromkeys(model.prompt(text).text for text in texts)) for texts in lists)
+            read = self._activations(model, job, now, [*wanted, *unwanted])
+            rows = [read[text] for text in (*wanted, *unwanted)]
+            activations = np.stack(rows) if rows else np.zeros((0, now.codebook.encoder.width), np.float32)
+            return fit_epsilon(now.codebook, edit_id, wanted, unwanted, activations, now.query_space_id)
+
+        return self._thread.submit(work, asker)
+
     def _measured(self, model: LanguageModel, job: Job[Yardstick]) -> Yardstick:
         now = self._live.now()
         moment, space = moment_of(now), now.state.query_space
@@ -131,7 +150,7 @@ class Epsilon:
         for start in range(0, len(missing), _READ_AT_ONCE):
             if job.cancelled:
                 raise Cancelled("Stopped; nothing was changed.")
-            job.report(Stage.counted("Reading phrasings", start, len(missing)))
+            job.report(Stage.counted("Reading prompts", start, len(missing)))
             some = missing[start : start + _READ_AT_ONCE]
             prompts = [model.prompt(text) for text in some]
             rows = activations_of(model, now.codebook.reader, prompts)

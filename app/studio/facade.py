@@ -34,6 +34,7 @@ from grace_core.answering.anatomy import Anatomy
 from grace_core.config import Encoding, Pool
 from grace_core.measuring.distances import Choice
 from grace_core.measuring.epsilon_curves import Yardstick
+from grace_core.measuring.epsilon_fit import EpsilonFit
 from grace_core.measuring.query_scan import Scan
 from grace_core.measuring.value_sweep import Sweep
 from grace_core.measuring.what_if import Moment
@@ -219,6 +220,14 @@ class Studio(Protocol):
         """Phrasings that edits should reach and prompts that they should not touch, read up to the key layer.
 
         The job reports `Stage`s; what was read once is kept.
+        """
+        ...
+
+    def fit_epsilon(self, edit_id: str, should: Sequence[str], should_not: Sequence[str], *, asker: str = "") -> Job[EpsilonFit]:
+        """Which ε of an edit agrees best with prompts that it should answer and prompts that it should not. Writes nothing.
+
+        The job reports `Stage`s; no encoder is fitted. The job raises InputError: no prompt, one in both lists, or an edit
+        without a key.
         """
         ...
 

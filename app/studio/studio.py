@@ -51,6 +51,7 @@ class OpenStudio:
         self.map_view, self.map_moment, self.undone_keys = listing.map_view, listing.map_moment, listing.undone_keys
         epsilon = Epsilon(live, thread)
         self.moment, self.set_epsilon, self.yardstick = epsilon.moment, epsilon.set_epsilon, epsilon.yardstick
+        self.fit_epsilon = epsilon.fit_epsilon
         self.undo_epsilon, self.redo_epsilon = epsilon.undo_epsilon, epsilon.redo_epsilon
         self.epsilon_changes = epsilon.epsilon_changes
         self._spaces = spaces = QuerySpaces(live, thread)

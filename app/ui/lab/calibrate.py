@@ -29,6 +29,7 @@ from app.lab.query_scan_figures import distances_figure, distances_table, separa
 from app.studio.prompt_files import SUFFIXES, read_prompts
 from app.ui.components.figure import build_figure, figure_value
 from app.ui.components.message import build_message, message_value
+from app.ui.lab.fit import FitPart
 from app.ui.lab.move import MovePart
 from app.ui.lab.progress import build_lab_progress
 from app.ui.lab.put_in_force import UsePart
@@ -278,5 +279,6 @@ def _heading(text: str) -> None:
 
 def build_calibrate(context: PageContext) -> None:
     """Builds this part inside the current tab."""
+    FitPart(context)
     CalibratePart(context)
     MovePart(context)

@@ -99,6 +99,8 @@ def test_edit_undo_redo_and_the_list(call: Door) -> None:
     changed = call("set_epsilon", epsilon=0.05, edit_id=made["edit_id"])
     assert call("undo_epsilon", change_id=changed["change_id"])["undone"] is True
     assert call("epsilon_changes")[0]["change_id"] == changed["change_id"]
+    fit = call("fit_epsilon", edit_id=made["edit_id"], should=[PROMPT], should_not=["Describe the Moon."])
+    assert [(one["prompt"], one["should"]) for one in fit["judged"]] == [(PROMPT, True), ("Describe the Moon.", False)]
     call("undo", edit_id=made["edit_id"])
 
 

@@ -401,3 +401,11 @@ def test_an_edit_learned_under_an_encoder_that_changed_meanwhile_is_not_kept(jou
     assert studio.edits().total == 0
     assert_is_the_journals(journal, studio)
     assert edited(studio, PROMPT, target).text_after == target
+
+
+def test_an_edit_learned_before_prompts_were_read_otherwise_is_not_kept_and_says_so(journal: Journal, studio: OpenStudio) -> None:
+    beside = journal.open()
+    edited(studio, OTHER)
+    journal.meanwhile = lambda: beside.use_query_space(Choice(1, "mean", "raw"), 1.0).result(SOON)
+    with pytest.raises(StudioError, match=r"Prompts are read otherwise by now \(Lab, Calibrate\); nothing was kept"):
+        studio.edit(PROMPT, other_than(said(studio, PROMPT))).result(SOON)
