@@ -11,6 +11,7 @@ import grace_core.errors
 from app.cli import COMMANDS
 from app.server.actions import ACTIONS, REFUSALS
 from app.settings import OPTIONS
+from grace_core.measuring.in_context import COLUMNS
 from grace_core.measuring.measures import MEASURES
 
 
@@ -50,6 +51,11 @@ def settings() -> None:
 def measures() -> None:
     """Every share of an evaluation's report."""
     table(("key", "share of"), [(f"`{name}`", meaning) for name, meaning in MEASURES.items()])
+
+
+def facts() -> None:
+    """Every column of what an evaluation says of facts before prompts."""
+    table(("key", "share of"), [(f"`{name}`", meaning) for name, meaning in COLUMNS.items()])
 
 
 def actions() -> None:

@@ -21,13 +21,13 @@ _TOKENS = 30
 _YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 
 COLUMNS: dict[str, str] = {
-    "given": "a fact was put before the prompt",
-    "own": "of those: it was the fact of the edit that the question is about",
-    "right": "right with facts",
-    "right_without": "right without",
-    "named": "the edited answer is named, with facts",
-    "named_without": "the same without",
-    "same": "the answer is the same with and without (30 tokens)",
+    "given": "given a fact",
+    "own": "of these: that of the own edit",
+    "right": "right, with facts",
+    "right_without": "right, without",
+    "named": "names the edited answer, with facts",
+    "named_without": "names it, without",
+    "same": "same answer with and without (30 tokens)",
 }
 """What is said of each kind of question, as a share of its prompts."""
 
