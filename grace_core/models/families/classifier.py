@@ -22,7 +22,7 @@ from grace_core.models.family import Asked, Decoding, Row, TrainingBatch, Traits
 from grace_core.models.language_model import LanguageModel
 from grace_core.models.prompts import Prompt
 
-_DIRECTIONS, _EPSILON = 32, 0.25
+_DIRECTIONS, _EPSILON = 32, 0.2
 
 
 class Classifier:
