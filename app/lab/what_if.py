@@ -80,8 +80,8 @@ def tried_sentence(found: WhatIf, edit_id: str | None) -> str:
     if count := len(found.others):
         one = count == 1
         parts.append(
-            f"{count:,} logged {'query asks' if one else 'queries ask'} much the same, but about another subject, and "
-            f"{'stays' if one else 'stay'} out whatever ε is."
+            f"{count:,} logged {'query is' if one else 'queries are'} about another subject than "
+            f"{'its nearest key and stays' if one else 'their nearest keys and stay'} out whatever ε is."
         )
     return " ".join(part for part in parts if part)
 

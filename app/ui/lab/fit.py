@@ -111,7 +111,10 @@ class FitPart:
             self.said: message_value(said, "plain"),
             self.figure: figure_value(fit_figure(fit, self.studio.query_space().config.distance), note=NOTE, spoken=said),
             self.table: rows_value(columns, rows, filename=FILE),
-            self.set: gr.update(value=f"Set ε {fit.suggested:g}", interactive=fit.suggested != fit.asked),
+            self.set: gr.update(
+                value=f"Set ε {fit.suggested:g}" if fit.suggested != fit.asked else f"ε stays {fit.asked:g}",
+                interactive=fit.suggested != fit.asked,
+            ),
         }
 
     def on_set(self, fit: EpsilonFit | None, author: str) -> Updates:

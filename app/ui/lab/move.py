@@ -77,7 +77,7 @@ class MovePart:
         def finish(found: Foreseen) -> Updates:
             return {
                 **self._fresh(),
-                self.message: message_value(f"The learned encoder reads queries now. {_answers(found, 'are')}", "note"),
+                self.message: message_value(f"The learned encoder reads queries now. {_answers(found, 'are')}", "good"),
                 self.changed: changed_value(found.changed, FILE),
                 self.context.revision: self.studio.revision(),
             }

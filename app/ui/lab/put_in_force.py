@@ -135,7 +135,7 @@ class UsePart:
             )
             return {
                 **self.fresh(),
-                self.message: message_value(words, "note"),
+                self.message: message_value(words, "good"),
                 self.changed: changed_value(found.changed, FILE),
                 **self._now(choice),
             }
@@ -151,7 +151,7 @@ class UsePart:
         def finish(found: Foreseen) -> Updates:
             now = next(row for row in self.studio.query_spaces() if row.in_force)
             words = f"Queries are read at {query_space_words(now)} again, with the keys and radii of then. {answers_words(found)}"
-            return {**self.fresh(), self.back_message: message_value(words, "note"), **self._now(self._chosen(chosen))}
+            return {**self.fresh(), self.back_message: message_value(words, "good"), **self._now(self._chosen(chosen))}
 
         return run_job(
             session, partial(self.studio.return_to, reading_id, author=author), finish,

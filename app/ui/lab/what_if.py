@@ -38,6 +38,7 @@ INTRO = (
     "ε is how far from an edit's key a question may be and still get the edit's answer. Try another one on every question "
     "asked so far: nothing is generated, and what is predicted here is exactly what the model does once you apply it."
 )
+TWO_PARTS = "A distance has two parts, the subject's and the question's; the larger counts, and the subject's may end sooner."
 TEACH_TURN = (
     "Choose one with a wrong answer: you see how far it is from its nearest key, and which ε makes the answer another one."
 )
@@ -67,7 +68,8 @@ class WhatIfPage:
     # --- what stands where ----------------------------------------------------------------------------------------
 
     def _layout_trying(self, view: Moment) -> None:
-        _heading("What if ε were another one?", INTRO)
+        two = view.codebook.config.distance == "two_keys"
+        _heading("What if ε were another one?", f"{INTRO} {TWO_PARTS}" if two else INTRO)
         with gr.Row():
             # Beside the list, not in it: Gradio's list loses what is typed into it when its choices change meanwhile.
             self.search = gr.Textbox(
@@ -176,13 +178,14 @@ class WhatIfPage:
         turn = turn_of(view, query_id or "")
         if turn is None:
             return {self.turn: message_value(TEACH_TURN, "plain")}
-        if turn.other is None:
-            return {self.turn: message_value(turn_sentence(turn, None), "plain")}
-        said = turn_sentence(turn, what_if(view, turn.other, turn.edit_id))
-        updates = self._drawn(turn.edit_id, (turn.other, view.query_space_id), yardstick, view)
+        found = None if turn.other is None else what_if(view, turn.other, turn.edit_id)
+        said = turn_sentence(turn, found)
+        tried = None if turn.other is None else (turn.other, view.query_space_id)
+        updates = self._drawn(turn.edit_id, tried, yardstick, view)
         # Its key is chosen, and the slider goes where the answer turns.
         updates[self.choice] |= {"choices": key_choices(view, turn.edit_id)}
-        updates |= self._epsilon(view, turn.other)
+        if turn.other is not None:
+            updates |= self._epsilon(view, turn.other)
         return {**updates, self.turn: message_value(said, "plain")}
 
     def on_try(self, choice: str, epsilon: float | None, yardstick: Yardstick | None) -> Updates:

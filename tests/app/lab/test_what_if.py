@@ -116,7 +116,7 @@ def test_another_subject_within_epsilon_is_told_apart_from_what_a_cap_keeps_out(
     found = what_if(alone, 1.2, "ada")
     assert [query.query_id for query in found.others] == ["q0"]
     assert found.beyond == ()
-    assert "1 logged query asks much the same, but about another subject, and stays out whatever ε is." in tried_sentence(
+    assert "1 logged query is about another subject than its nearest key and stays out whatever ε is." in tried_sentence(
         found, "ada"
     )
     turn = turn_of(alone, "q0")

@@ -92,5 +92,8 @@ def test_which_epsilon_would_have_answered_otherwise_is_tried_at_once(own_contex
         assert other in [row["prompt"] for row in shown[page.result]["rows"]]
         assert shown[page.apply]["interactive"]
     own = next(query_id for name, query_id in query_choices(own_studio.moment()) if name == PROMPT)
-    assert "undo the edit instead" in page.on_query(own, None)[page.turn]["text"]
+    kept = page.on_query(own, None)
+    assert "undo the edit instead" in kept[page.turn]["text"]
+    assert kept[page.choice]["value"] == own_studio.moment().codebook.entries[0].edit_id, "the key that is told of is chosen"
+    assert kept[page.tried] is None
     assert set(page.on_query(None, None)) == {page.turn}
