@@ -103,7 +103,9 @@ class Epsilon:
     ) -> Job[EpsilonFit]:  # fmt: skip
         """The mistakes that each ε of an edit makes with a person's own prompts."""
         lists = checked_phrasings(should), checked_phrasings(should_not)
-        served(self._live.now().codebook, edit_id)
+        asked = self._live.now()
+        asked.edit(edit_id)
+        served(asked.codebook, edit_id)
 
         def work(model: LanguageModel, job: Job[EpsilonFit]) -> EpsilonFit:
             now = self._live.now()

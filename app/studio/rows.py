@@ -74,6 +74,7 @@ def edit_detail(now: Snapshot, record: AnyEdit) -> EditDetail:
         change=_told(record.edited)[1],
         neighbors=_neighbors(now.codebook, query, entry, 0.0 if entry is None else entry.epsilon),
         matched=tuple(sorted(map(_matched, now.answered_by(record.edit.edit_id)), key=lambda row: row.distance)),
+        subject_end=None if entry is None or entry.subject_end >= entry.epsilon else float(entry.subject_end),
     )
 
 

@@ -191,6 +191,8 @@ class EditDetail:
     matched: tuple[MatchedQuery, ...]
     serves: tuple[str, ...] = ()
     """All edits that this one's key answers for, itself among them; none where it is not in force."""
+    subject_end: float | None = None
+    """With two keys, where the subject's part of its key ends, if that is before ε."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ function facts(edit) {
   const list = el("dl");
   longRow(list, "Target", el("span", "gs-detail-target", edit.target));
   if (edit.paraphrases.length) longRow(list, "Also asked as", ...edit.paraphrases.map((text) => el("div", "", text)));
-  row(list, "Radius ε now", edit.epsilon === null ? "not in force" : number(edit.epsilon));
+  row(list, "Radius ε now", edit.epsilon === null ? "not in force" : number(edit.epsilon) + (edit.subject_end === null ? "" : `, the subject's part ends at ${number(edit.subject_end)}`));
   row(list, "What it did", edit.change);
   row(list, "Made", moment(edit.at), edit.author ? ` by ${edit.author}` : "");
   if (edit.source_url) {

@@ -36,6 +36,7 @@ def edit_detail_value(detail: EditDetail | None, *, any_key: bool = True) -> dic
             "target": row.target,
             "paraphrases": list(row.paraphrases),
             "epsilon": row.epsilon,
+            "subject_end": detail.subject_end,
             "state": row.state,
             "state_label": STATE_LABELS[row.state],
             "change": detail.change,

@@ -131,6 +131,8 @@ def test_nothing_that_is_refused_leaves_a_trace(journal: Journal, studio: OpenSt
         *(lambda text=text: studio.generate(text) for text in (HALF, huge, "nul \0", None, 7)),
         *(lambda text=text: studio.try_prompt(text) for text in (HALF, huge)),
         *(lambda text=text: studio.anatomy(text) for text in (HALF, huge)),
+        *(lambda text=text: studio.fit_epsilon(edit_id, [text], []) for text in (HALF, huge, None)),
+        *(lambda text=text: studio.fit_epsilon(edit_id, [], [text]) for text in (HALF, huge, None)),
         *(lambda text=text: studio.edit(text, "Paris.") for text in (HALF, huge, None)),
         *(lambda text=text: studio.edit(PROMPT, text) for text in (HALF, huge, None)),
         *(lambda text=text: studio.edit(PROMPT, "Paris.", paraphrases=[text]) for text in (HALF, huge, None)),

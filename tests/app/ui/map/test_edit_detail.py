@@ -15,6 +15,9 @@ def test_a_matched_query_comes_with_its_answer_and_time() -> None:
     value = edit_detail_value(EditDetail(row(), "before", "after", "Added.", (), matched))
     assert value["matched"][0] == {"prompt": "Near?", "text": "A", "distance": 0.1, "at": NOON.isoformat(), "said_then": False}
     assert value["matched_total"] == 2
+    assert value["edit"]["subject_end"] is None
+    ended = edit_detail_value(EditDetail(row(), "before", "after", "Added.", (), (), subject_end=0.5))
+    assert ended["edit"]["subject_end"] == 0.5
 
 
 def test_an_answer_that_the_edit_did_not_give_is_marked_as_of_then() -> None:
