@@ -15,11 +15,13 @@ def fit_sentence(fit: EpsilonFit) -> str:
     """Which ε makes the fewest mistakes, which others make as few, and what else there is to know."""
     now, best = fit.at(fit.asked), fit.best
     parts = [f"ε is {fit.asked:.3f} now and makes {_mistakes(now)}."]
-    ties = " or ".join(f"{span.low:.3f} to {span.high:.3f}" for span in best)
+    alike = len({(span.missed, span.wrong) for span in best}) == 1
+    ties = " or ".join(f"{span.low:.3f} to {span.high:.3f}{'' if alike else f' ({_kinds(span)})'}" for span in best)
+    fewest = _mistakes(best[0]) if alike else counted(best[0].mistakes, "mistake")
     if fit.suggested == fit.asked:
         parts.append(f"No other ε makes fewer; any from {ties} makes as few.")
     else:
-        parts.append(f"The fewest: {_mistakes(best[0])} with any ε from {ties}. {fit.suggested:g} is suggested.")
+        parts.append(f"The fewest: {fewest} with any ε from {ties}. {fit.suggested:g} is suggested.")
     return " ".join([*parts, *_kept(fit)])
 
 
@@ -50,11 +52,15 @@ def _beyond_subject(fit: EpsilonFit, one: Judged) -> bool:
 def _mistakes(span: Span) -> str:
     if not span.mistakes:
         return "no mistake"
+    return f"{counted(span.mistakes, 'mistake')} ({_kinds(span)})"
+
+
+def _kinds(span: Span) -> str:
     kinds = [
         f"{span.missed} missed" if span.missed else "",
         f"{span.wrong} answered that should not be" if span.wrong else "",
     ]
-    return f"{counted(span.mistakes, 'mistake')} ({', '.join(kind for kind in kinds if kind)})"
+    return ", ".join(kind for kind in kinds if kind)
 
 
 def _away(one: Judged) -> str:

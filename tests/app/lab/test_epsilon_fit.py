@@ -26,6 +26,15 @@ def test_the_best_epsilon_and_all_that_are_as_good_are_named() -> None:
     assert kept.startswith("ε is 1.000 now and makes no mistake. No other ε makes fewer; any from 0.400 to 1.600 makes as few.")
 
 
+def test_ranges_that_tie_with_other_mistakes_are_told_apart() -> None:
+    fit = fitted([(0.1, 0.3), (0.1, 0.5)], [(0.1, 0.4), (0.1, 0.6)])
+    assert len(fit.best) == 2
+    assert (
+        "The fewest: 1 mistake with any ε from 0.300 to 0.400 (1 missed) or 0.500 to 0.600 (1 answered that should not be)."
+        in fit_sentence(fit)
+    )
+
+
 def test_what_no_epsilon_can_do_is_said() -> None:
     said = fit_sentence(fitted([(0.6, 0.1), (0.1, 0.1)], []))
     assert "“yes 0” is missed for its subject (subject 0.60, question 0.10), whose part ends at 0.500 whatever ε is" in said
