@@ -87,13 +87,29 @@ def curves(codebook: Codebook, yardstick: Yardstick, edit_id: str | None, end: f
     entries = [match.entry for match in matches]
     right = [entry is not None and owner in entry.edit_ids for entry, owner in zip(entries, owners, strict=False)]
     ours = [entry is not None and (edit_id is None or bool(ids & set(entry.edit_ids))) for entry in entries[len(owners) :]]
-    inside = (apart <= epsilons[:, None]) & np.array([*right, *ours], dtype=bool)
+    about = _about_its_subject(codebook, vectors, matches)
+    inside = (apart <= epsilons[:, None]) & np.array([*right, *ours], dtype=bool) & about
     return Curves(
         epsilons, found[:, 0] if some else None, found[:, 1] if others else None,
         inside[:, : len(owners)].mean(axis=1) if some else None, inside[:, len(owners) :].mean(axis=1) if others else None,
         present_radii(codebook, edit_id), (now[0] if some else None, now[1] if others else None),
         edit_id, len(owners), len(strange),
     )  # fmt: skip
+
+
+def _about_its_subject(codebook: Codebook, vectors: Matrix, matches: Sequence[Match]) -> NDArray[np.bool_]:
+    """(queries,) whether each is as near to its nearest key's subject as the key's own edit asks for, whatever ε is."""
+    asked = {edit.edit_id: edit.subject_epsilon for edit in codebook.edits}
+    return np.array(
+        [
+            match.entry is None
+            or (end := asked[match.entry.edit_id]) is None
+            or (parts := codebook.parts(vector, match.entry)) is None
+            or parts.subject <= end
+            for vector, match in zip(vectors, matches, strict=True)
+        ],
+        dtype=bool,
+    )
 
 
 def _by(match: Match, *edit_ids: str) -> bool:

@@ -15,7 +15,7 @@ from grace_core.measuring.epsilon_curves import (
     known_phrasings,
     known_unrelated,
 )
-from tests.grace_core.builders import line_codebook, made_edit
+from tests.grace_core.builders import line_codebook, made_edit, parted, parted_codebook
 from tests.grace_core.measuring.test_what_if import two, view_of
 
 
@@ -56,6 +56,17 @@ def test_what_caps_keep_out_is_told_from_what_no_epsilon_reaches() -> None:
     alone = curves(two(), yardstick, "a", 3.0)
     assert alone.uncapped_touched is not None
     assert alone.uncapped_touched[-1] == 0.0  # the stranger is b's
+
+
+def test_another_subject_is_not_reached_by_lifting_caps() -> None:
+    """Where the subject's part ends for those who ask the same about others, no ε and no cap has a say."""
+    book = parted_codebook(made_edit("ada", parted(0, 0), "x", subject_epsilon=0.5))
+    strangers = np.array([parted(0.6, 0.1), parted(0.1, 0.9)], np.float32)
+    found = curves(book, Yardstick((), ("namesake", "other"), np.zeros((0, 2), np.float32), strangers, 0, 0, 2), None, 2.0)
+    assert found.touched is not None
+    assert found.uncapped_touched is not None
+    assert found.touched.tolist() == found.uncapped_touched.tolist()
+    assert found.touched[-1] == 0.5
 
 
 def test_curves_without_a_yardstick_say_nothing() -> None:
