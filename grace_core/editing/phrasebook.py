@@ -23,6 +23,7 @@ _NAMES_A_KIND, _MORE_FOR_MANY, _MANY = 3, 3, 14
 _PHRASINGS = 6
 _YES_GROUPS, _HOPS = 300, 600
 _TWINS = 0.35
+_RELATION_GROUPS = 2
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Phrase:
 def phrases(breadth: int = 1) -> tuple[Phrase, ...]:
     """The whole phrasebook, spelled out; the same prompts each time.
 
-    breadth: each kind of question about so many times as many subjects. 1 gives about 9,000 prompts.
+    breadth: each kind of question about so many times as many subjects. 1 gives about 15,000 prompts, of which 5,500 are of
+    relations; these stay as many.
     """
     return tuple(_Writer(json.loads(_file().read_text(encoding="utf-8")), random.Random(_SEED)).written(breadth))
 
@@ -72,6 +74,11 @@ class _Writer:
             self._asked_beside(plain[group % len(plain)])
         for _ in range(breadth * _HOPS):
             self._further_on()
+        for relation in self._book["relations"]:
+            for group in range(_RELATION_GROUPS):
+                # Each has its own numbers: a relation that is added or left out changes no other one's prompts.
+                self._rng = random.Random(f"{_SEED} {relation['name']} {group}")
+                self._related(relation)
         return self._rows
 
     def _person(self) -> str:
@@ -120,6 +127,37 @@ class _Writer:
         if asked:
             subject = self._name(about)
             self._put(f"hop {inner} {name}", subject, self._rng.choice(asked).format(inner.format(subject)), 0.3)
+
+    def _related(self, relation: dict[str, Any]) -> None:
+        """One relation of a subject in several forms; beside it yes or no, one step further, turned round, another relation."""
+        forms, category = self._book["relation_forms"], self._rng.choice(relation["about"])
+        name, subject, verb = relation["name"], self._name(category), relation.get("verb")
+        for form in self._rng.sample(self._forms_of(relation), 4):
+            self._put(name, subject, self._filled(form, relation, subject), 0.4)
+        for form in self._rng.sample([*forms["yes"], *(forms["yes_verb"] if verb else [])], 2):
+            text = self._filled(form, relation, "{}")
+            self._put(f"yes {text}", subject, text.format(subject), 0.2)
+        for form in self._rng.sample(forms["further"], 2):
+            self._put(f"hop {name} {form}", subject, self._filled(form, relation, subject), 0.2)
+        outer = self._rng.choice(self._book["relations"])
+        inner = f"the {relation['noun']} of {subject}"
+        self._put(f"hop {name} {outer['name']}", subject, f"{outer['who']} is the {outer['noun']} of {inner}?", 0.2)
+        turned = self._rng.choice([*forms["reversed"], *(forms["reversed_verb"] if verb else [])])
+        self._put(f"reversed {name}", subject, self._filled(turned, relation, subject), 0.2)
+        thing = self._rng.choice(self._book["objects"][relation["object"]])
+        self._put(f"reversed {name}", thing, self._filled(turned, relation, thing), 0.0)
+        other = self._rng.choice([some for some in self._book["relations"] if category in some["about"]])
+        for form in self._rng.sample(self._forms_of(other), 2):
+            self._put(other["name"], subject, self._filled(form, other, subject), 0.2)
+
+    def _forms_of(self, relation: dict[str, Any]) -> list[str]:
+        """All ways to ask for a relation."""
+        forms = self._book["relation_forms"]
+        return [*forms[relation["who"]], *forms["all"], *(forms["verb"] if "verb" in relation else []), *relation.get("more", [])]
+
+    def _filled(self, form: str, relation: dict[str, Any], subject: str) -> str:
+        thing = self._rng.choice(self._book["objects"][relation["object"]])
+        return form.format(subject, noun=relation["noun"], verb=relation.get("verb", ""), object=thing)
 
     def _put(self, question: str, subject: str, text: str, varied: float) -> None:
         """A prompt, and with this probability the same in another form."""

@@ -24,8 +24,8 @@ BOOK = tuple(
 )
 """A small phrasebook."""
 QUICK_PLANS = (
-    KeyPlan(((0.0, "weighted", 32), (0.5, "mean", 32)), 0.1, 80, 0.5, 256),
-    KeyPlan(((0.0, "mean", 32), (1.0, "last", 32)), 0.1, 80, 0.5, 256),
+    KeyPlan(((0.0, "weighted", 32), (0.5, "mean", 32)), 0.1, 80, 0.5, 256, members=1),
+    KeyPlan(((0.0, "mean", 32), (1.0, "last", 32)), 0.1, 80, 0.5, 256, members=1),
 )
 """Two keys that are learned in a second."""
 BACKGROUND = tuple(phrase.format(name) for phrase in PHRASES for name in NAMES)
