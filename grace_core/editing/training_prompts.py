@@ -20,6 +20,8 @@ from grace_core.models.prompts import Prompt
 
 T = TypeVar("T")
 
+_CASES = 5
+
 
 def training_contexts(model: LanguageModel, config: GraceConfig, prompt: Prompt) -> tuple[Prompt, ...]:
     """`config.contexts` prompts after which the value must give the target too; the same ones for the same prompt.
@@ -32,7 +34,12 @@ def training_contexts(model: LanguageModel, config: GraceConfig, prompt: Prompt)
     about = config.contexts // 2 if own is not None else 0
     texts = [replaced(text, name, str(own)) for text, name in _picked(_named(pool), about, prompt.text)]
     texts += _picked(pool, config.contexts - about, prompt.text)
-    return fitting(model, texts)
+    return fitting(model, [_as_others_type(text, at) for at, text in enumerate(texts)])
+
+
+def _as_others_type(text: str, at: int) -> str:
+    """Of `_CASES` contexts one in capitals and one in lower case: else a long target slips where a prompt is typed so."""
+    return {0: str.upper, 1: str.lower}.get(at % _CASES, str)(text)
 
 
 @lru_cache(maxsize=8)
