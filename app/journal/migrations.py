@@ -152,26 +152,12 @@ _ID_FIELDS = {
 }  # fmt: skip
 
 
-def _ids_streams_and_checksums(connection: Connection) -> None:
-    """Every event gets an id, a stream, a place in it and a checksum; so does every array and codebook.
-
-    An id is made from the event as it stands, so that two copies of one journal agree. Tables are made anew, since SQLite
-    cannot change what a column refers to.
-    """
-    seq = BigInteger().with_variant(Integer(), "sqlite")
-    Index("events_by_codebook", Table("events", MetaData(), Column("codebook_id", Text)).c.codebook_id).drop(connection)
-    for name in ("events", "arrays"):
-        connection.execute(DDL(f"ALTER TABLE {name} RENAME TO {name}_3"))
-    for name, ending in (
-        ("prompt_fingerprint", ""),
-        ("template_head", ""),
-        ("template_tail", ""),
-        ("checksum", " NOT NULL DEFAULT ''"),
-    ):
-        connection.execute(DDL(f"ALTER TABLE codebooks ADD COLUMN {name} TEXT{ending}"))
+def _tables_with_checksums() -> MetaData:
+    """Streams, events and arrays, as the fourth step makes them."""
     metadata = MetaData()
-    streams = Table("streams", metadata, Column("id", Text, primary_key=True), Column("length", Integer, nullable=False))
-    events = Table(
+    seq = BigInteger().with_variant(Integer(), "sqlite")
+    Table("streams", metadata, Column("id", Text, primary_key=True), Column("length", Integer, nullable=False))
+    Table(
         "events",
         metadata,
         Column("seq", seq, primary_key=True, autoincrement=True),
@@ -199,6 +185,26 @@ def _ids_streams_and_checksums(connection: Connection) -> None:
         Column("data", LargeBinary, nullable=False),
         Column("checksum", Text, nullable=False),
     )
+    return metadata
+
+
+def _ids_streams_and_checksums(connection: Connection) -> None:
+    """Every event gets an id, a stream, a place in it and a checksum; so does every array and codebook.
+
+    An id is made from the event as it stands, so that two copies of one journal agree. Tables are made anew, since SQLite
+    cannot change what a column refers to.
+    """
+    Index("events_by_codebook", Table("events", MetaData(), Column("codebook_id", Text)).c.codebook_id).drop(connection)
+    for name in ("events", "arrays"):
+        connection.execute(DDL(f"ALTER TABLE {name} RENAME TO {name}_3"))
+    for name, ending in (
+        ("prompt_fingerprint", ""),
+        ("template_head", ""),
+        ("template_tail", ""),
+        ("checksum", " NOT NULL DEFAULT ''"),
+    ):
+        connection.execute(DDL(f"ALTER TABLE codebooks ADD COLUMN {name} TEXT{ending}"))
+    metadata = _tables_with_checksums()
     metadata.create_all(connection, checkfirst=False)
     codebooks = Table("codebooks", MetaData(), autoload_with=connection)
     lengths = {"studio": 0}
@@ -206,11 +212,12 @@ def _ids_streams_and_checksums(connection: Connection) -> None:
         lengths[row["id"]] = 0
         values = [value for name, value in row.items() if name != "checksum"]
         connection.execute(update(codebooks).where(codebooks.c.id == row["id"]).values(checksum=checksum(*values)))
+    streams = metadata.tables["streams"]
     connection.execute(insert(streams), [{"id": stream, "length": 0} for stream in lengths])
     _copy_events(connection, metadata, lengths)
     for stream, length in lengths.items():
         connection.execute(update(streams).where(streams.c.id == stream).values(length=length))
-    _go_on_numbering(connection, events)
+    _go_on_numbering(connection, metadata.tables["events"])
     for name in ("arrays_3", "events_3"):
         connection.execute(DDL(f"DROP TABLE {name}"))
 

@@ -21,7 +21,7 @@ from app.journal.store import JournalStore
 DATA = Path(__file__).parent / "data"
 Open = Callable[[str], JournalStore]
 
-ADDED = {"edited": {"subject_epsilon": None}, "reread": {"encoder": ""}}
+ADDED = {"generated": {"in_context_of": None}, "edited": {"subject_epsilon": None}, "reread": {"encoder": ""}}
 """What events have got since, as an old one has it."""
 
 

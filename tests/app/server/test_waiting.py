@@ -48,7 +48,7 @@ class EndlessStudio:
         self.waiting = 0
         self.begun, self.called_off = threading.Event(), threading.Event()
 
-    def generate(self, prompt: str, *, author: str, asker: str) -> Endless:
+    def generate(self, prompt: str, *, in_context: bool | None = None, author: str, asker: str) -> Endless:
         return Endless(self)
 
     def edits(self, **_: Any) -> EditPage:
@@ -79,7 +79,7 @@ async def listen(http: httpx.AsyncClient, path: str) -> None:
 
 
 async def by_event(http: httpx.AsyncClient) -> None:
-    joined = await http.post("/gradio_api/call/generate", json={"data": ["Who?"]})
+    joined = await http.post("/gradio_api/call/generate", json={"data": ["Who?", None]})
     await listen(http, f"/gradio_api/call/generate/{joined.json()['event_id']}")
 
 
@@ -87,7 +87,7 @@ async def join(http: httpx.AsyncClient) -> str:
     config = (await http.get("/config")).json()
     index = next(one["id"] for one in config["dependencies"] if one["api_name"] == "generate")
     session = f"session-{id(asyncio.current_task())}"
-    await http.post("/gradio_api/queue/join", json={"data": ["Who?"], "fn_index": index, "session_hash": session})
+    await http.post("/gradio_api/queue/join", json={"data": ["Who?", None], "fn_index": index, "session_hash": session})
     return session
 
 
